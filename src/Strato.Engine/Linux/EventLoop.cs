@@ -1,0 +1,175 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+
+namespace Strato.Engine.Linux;
+
+/// <summary>What an <see cref="EventLoop"/> calls when a descriptor is ready. Runs on the loop's thread.</summary>
+internal delegate void ReadyHandler(EpollEvents events);
+
+/// <summary>One thread's wait for many descriptors (epoll, level triggered), with work posted from other threads.</summary>
+/// <remarks>
+/// Steps of a wake-up from another thread: (1) the work is queued under the lock, (2) the eventfd is signalled,
+/// (3) the loop drains the eventfd before it takes the queue. So work queued before (3) is taken now, and work queued
+/// after it signals again: none is lost.
+/// A slot carries a generation, so that an event epoll_wait reported for a descriptor that a handler of the same
+/// batch removed (and perhaps closed, and another opened under the same number) is not given to the new owner.
+/// Waiting and dispatching allocate nothing.
+/// </remarks>
+internal sealed unsafe class EventLoop : IDisposable
+{
+    private const int BatchSize = 64;
+
+    private readonly FileDescriptor _epoll;
+    private readonly FileDescriptor _wake;
+    private readonly Dictionary<int, int> _slotOf = [];
+    private readonly Stack<int> _free = new();
+    private readonly Lock _lock = new();
+    private (ReadyHandler? Handler, uint Generation)[] _slots = new (ReadyHandler?, uint)[16];
+    private int _used;
+    private List<Action> _posted = [];
+    private List<Action> _running = [];
+    private bool _stopped;
+    private int _threadId;
+
+    public EventLoop()
+    {
+        int fd = Libc.epoll_create1(Libc.EPOLL_CLOEXEC);
+        _epoll = fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("epoll_create1");
+        _wake = Libc.CreateEventFd();
+        Add(_wake.Value, EpollEvents.In, RunPosted);
+    }
+
+    /// <summary>Whether the caller runs on the thread that is inside <see cref="Run"/>.</summary>
+    public bool IsCurrent => Volatile.Read(ref _threadId) == Environment.CurrentManagedThreadId;
+
+    /// <summary>Watches <paramref name="fd"/>, which stays the caller's. Only before <see cref="Run"/> or on the loop's thread.</summary>
+    public void Add(int fd, EpollEvents events, ReadyHandler handler)
+    {
+        if (!_free.TryPop(out int slot))
+        {
+            if (_used == _slots.Length)
+            {
+                Array.Resize(ref _slots, _slots.Length * 2);
+            }
+
+            slot = _used++;
+        }
+
+        _slots[slot] = (handler, _slots[slot].Generation + 1);
+        try
+        {
+            Control(Libc.EPOLL_CTL_ADD, fd, events, slot);
+            _slotOf.Add(fd, slot);
+        }
+        catch
+        {
+            _slots[slot].Handler = null;
+            _free.Push(slot);
+            throw;
+        }
+    }
+
+    /// <summary>Changes what is watched for on a descriptor that was added; None keeps it, reporting only errors and hang-ups.</summary>
+    public void Modify(int fd, EpollEvents events) => Control(Libc.EPOLL_CTL_MOD, fd, events, _slotOf[fd]);
+
+    /// <summary>Stops watching; call it before the descriptor is closed. A descriptor that isn't watched is ignored.</summary>
+    public void Remove(int fd)
+    {
+        if (_slotOf.Remove(fd, out int slot))
+        {
+            _ = Libc.epoll_ctl(_epoll.Value, Libc.EPOLL_CTL_DEL, fd, null);
+            _slots[slot].Handler = null;
+            _free.Push(slot);
+        }
+    }
+
+    /// <summary>Runs <paramref name="work"/> soon on the loop's thread. From any thread.</summary>
+    public void Post(Action work)
+    {
+        lock (_lock)
+        {
+            _posted.Add(work);
+        }
+
+        Libc.SignalEventFd(_wake.Value);
+    }
+
+    /// <summary>Serves events until <see cref="Stop"/>.</summary>
+    public void Run()
+    {
+        Volatile.Write(ref _threadId, Environment.CurrentManagedThreadId);
+        Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
+        while (!_stopped)
+        {
+            Poll(batch, -1);
+        }
+    }
+
+    /// <summary>Serves what is ready now, or what becomes ready within the time; whether anything did. For tests and nested waits.</summary>
+    public bool RunOnce(int timeoutMilliseconds)
+    {
+        Volatile.Write(ref _threadId, Environment.CurrentManagedThreadId);
+        Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
+        return Poll(batch, timeoutMilliseconds);
+    }
+
+    /// <summary>Makes <see cref="Run"/> return after the handlers of the current batch. On the loop's thread; others post it.</summary>
+    public void Stop() => _stopped = true;
+
+    public void Dispose()
+    {
+        _epoll.Dispose();
+        _wake.Dispose();
+    }
+
+    private bool Poll(Libc.epoll_event* batch, int timeoutMilliseconds)
+    {
+        int count = Libc.epoll_wait(_epoll.Value, batch, BatchSize, timeoutMilliseconds);
+        if (count < 0)
+        {
+            return Errno.Last == Errno.EINTR ? false : throw LinuxException.Last("epoll_wait");
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            int slot = (int)(uint)batch[i].data;
+            (ReadyHandler? handler, uint generation) = _slots[slot];
+            if (handler is not null && generation == (uint)(batch[i].data >> 32))
+            {
+                handler(batch[i].events);
+            }
+        }
+
+        return count > 0;
+    }
+
+    private void RunPosted(EpollEvents events)
+    {
+        Libc.DrainEventFd(_wake.Value);
+        lock (_lock)
+        {
+            (_posted, _running) = (_running, _posted);
+        }
+
+        foreach (Action work in _running)
+        {
+            work();
+        }
+
+        _running.Clear();
+    }
+
+    private void Control(int operation, int fd, EpollEvents events, int slot)
+    {
+        Libc.epoll_event control = new()
+        {
+            events = events,
+            data = (uint)slot | ((ulong)_slots[slot].Generation << 32),
+        };
+        if (Libc.epoll_ctl(_epoll.Value, operation, fd, &control) < 0)
+        {
+            throw LinuxException.Last($"epoll_ctl(fd {fd})");
+        }
+    }
+}

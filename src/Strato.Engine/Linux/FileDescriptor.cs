@@ -1,0 +1,17 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Strato.Engine.Linux;
+
+/// <summary>Owns one file descriptor. Hot paths keep <see cref="Value"/> and rely on the owner's lifetime.</summary>
+internal sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
+{
+    public FileDescriptor(int value)
+        : base(ownsHandle: true)
+    {
+        SetHandle(value);
+    }
+
+    public int Value => (int)handle;
+
+    protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
+}

@@ -1,0 +1,45 @@
+using System;
+
+namespace Strato.Engine.Linux;
+
+/// <summary>A one-shot timer on an <see cref="EventLoop"/> (timerfd, monotonic clock).</summary>
+internal sealed unsafe class LoopTimer : IDisposable
+{
+    private readonly EventLoop _loop;
+    private readonly FileDescriptor _timer;
+    private readonly Action _elapsed;
+
+    public LoopTimer(EventLoop loop, Action elapsed)
+    {
+        int fd = Libc.timerfd_create(Libc.CLOCK_MONOTONIC, Libc.TFD_CLOEXEC | Libc.TFD_NONBLOCK);
+        _timer = fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("timerfd_create");
+        _loop = loop;
+        _elapsed = elapsed;
+        loop.Add(fd, EpollEvents.In, OnReady);
+    }
+
+    /// <summary>(Re)starts the timer; it fires once. Zero stops it.</summary>
+    public void Set(TimeSpan delay)
+    {
+        long nanoseconds = delay.Ticks * 100;
+        Libc.itimerspec value = new()
+        {
+            it_value = new Libc.timespec { tv_sec = nanoseconds / 1_000_000_000, tv_nsec = nanoseconds % 1_000_000_000 },
+        };
+        _ = Libc.timerfd_settime(_timer.Value, 0, &value, null);
+    }
+
+    public void Dispose()
+    {
+        _loop.Remove(_timer.Value);
+        _timer.Dispose();
+    }
+
+    private void OnReady(EpollEvents events)
+    {
+        if (Libc.DrainEventFd(_timer.Value))
+        {
+            _elapsed();
+        }
+    }
+}

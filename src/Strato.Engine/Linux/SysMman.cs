@@ -1,0 +1,35 @@
+using System.Runtime.InteropServices;
+
+namespace Strato.Engine.Linux;
+
+/// <summary><c>sys/mman.h</c>: memory maps.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int PROT_NONE = 0;
+    internal const int PROT_READ = 1;
+    internal const int PROT_WRITE = 2;
+    internal const int PROT_EXEC = 4;
+    internal const int MAP_SHARED = 0x01;
+    internal const int MAP_PRIVATE = 0x02;
+    internal const int MAP_FIXED = 0x10;
+    internal const int MAP_ANONYMOUS = 0x20;
+    internal const int MAP_NORESERVE = 0x4000;
+    internal const int MADV_DONTNEED = 4;
+    internal const int MADV_HUGEPAGE = 14;
+    internal const int MADV_DONTDUMP = 16;
+
+    /// <summary>What mmap returns on failure.</summary>
+    internal static readonly void* MAP_FAILED = (void*)-1;
+
+    [LibraryImport("libc")]
+    internal static partial void* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc")]
+    internal static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc")]
+    internal static partial int mprotect(void* address, nuint length, int protection);
+
+    [LibraryImport("libc")]
+    internal static partial int madvise(void* address, nuint length, int advice);
+}

@@ -1,0 +1,86 @@
+using System;
+using System.Runtime.InteropServices;
+
+namespace Strato.Engine.Linux;
+
+/// <summary><c>unistd.h</c>: descriptors, and the identity of process and thread.</summary>
+internal static unsafe partial class Libc
+{
+    [LibraryImport("libc")]
+    internal static partial int close(int fd);
+
+    [LibraryImport("libc")]
+    internal static partial nint read(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    internal static partial nint write(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    internal static partial nint pread(int fd, byte* buffer, nuint count, long offset);
+
+    [LibraryImport("libc")]
+    internal static partial nint pwrite(int fd, byte* buffer, nuint count, long offset);
+
+    [LibraryImport("libc")]
+    internal static partial int fdatasync(int fd);
+
+    [LibraryImport("libc")]
+    internal static partial int ftruncate(int fd, long length);
+
+    [LibraryImport("libc")]
+    internal static partial int unlink(byte* path);
+
+    [LibraryImport("libc")]
+    internal static partial int pipe2(int* fds, int flags);
+
+    [LibraryImport("libc")]
+    internal static partial int dup(int fd);
+
+    [LibraryImport("libc")]
+    internal static partial int dup2(int fd, int target);
+
+    [LibraryImport("libc")]
+    internal static partial int isatty(int fd);
+
+    [LibraryImport("libc")]
+    internal static partial int getpid();
+
+    [LibraryImport("libc")]
+    internal static partial int gettid();
+
+    [LibraryImport("libc")]
+    internal static partial int sysconf(int name);
+
+    [LibraryImport("libc")]
+    internal static partial void _exit(int status);
+
+    /// <summary>read(2) into a span, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static nint Read(int fd, Span<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            nint count;
+            do
+            {
+                count = read(fd, pointer, (nuint)buffer.Length);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
+    /// <summary>write(2) of a span, repeated when a signal interrupts it; may write less; -1 with errno on failure.</summary>
+    internal static nint Write(int fd, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            nint count;
+            do
+            {
+                count = write(fd, pointer, (nuint)buffer.Length);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+}

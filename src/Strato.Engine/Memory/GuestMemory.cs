@@ -1,0 +1,176 @@
+using System;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using Strato.Engine.Linux;
+
+namespace Strato.Engine.Memory;
+
+/// <summary>The guest's RAM. The only way to it: every address and length is checked here, without arithmetic that can wrap.</summary>
+/// <remarks>
+/// Addresses come from the guest and may be anything; a failed check is a false result, never an exception.
+/// The guest's CPUs change this memory at any time: read what you check once, into your own copy. Ring fields that
+/// carry ordering go through the Load and Store methods (acquire and release).
+/// </remarks>
+internal sealed unsafe class GuestMemory : IDisposable
+{
+    /// <summary>Size of a page on every machine the engine knows.</summary>
+    public const ulong PageSize = 4096;
+
+    private readonly MemoryRegion[] _regions;
+
+    private GuestMemory(MemoryRegion[] regions)
+    {
+        _regions = regions;
+    }
+
+    /// <summary>All RAM, by rising address.</summary>
+    public ReadOnlySpan<MemoryRegion> Regions => _regions;
+
+    /// <summary>Bytes of RAM in all.</summary>
+    public ulong Size
+    {
+        get
+        {
+            ulong size = 0;
+            foreach (MemoryRegion region in _regions)
+            {
+                size += region.Length;
+            }
+
+            return size;
+        }
+    }
+
+    /// <summary>Maps anonymous memory for ranges given by rising address; pages appear as they are touched.</summary>
+    /// <exception cref="LinuxException">The host refuses the map.</exception>
+    public static GuestMemory Allocate(ReadOnlySpan<(ulong Start, ulong Length)> ranges)
+    {
+        MemoryRegion[] regions = new MemoryRegion[ranges.Length];
+        for (int i = 0; i < ranges.Length; i++)
+        {
+            (ulong start, ulong length) = ranges[i];
+            // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
+            void* address = Libc.mmap(
+                null, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
+            if (address == Libc.MAP_FAILED)
+            {
+                throw LinuxException.Last($"mmap of {length} bytes of guest memory");
+            }
+
+            regions[i] = new MemoryRegion(start, length, (nint)address);
+        }
+
+        return new GuestMemory(regions);
+    }
+
+    /// <summary>Whether the whole range is RAM inside one region. A length of zero is in RAM if its address is.</summary>
+    public bool Contains(ulong address, ulong length) => Find(address, length) is not null;
+
+    /// <summary>The range as a span, if it lies inside one region.</summary>
+    /// <remarks>The guest can change it under the reader; see the remarks of the class.</remarks>
+    public bool TryGetSpan(ulong address, int length, out Span<byte> span)
+    {
+        byte* pointer = length < 0 ? null : Find(address, (ulong)length);
+        span = pointer is null ? default : new Span<byte>(pointer, length);
+        return pointer is not null;
+    }
+
+    /// <summary>The range's address in this process, for system calls that take one (readv, ioctl), if it lies inside one region.</summary>
+    public bool TryGetHostAddress(ulong address, ulong length, out nint hostAddress)
+    {
+        hostAddress = (nint)Find(address, length);
+        return hostAddress != 0;
+    }
+
+    /// <summary>Copies out of the guest.</summary>
+    public bool TryRead(ulong address, Span<byte> destination)
+    {
+        if (!TryGetSpan(address, destination.Length, out Span<byte> source))
+        {
+            return false;
+        }
+
+        source.CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Copies into the guest.</summary>
+    public bool TryWrite(ulong address, ReadOnlySpan<byte> source)
+    {
+        if (!TryGetSpan(address, source.Length, out Span<byte> destination))
+        {
+            return false;
+        }
+
+        source.CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Copies one little-endian value or structure out of the guest.</summary>
+    public bool TryRead<T>(ulong address, out T value)
+        where T : unmanaged
+    {
+        byte* pointer = Find(address, (ulong)sizeof(T));
+        value = pointer is null ? default : Unsafe.ReadUnaligned<T>(pointer);
+        return pointer is not null;
+    }
+
+    /// <summary>Copies one little-endian value or structure into the guest.</summary>
+    public bool TryWrite<T>(ulong address, T value)
+        where T : unmanaged
+    {
+        byte* pointer = Find(address, (ulong)sizeof(T));
+        if (pointer is null)
+        {
+            return false;
+        }
+
+        Unsafe.WriteUnaligned(pointer, value);
+        return true;
+    }
+
+    /// <summary>Reads a 16-bit ring field, aligned, with acquire ordering.</summary>
+    public bool TryLoad16(ulong address, out ushort value)
+    {
+        byte* pointer = (address & 1) != 0 ? null : Find(address, 2);
+        value = pointer is null ? (ushort)0 : Volatile.Read(ref *(ushort*)pointer);
+        return pointer is not null;
+    }
+
+    /// <summary>Writes a 16-bit ring field, aligned, with release ordering.</summary>
+    public bool TryStore16(ulong address, ushort value)
+    {
+        byte* pointer = (address & 1) != 0 ? null : Find(address, 2);
+        if (pointer is null)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref *(ushort*)pointer, value);
+        return true;
+    }
+
+    public void Dispose()
+    {
+        foreach (MemoryRegion region in _regions)
+        {
+            _ = Libc.munmap((void*)region.HostAddress, (nuint)region.Length);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Find(ulong address, ulong length)
+    {
+        foreach (ref readonly MemoryRegion region in _regions.AsSpan())
+        {
+            // Offsets, not ends: no sum of guest values is made, so nothing wraps.
+            ulong offset = address - region.Start;
+            if (address >= region.Start && offset < region.Length && length <= region.Length - offset)
+            {
+                return (byte*)region.HostAddress + offset;
+            }
+        }
+
+        return null;
+    }
+}
