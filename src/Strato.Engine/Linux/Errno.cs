@@ -21,6 +21,8 @@ internal static class Errno
     public const int ENODEV = 19;
     public const int EISDIR = 21;
     public const int EINVAL = 22;
+    public const int ENFILE = 23;
+    public const int EMFILE = 24;
     public const int ENOTTY = 25;
     public const int EFBIG = 27;
     public const int ENOSPC = 28;

@@ -1,0 +1,156 @@
+using System;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Strato.Engine.Linux;
+
+/// <summary><c>sys/socket.h</c> and <c>sys/un.h</c>: stream sockets of the unix family.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int AF_UNIX = 1;
+    internal const int SOCK_STREAM = 1;
+    internal const int SOCK_NONBLOCK = 0x800;
+    internal const int SOCK_CLOEXEC = 0x80000;
+    internal const int SOL_SOCKET = 1;
+    internal const int SO_PEERCRED = 17;
+    internal const int SHUT_RD = 0;
+    internal const int SHUT_WR = 1;
+    internal const int SHUT_RDWR = 2;
+    internal const int MSG_DONTWAIT = 0x40;
+    internal const int MSG_NOSIGNAL = 0x4000;
+
+    /// <summary>Bytes of <c>sun_path</c>; a path needs one of them for its end.</summary>
+    internal const int UNIX_PATH_MAX = 108;
+
+    /// <summary>struct sockaddr_un: the family, then the path with a zero byte at its end.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct sockaddr_un
+    {
+        public ushort sun_family;
+        public fixed byte sun_path[UNIX_PATH_MAX];
+    }
+
+    /// <summary>struct ucred: who is at the other end of a unix socket, as it was at connect.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct ucred
+    {
+        public int pid;
+        public uint uid;
+        public uint gid;
+    }
+
+    [LibraryImport("libc")]
+    internal static partial int socket(int family, int type, int protocol);
+
+    [LibraryImport("libc")]
+    internal static partial int bind(int fd, sockaddr_un* address, uint length);
+
+    [LibraryImport("libc")]
+    internal static partial int connect(int fd, sockaddr_un* address, uint length);
+
+    [LibraryImport("libc")]
+    internal static partial int listen(int fd, int backlog);
+
+    [LibraryImport("libc")]
+    internal static partial int accept4(int fd, sockaddr_un* address, uint* length, int flags);
+
+    [LibraryImport("libc")]
+    internal static partial int socketpair(int family, int type, int protocol, int* pair);
+
+    [LibraryImport("libc")]
+    internal static partial int shutdown(int fd, int how);
+
+    [LibraryImport("libc")]
+    internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
+
+    [LibraryImport("libc")]
+    internal static partial nint send(int fd, byte* buffer, nuint count, int flags);
+
+    [LibraryImport("libc")]
+    internal static partial nint recv(int fd, byte* buffer, nuint count, int flags);
+
+    /// <summary>An unbound stream socket of the unix family, close-on-exec and non-blocking.</summary>
+    internal static FileDescriptor CreateUnixSocket()
+    {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("socket(AF_UNIX)");
+    }
+
+    /// <summary>Whether a path fits into a unix socket's address: 1 to 107 bytes of UTF-8, without a zero character.</summary>
+    internal static bool IsUnixSocketPath(string path) =>
+        path.Length > 0 && Encoding.UTF8.GetByteCount(path) < UNIX_PATH_MAX && !path.Contains('\0');
+
+    /// <summary>bind(2) to a path for which <see cref="IsUnixSocketPath"/> holds; -1 with errno on failure.</summary>
+    internal static int Bind(int fd, string path)
+    {
+        sockaddr_un address = UnixAddress(path);
+        return bind(fd, &address, (uint)sizeof(sockaddr_un));
+    }
+
+    /// <summary>connect(2) to a path for which <see cref="IsUnixSocketPath"/> holds; -1 with errno on failure.</summary>
+    internal static int Connect(int fd, string path)
+    {
+        sockaddr_un address = UnixAddress(path);
+        return connect(fd, &address, (uint)sizeof(sockaddr_un));
+    }
+
+    /// <summary>accept4(2), close-on-exec and non-blocking, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static int Accept(int fd)
+    {
+        int accepted;
+        do
+        {
+            accepted = accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        }
+        while (accepted < 0 && Errno.Last == Errno.EINTR);
+        return accepted;
+    }
+
+    /// <summary>send(2) that never raises SIGPIPE; may send less; -1 with errno on failure (EAGAIN: no room now).</summary>
+    internal static nint Send(int fd, ReadOnlySpan<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            nint count;
+            do
+            {
+                count = send(fd, pointer, (nuint)buffer.Length, MSG_NOSIGNAL);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
+    /// <summary>recv(2); 0 at the stream's end; -1 with errno on failure (EAGAIN: nothing there now).</summary>
+    internal static nint Receive(int fd, Span<byte> buffer)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            nint count;
+            do
+            {
+                count = recv(fd, pointer, (nuint)buffer.Length, 0);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
+    /// <summary>Process and user at the other end of a unix socket; false when the kernel doesn't say.</summary>
+    internal static bool TryGetPeer(int fd, out ucred peer)
+    {
+        ucred value;
+        uint length = (uint)sizeof(ucred);
+        bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &value, &length) == 0 && length == sizeof(ucred);
+        peer = known ? value : default;
+        return known;
+    }
+
+    private static sockaddr_un UnixAddress(string path)
+    {
+        sockaddr_un address = default;
+        address.sun_family = AF_UNIX;
+        Encoding.UTF8.GetBytes(path, new Span<byte>(address.sun_path, UNIX_PATH_MAX - 1));
+        return address;
+    }
+}

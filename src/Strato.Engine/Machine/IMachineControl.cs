@@ -1,0 +1,103 @@
+using System;
+using System.Collections.Generic;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>What a machine is doing; QMP's <c>status</c> names them.</summary>
+internal enum RunState
+{
+    /// <summary>Built, and never run yet (<c>-S</c>).</summary>
+    Prelaunch,
+
+    /// <summary>The vCPUs run.</summary>
+    Running,
+
+    /// <summary>All vCPUs are parked until <see cref="IMachineControl.Resume"/>.</summary>
+    Paused,
+
+    /// <summary>The guest has powered off, and <c>-no-shutdown</c> keeps the engine.</summary>
+    Shutdown,
+
+    /// <summary>KVM or the engine failed while it ran; only a reset or the end helps.</summary>
+    InternalError,
+}
+
+/// <summary>One vCPU as it is now.</summary>
+/// <param name="Index">Number from 0, which is also the socket's, for a machine without a topology.</param>
+/// <param name="ThreadId">The kernel's id of the vCPU's thread.</param>
+/// <param name="Halted">Whether the guest has halted it; false where that isn't known.</param>
+internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted);
+
+/// <summary>One disk as it is now.</summary>
+/// <param name="Id">The user's id of the drive.</param>
+/// <param name="File">Path of the image or block device, as given.</param>
+/// <param name="ReadOnly">Whether the guest can't write.</param>
+/// <param name="Serial">The serial number that the guest sees, if one was given.</param>
+/// <param name="Length">Bytes.</param>
+internal readonly record struct DriveStatus(string Id, string File, bool ReadOnly, string? Serial, long Length);
+
+/// <summary>Something that happened to the machine, for all who listen on QMP.</summary>
+/// <param name="Name">QMP's name, such as <c>STOP</c>.</param>
+/// <param name="Data">The event's data: a JSON object as text.</param>
+internal readonly record struct MachineEvent(string Name, string Data)
+{
+    public static MachineEvent Stop => new("STOP", "{}");
+
+    public static MachineEvent Resume => new("RESUME", "{}");
+
+    public static MachineEvent PowerDown => new("POWERDOWN", "{}");
+
+    /// <param name="guest">Whether the guest asked for it.</param>
+    /// <param name="reason">QEMU's name: guest-reset, guest-triple-fault, host-qmp-system-reset …</param>
+    public static MachineEvent Reset(bool guest, string reason) => new("RESET", Cause(guest, reason));
+
+    /// <param name="guest">Whether the guest asked for it.</param>
+    /// <param name="reason">QEMU's name: guest-shutdown, guest-reset, guest-panic, host-qmp-quit, host-signal, host-error …</param>
+    public static MachineEvent Shutdown(bool guest, string reason) => new("SHUTDOWN", Cause(guest, reason));
+
+    // Reasons are names of ours, without characters that JSON would escape.
+    private static string Cause(bool guest, string reason) => $$"""{"guest":{{(guest ? "true" : "false")}},"reason":"{{reason}}"}""";
+}
+
+/// <summary>The machine as its controller (the QMP server) sees it. Every member is called on the main loop's thread only.</summary>
+internal interface IMachineControl
+{
+    /// <summary>Raised on the main loop's thread, in the order in which things happened.</summary>
+    /// <remarks>
+    /// STOP is raised before <see cref="Pause"/> returns and RESUME before <see cref="Resume"/> does, for users are
+    /// shown the event before the command's return. SHUTDOWN of <see cref="Quit"/> is raised in it or later.
+    /// </remarks>
+    event Action<MachineEvent> EventRaised;
+
+    /// <summary>The user's name of the machine; null when none was given.</summary>
+    string? Name { get; }
+
+    /// <summary>The machine type as QMP names it: <c>microvm</c>.</summary>
+    string MachineType { get; }
+
+    RunState State { get; }
+
+    /// <summary>In the order of their index.</summary>
+    IReadOnlyList<CpuStatus> Cpus { get; }
+
+    /// <summary>In the order in which the guest sees them: vda first.</summary>
+    IReadOnlyList<DriveStatus> Drives { get; }
+
+    /// <summary>Parks all vCPUs; when it returns they are parked. Does nothing, and raises nothing, unless Running.</summary>
+    /// <remarks>Under Prelaunch the machine stays as it is.</remarks>
+    void Pause();
+
+    /// <summary>Lets the vCPUs run. Does nothing, and raises nothing, unless Paused or Prelaunch.</summary>
+    void Resume();
+
+    /// <summary>Presses the power button, raising POWERDOWN; the guest may obey, later, or not.</summary>
+    void PowerDown();
+
+    /// <summary>Resets the machine as by its reset button, raising RESET {guest:false, reason:host-qmp-system-reset}.</summary>
+    /// <remarks>A paused machine stays paused (QEMU's rule); Shutdown and InternalError become Paused. Under -no-reboot the engine ends.</remarks>
+    void Reset();
+
+    /// <summary>Ends the machine: SHUTDOWN {guest:false, reason} is raised, and the main loop stops soon, with exit code 0.</summary>
+    /// <param name="reason">host-qmp-quit, host-signal …</param>
+    void Quit(string reason);
+}
