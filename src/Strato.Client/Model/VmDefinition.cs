@@ -1,0 +1,120 @@
+using System;
+using System.Collections.Generic;
+using System.Text.Json;
+
+namespace Strato.Client;
+
+/// <summary>One VM as the store keeps it (<c>vms/ID/vm.json</c>). Immutable: change it with <see cref="StratoClient.Update"/>.</summary>
+public sealed record VmDefinition
+{
+    /// <summary>Eight characters of a–z and 0–9; names the VM's folders, never changes.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Unique without regard to case.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Machine type: <c>microvm</c>.</summary>
+    public required string Machine { get; init; }
+
+    /// <summary>Absolute path of the kernel image.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>Absolute path of the initial RAM disk, or null.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>Kernel command line; empty if none was given.</summary>
+    public string CommandLine { get; init; } = "";
+
+    /// <summary>RAM in bytes.</summary>
+    public required long Memory { get; init; }
+
+    /// <summary>Number of virtual CPUs.</summary>
+    public required int Cpu { get; init; }
+
+    /// <summary>Disks in the order the guest sees them.</summary>
+    public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
+
+    /// <summary>When the VM was made.</summary>
+    public required DateTimeOffset Created { get; init; }
+
+    /// <summary>Free text of the user.</summary>
+    public string Notes { get; init; } = "";
+
+    /// <summary>Fields that a newer version wrote; kept as they are.</summary>
+    internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
+}
+
+/// <summary>One disk of a VM.</summary>
+public sealed record DriveDefinition
+{
+    /// <summary>Unique within the VM: <c>disk0</c>, <c>disk1</c> … unless the user chose another.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Absolute path of the raw image or block device.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The guest cannot write to it.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Serial number the guest reads (at most 20 ASCII characters), or null.</summary>
+    public string? Serial { get; init; }
+
+    /// <summary>Fields that a newer version wrote; kept as they are.</summary>
+    internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
+}
+
+/// <summary>What a user gives to make or change a VM. Null means "not given": the default on creation, unchanged on update.</summary>
+public sealed record VmSettings
+{
+    /// <summary>Required on creation.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Default <c>microvm</c>.</summary>
+    public string? Machine { get; init; }
+
+    /// <summary>Absolute path; required on creation; must exist.</summary>
+    public string? Kernel { get; init; }
+
+    /// <summary>Absolute path; must exist; the empty string removes it.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>Default <see cref="StratoClient.DefaultCommandLine"/>; the empty string means an empty command line.</summary>
+    public string? CommandLine { get; init; }
+
+    /// <summary>Bytes; 256 MiB to 512 GiB, a multiple of 4096; default 512 MiB.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>1 to 254; default 1.</summary>
+    public int? Cpu { get; init; }
+
+    /// <summary>Free text.</summary>
+    public string? Notes { get; init; }
+}
+
+/// <summary>What a user gives to add a drive.</summary>
+public sealed record DriveSettings
+{
+    /// <summary>Absolute path; must exist.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>The guest cannot write to it.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Serial number the guest reads: at most 20 printable ASCII characters.</summary>
+    public string? Serial { get; init; }
+
+    /// <summary>Default: the first free of disk0, disk1 …</summary>
+    public string? Id { get; init; }
+}
+
+/// <summary>A VM of the store whose definition cannot be read; others are listed all the same.</summary>
+/// <param name="Id">Its folder's name.</param>
+/// <param name="Name">Its name, where that much can be read.</param>
+/// <param name="Path">The damaged file.</param>
+/// <param name="Error">What is wrong (id <c>VmDefinitionDamaged</c>); ready to be written as an error.</param>
+public sealed record DamagedVm(string Id, string? Name, string Path, StratoException Error);
+
+/// <summary>All VMs of the store.</summary>
+/// <param name="Definitions">Sorted by name.</param>
+/// <param name="Damaged">Those that cannot be read.</param>
+public sealed record VmListing(IReadOnlyList<VmDefinition> Definitions, IReadOnlyList<DamagedVm> Damaged);
