@@ -2,5 +2,5 @@ namespace Strato.Engine.Cli;
 
 internal static class Program
 {
-    private static int Main() => 1;
+    private static int Main() => ProbeCommand.Run();
 }
