@@ -1,0 +1,56 @@
+using System;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Cli;
+
+/// <summary>The file of <c>-config</c>.</summary>
+internal static class ConfigurationFile
+{
+    /// <summary>Bytes. Far above any real configuration, and small enough to be read at once.</summary>
+    private const int MaxLength = 1 << 20;
+
+    /// <exception cref="StratoException">ConfigurationNotFound, ConfigurationUnreadable, ConfigurationTooLarge, or the reader's.</exception>
+    public static VmConfiguration Read(string path)
+    {
+        ConfigurationLimits.CheckPath(path, "configuration", "-config");
+        int fd = Libc.Open(path, Libc.O_RDONLY);
+        if (fd < 0)
+        {
+            int errno = Errno.Last;
+            throw new StratoException(
+                errno == Errno.ENOENT ? "ConfigurationNotFound" : "ConfigurationUnreadable",
+                $"The configuration '{path}' can't be opened: {Errno.Text(errno)}.",
+                "-config");
+        }
+
+        using FileDescriptor file = new(fd);
+        byte[] bytes = new byte[4096];
+        int length = 0;
+        while (true)
+        {
+            nint count = Libc.Read(fd, bytes.AsSpan(length));
+            if (count < 0)
+            {
+                throw new StratoException("ConfigurationUnreadable", $"The configuration '{path}' can't be read: {Errno.Text(Errno.Last)}.", "-config");
+            }
+
+            if (count == 0)
+            {
+                return ConfigurationReader.Read(bytes.AsSpan(0, length));
+            }
+
+            length += (int)count;
+            if (length > MaxLength)
+            {
+                throw new StratoException("ConfigurationTooLarge", $"The configuration '{path}' has more than {MaxLength} bytes, which is the most that is read.", "-config");
+            }
+
+            if (length == bytes.Length)
+            {
+                Array.Resize(ref bytes, bytes.Length * 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Cli;
+
+/// <summary>One option: its name, what its value looks like, its line of help, and what it does.</summary>
+/// <param name="Name">With its dash.</param>
+/// <param name="ValueName">The value's form for the help; null for an option without a value.</param>
+/// <param name="Help">One line, or several.</param>
+/// <param name="Apply">Checks the value and puts it into the options.</param>
+internal sealed record OptionSpec(string Name, string? ValueName, string Help, Action<Options, string> Apply)
+{
+    /// <summary>Whether it may be given more than once.</summary>
+    public bool Repeatable { get; init; }
+
+    /// <summary>Whether the value goes on up to the next option, its words joined by spaces.</summary>
+    public bool ManyWords { get; init; }
+
+    /// <summary>Whether even the name of an option is taken as the value.</summary>
+    public bool AnyValue { get; init; }
+
+    public string Usage => ValueName is null ? Name : $"{Name} {ValueName}";
+}
+
+/// <summary>All options of the engine. What isn't here is unknown; the help is made from this list.</summary>
+internal static class OptionTable
+{
+    private static readonly OptionSpec[] All =
+    [
+        new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
+        new("-machine", "[type=]microvm[,dump-guest-core=on|off]", "Machine type, and whether guest memory is part of a core dump (on).", SetMachine),
+        new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", (o, v) => o.Configuration.Kernel = Path(v, "kernel", "-kernel")),
+        new("-initrd", "PATH", "Initial RAM disk.", (o, v) => o.Configuration.Initrd = Path(v, "initrd", "-initrd")),
+        new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
+        new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
+        new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
+        new("-drive", "file=PATH,id=ID[,readonly=on|off][,serial=TEXT]", "Raw image or block device. Unless a -device refers to it, it is a disk itself.", (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
+        new("-device", "virtio-blk-device,drive=ID[,id=ID][,serial=TEXT]", "Disk for a -drive.", (o, v) => o.Drives.AddDevice(v)) { Repeatable = true },
+        new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", (o, v) => o.Configuration.Serial = SerialOption.Parse(v)),
+        new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
+        new("-api-channel", "unix:PATH", "The same, by its older name.", (o, v) => AddQmp(o, "-api-channel", v)) { Repeatable = true },
+        new("-config", "PATH", "JSON file with the configuration; the command line wins over it.", (_, _) => { }),
+        new("-D", "PATH", "Append the log to a file, instead of standard error.", (o, v) => o.Configuration.LogFile = Path(v, "log file", "-D")),
+        new("-daemonize", null, "Run in the background; returns when the machine runs.", (o, _) => o.Configuration.Daemonize = true),
+        new("-pidfile", "PATH", "Write the process id to a file that must not exist; needs -daemonize.", SetPidFile),
+        new("-S", null, "Don't run before QMP's cont.", (o, _) => o.Configuration.StartPaused = true),
+        new("-no-reboot", null, "End when the guest reboots.", (o, _) => o.Configuration.NoReboot = true),
+        new("-no-shutdown", null, "Stay, stopped, when the guest powers off.", (o, _) => o.Configuration.NoShutdown = true),
+        new("-force", null, "Start even where the host's KVM isn't usable.", (o, _) => o.Configuration.Force = true),
+        new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),
+        new("-probe", null, "Tell in one line of JSON whether the host's KVM is usable. Exit code 0 usable, 10 emulated, 11 no permission, 12 absent.", (o, _) => o.Probe = true),
+        new("-version", null, "Print the version.", (o, _) => o.Version = true),
+        new("-help", null, "Print this.", (o, _) => o.Help = true),
+    ];
+
+    private static readonly Dictionary<string, OptionSpec> ByName = Index();
+
+    /// <summary>Text of <c>-help</c>, with its last newline.</summary>
+    public static string HelpText()
+    {
+        StringBuilder text = new("Usage: strato-engine -kernel PATH [OPTION…]\n\n");
+        foreach (OptionSpec spec in All)
+        {
+            text.Append("  ").Append(spec.Usage).Append('\n').Append("        ").Append(spec.Help);
+            text.Append(spec.Repeatable ? " May be given several times.\n" : "\n");
+        }
+
+        return text.Append("\nIn a value, a doubled comma stands for one comma. Exit code: 0 the guest powered off or was told to quit,\n")
+            .Append("1 error in options, files or host, 2 wrong usage, 3 the guest or KVM failed while running.\n").ToString();
+    }
+
+    /// <summary>The option of a name, with one dash or two; what isn't an option is an error that says which is near.</summary>
+    public static OptionSpec Find(string name)
+    {
+        if (TryFind(name, out OptionSpec? spec))
+        {
+            return spec!;
+        }
+
+        string shown = ConfigurationLimits.Printable(name);
+        throw name.StartsWith('-')
+            ? new StratoException("UnknownOption", $"The option '{shown}' is unknown{NearName.Hint(name, ByName.Keys)}; -help lists all.", shown)
+            : new StratoException("UnknownOption", $"'{shown}' is not an option; options begin with '-', and a value with spaces is quoted.", shown);
+    }
+
+    public static bool TryFind(string name, out OptionSpec? spec) =>
+        ByName.TryGetValue(name, out spec) || (name.StartsWith("--", StringComparison.Ordinal) && ByName.TryGetValue(name[1..], out spec));
+
+    private static Dictionary<string, OptionSpec> Index()
+    {
+        Dictionary<string, OptionSpec> index = new(StringComparer.Ordinal);
+        foreach (OptionSpec spec in All)
+        {
+            index.Add(spec.Name, spec);
+        }
+
+        index.Add("-h", index["-help"]);
+        return index;
+    }
+
+    private static void SetName(Options options, string value)
+    {
+        ConfigurationLimits.CheckName(value, "-name");
+        options.Configuration.Name = value;
+    }
+
+    private static void SetMachine(Options options, string value)
+    {
+        SubOptions parts = new("-machine", value, "type");
+        if (parts.Take("type") is string type)
+        {
+            options.Configuration.MachineType = ConfigurationLimits.CheckMachineType(type, "-machine type");
+        }
+
+        options.Configuration.DumpGuestCore = parts.TakeBoolean("dump-guest-core") ?? options.Configuration.DumpGuestCore;
+        parts.End();
+    }
+
+    private static void SetCommandLine(Options options, string value)
+    {
+        ConfigurationLimits.CheckCommandLine(value, "-append");
+        options.Configuration.CommandLine = value;
+    }
+
+    private static void SetCpus(Options options, string value)
+    {
+        SubOptions parts = new("-smp", value, "cpus");
+        string text = parts.Require("cpus");
+        parts.End();
+        if (!long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long count))
+        {
+            throw new StratoException(
+                "InvalidCpuCount",
+                $"'{ConfigurationLimits.Printable(text)}' is not a number of vCPUs; allowed: 1 to {ConfigurationLimits.MaxCpus}.",
+                "-smp");
+        }
+
+        options.Configuration.Cpus = ConfigurationLimits.CheckCpus(count, "-smp");
+    }
+
+    private static void SetMemory(Options options, string value)
+    {
+        SubOptions parts = new("-m", value, "size");
+        string text = parts.Require("size");
+        parts.End();
+        options.Configuration.Memory = ByteSize.ParseMemory(text, "-m");
+    }
+
+    private static void AddQmp(Options options, string name, string value)
+    {
+        SubOptions parts = new(name, value, "address");
+        string path = SocketOption.TakePath(parts, "address");
+
+        // The older option has only the path; there, what QEMU wants written is what it means anyway.
+        bool implied = name == "-api-channel";
+        SocketOption.TakeServer(parts, "address", implied);
+        parts.End();
+        options.Configuration.QmpSockets.Add(path);
+    }
+
+    private static void SetPidFile(Options options, string value)
+    {
+        options.Configuration.PidFile = Path(value, "pid file", "-pidfile");
+        if (Libc.LinkStat(value, out _) == 0)
+        {
+            throw new StratoException("PidFileExists", $"The pid file '{value}' exists; it must not, so that no running engine's is overwritten.", "-pidfile");
+        }
+    }
+
+    private static void SetReadyDescriptor(Options options, string value)
+    {
+        options.ReadyDescriptor = Options.TryParseDescriptor(value, out int descriptor)
+            ? descriptor
+            : throw new StratoException("InvalidOption", $"'{ConfigurationLimits.Printable(value)}' is not a descriptor's number.", "-ready-fd");
+    }
+
+    private static string Path(string path, string what, string option)
+    {
+        ConfigurationLimits.CheckPath(path, what, option);
+        return path;
+    }
+}

@@ -1,0 +1,122 @@
+using System;
+using System.Collections.Generic;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Cli;
+
+/// <summary>The engine's command line, read and checked.</summary>
+internal sealed class Options
+{
+    /// <summary>The machine to run. Not validated as a whole when <see cref="Help"/>, <see cref="Version"/> or <see cref="Probe"/> is set.</summary>
+    public VmConfiguration Configuration { get; private set; } = new();
+
+    /// <summary>Print the options and end.</summary>
+    public bool Help { get; set; }
+
+    /// <summary>Print the version and end.</summary>
+    public bool Version { get; set; }
+
+    /// <summary>Tell whether the host's KVM is usable and end.</summary>
+    public bool Probe { get; set; }
+
+    /// <summary>Descriptor of the readiness pipe; null when there is none.</summary>
+    public int? ReadyDescriptor { get; set; }
+
+    /// <summary>What is accepted and yet probably not what the user wants; to be logged.</summary>
+    public List<string> Warnings { get; } = [];
+
+    /// <summary>Drives and devices of the command line, until <see cref="DriveList.Resolve"/> makes disks of them.</summary>
+    public DriveList Drives { get; } = new();
+
+    /// <summary>Reads a command line; of what both give, it wins over the file of <c>-config</c>.</summary>
+    /// <exception cref="StratoException">UnknownOption, InvalidOption, or the error of the value; Where is the option, or the path in the JSON file.</exception>
+    public static Options Parse(string[] args)
+    {
+        List<GivenOption> given = Split(args);
+        Options options = new();
+        foreach (GivenOption option in given)
+        {
+            if (option.Spec.Name == "-config")
+            {
+                options.Configuration = ConfigurationFile.Read(option.Value);
+            }
+        }
+
+        foreach (GivenOption option in given)
+        {
+            option.Spec.Apply(options, option.Value);
+        }
+
+        if (!options.Help && !options.Version && !options.Probe)
+        {
+            options.Finish();
+        }
+
+        return options;
+    }
+
+    /// <summary>The descriptor of <c>-ready-fd</c> in a command line that may have any fault, so that the fault can be reported there; else null.</summary>
+    public static int? FindReadyDescriptor(string[] args)
+    {
+        int at = Array.LastIndexOf(args, "-ready-fd");
+        return at >= 0 && at + 1 < args.Length && TryParseDescriptor(args[at + 1], out int descriptor) ? descriptor : null;
+    }
+
+    internal static bool TryParseDescriptor(string text, out int descriptor) =>
+        int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out descriptor);
+
+    private void Finish()
+    {
+        Drives.Resolve(Configuration.Drives);
+        Configuration.Validate();
+        if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
+        {
+            Warnings.Add("-daemonize takes the terminal away: the serial port on stdio is connected to nothing");
+        }
+    }
+
+    /// <summary>Divides the arguments into options and their values.</summary>
+    private static List<GivenOption> Split(string[] args)
+    {
+        List<GivenOption> given = [];
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        int index = 0;
+        while (index < args.Length)
+        {
+            OptionSpec spec = OptionTable.Find(args[index++]);
+            if (!seen.Add(spec.Name) && !spec.Repeatable)
+            {
+                throw new StratoException("InvalidOption", $"{spec.Name} is given twice; it is allowed once.", spec.Name);
+            }
+
+            if (spec.ValueName is null)
+            {
+                given.Add(new GivenOption(spec, ""));
+                continue;
+            }
+
+            if (index == args.Length)
+            {
+                throw new StratoException("InvalidOption", $"{spec.Name} needs a value: {spec.Usage}", spec.Name);
+            }
+
+            if (!spec.AnyValue && OptionTable.TryFind(args[index], out _))
+            {
+                throw new StratoException("InvalidOption", $"{spec.Name} needs a value, and the option {args[index]} follows: {spec.Usage}", spec.Name);
+            }
+
+            string value = args[index++];
+            while (spec.ManyWords && index < args.Length && !args[index].StartsWith('-'))
+            {
+                value += " " + args[index++];
+            }
+
+            given.Add(new GivenOption(spec, value));
+        }
+
+        return given;
+    }
+
+    private readonly record struct GivenOption(OptionSpec Spec, string Value);
+}

@@ -1,0 +1,172 @@
+using System;
+
+namespace Strato.Protocol.Configuration;
+
+/// <summary>Reads the JSON form of a machine's configuration.</summary>
+/// <remarks>
+/// Sections and fields are those of StratoVirt's JSON configuration; a section or field of something that isn't built
+/// yet is unknown. Each section has one method here: a new one is a case in <see cref="Read(ReadOnlySpan{byte})"/>,
+/// its method, and its lines in <see cref="ConfigurationWriter"/>.
+/// </remarks>
+public static class ConfigurationReader
+{
+    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial"];
+    private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
+    private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core"];
+    private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num"];
+    private static readonly string[] SerialFields = ["stdio"];
+
+    /// <summary>Reads one document. The result may lack what the command line still gives; <see cref="VmConfiguration.Validate"/> it then.</summary>
+    /// <exception cref="StratoException">InvalidJson (with line and column), UnknownField, DuplicateField, InvalidField, or a limit's own; Where is the JSON path.</exception>
+    public static VmConfiguration Read(ReadOnlySpan<byte> utf8)
+    {
+        // A byte order mark isn't JSON (RFC 8259, 8.1), but editors and shells write it.
+        if (utf8.StartsWith("\uFEFF"u8))
+        {
+            utf8 = utf8[3..];
+        }
+
+        VmConfiguration configuration = new();
+        JsonCursor cursor = new(utf8);
+        cursor.BeginObject();
+        while (cursor.NextField(out string section))
+        {
+            switch (section)
+            {
+                case "boot-source":
+                    ReadBootSource(ref cursor, configuration);
+                    break;
+                case "machine-config":
+                    ReadMachine(ref cursor, configuration);
+                    break;
+                case "drive":
+                    ReadDrives(ref cursor, configuration);
+                    break;
+                case "serial":
+                    ReadSerial(ref cursor, configuration);
+                    break;
+                default:
+                    throw cursor.UnknownField(section, Sections);
+            }
+        }
+
+        cursor.End();
+        return configuration;
+    }
+
+    private static void ReadBootSource(ref JsonCursor cursor, VmConfiguration configuration)
+    {
+        cursor.BeginObject();
+        while (cursor.NextField(out string field))
+        {
+            switch (field)
+            {
+                case "kernel_image_path":
+                    configuration.Kernel = Path(ref cursor, "kernel");
+                    break;
+                case "boot_args":
+                    configuration.CommandLine = cursor.GetString();
+                    ConfigurationLimits.CheckCommandLine(configuration.CommandLine, cursor.Path);
+                    break;
+                case "initrd_fs_path":
+                    configuration.Initrd = Path(ref cursor, "initrd");
+                    break;
+                default:
+                    throw cursor.UnknownField(field, BootFields);
+            }
+        }
+    }
+
+    private static void ReadMachine(ref JsonCursor cursor, VmConfiguration configuration)
+    {
+        cursor.BeginObject();
+        while (cursor.NextField(out string field))
+        {
+            switch (field)
+            {
+                case "type":
+                    configuration.MachineType = ConfigurationLimits.CheckMachineType(cursor.GetString(), cursor.Path);
+                    break;
+                case "vcpu_count":
+                    configuration.Cpus = ConfigurationLimits.CheckCpus(cursor.GetInt64(), cursor.Path);
+                    break;
+                case "mem_size":
+                    configuration.Memory = cursor.GetInt64();
+                    ConfigurationLimits.CheckMemory(configuration.Memory, cursor.Path);
+                    break;
+                case "dump_guest_core":
+                    configuration.DumpGuestCore = cursor.GetBoolean();
+                    break;
+                default:
+                    throw cursor.UnknownField(field, MachineFields);
+            }
+        }
+    }
+
+    private static void ReadDrives(ref JsonCursor cursor, VmConfiguration configuration)
+    {
+        cursor.BeginArray();
+        for (int index = 0; cursor.NextObject(index); index++)
+        {
+            string where = $"drive[{index}]";
+            string? id = null;
+            string? file = null;
+            string? serial = null;
+            bool readOnly = false;
+            while (cursor.NextField(out string field))
+            {
+                switch (field)
+                {
+                    case "drive_id":
+                        id = cursor.GetString();
+                        ConfigurationLimits.CheckId(id, cursor.Path);
+                        break;
+                    case "path_on_host":
+                        file = Path(ref cursor, "drive");
+                        break;
+                    case "read_only":
+                        readOnly = cursor.GetBoolean();
+                        break;
+                    case "serial_num":
+                        serial = cursor.GetString();
+                        ConfigurationLimits.CheckSerialNumber(serial, cursor.Path);
+                        break;
+                    default:
+                        throw cursor.UnknownField(field, DriveFields);
+                }
+            }
+
+            configuration.Drives.Add(new DriveConfiguration
+            {
+                Id = id ?? throw Missing(where, "drive_id"),
+                File = file ?? throw Missing(where, "path_on_host"),
+                ReadOnly = readOnly,
+                Serial = serial,
+                Where = where,
+            });
+        }
+
+        ConfigurationLimits.CheckDrives(configuration.Drives);
+    }
+
+    private static void ReadSerial(ref JsonCursor cursor, VmConfiguration configuration)
+    {
+        cursor.BeginObject();
+        while (cursor.NextField(out string field))
+        {
+            configuration.Serial = field == "stdio"
+                ? new SerialConfiguration(cursor.GetBoolean() ? SerialBackend.Stdio : SerialBackend.Null)
+                : throw cursor.UnknownField(field, SerialFields);
+        }
+    }
+
+    private static string Path(ref JsonCursor cursor, string what)
+    {
+        string path = cursor.GetString();
+        ConfigurationLimits.CheckPath(path, what, cursor.Path);
+        return path;
+    }
+
+    private static StratoException Missing(string where, string field) =>
+        new("MissingField", $"The field '{field}' is missing.", $"{where}.{field}");
+}

@@ -1,0 +1,111 @@
+using System.IO;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Strato.Protocol.Configuration;
+
+/// <summary>Writes the JSON form of a configuration, which <see cref="ConfigurationReader"/> reads back.</summary>
+public static class ConfigurationWriter
+{
+    /// <summary>The document in UTF-8, indented, with a newline at its end. What the form has no field for (name, sockets, log) is left out.</summary>
+    /// <exception cref="StratoException">InvalidField: a serial port that the form can't tell.</exception>
+    public static byte[] Write(VmConfiguration configuration)
+    {
+        using MemoryStream stream = new();
+        JsonWriterOptions options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using (Utf8JsonWriter writer = new(stream, options))
+        {
+            writer.WriteStartObject();
+            WriteBootSource(writer, configuration);
+            WriteMachine(writer, configuration);
+            WriteDrives(writer, configuration);
+            WriteSerial(writer, configuration.Serial);
+            writer.WriteEndObject();
+        }
+
+        stream.WriteByte((byte)'\n');
+        return stream.ToArray();
+    }
+
+    private static void WriteBootSource(Utf8JsonWriter writer, VmConfiguration configuration)
+    {
+        if (configuration.Kernel is null && configuration.Initrd is null && configuration.CommandLine.Length == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartObject("boot-source");
+        if (configuration.Kernel is not null)
+        {
+            writer.WriteString("kernel_image_path", configuration.Kernel);
+        }
+
+        if (configuration.CommandLine.Length > 0)
+        {
+            writer.WriteString("boot_args", configuration.CommandLine);
+        }
+
+        if (configuration.Initrd is not null)
+        {
+            writer.WriteString("initrd_fs_path", configuration.Initrd);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteMachine(Utf8JsonWriter writer, VmConfiguration configuration)
+    {
+        writer.WriteStartObject("machine-config");
+        writer.WriteString("type", configuration.MachineType == ConfigurationLimits.DefaultMachineType ? "MicroVm" : configuration.MachineType);
+        writer.WriteNumber("vcpu_count", configuration.Cpus);
+        writer.WriteNumber("mem_size", configuration.Memory);
+        if (!configuration.DumpGuestCore)
+        {
+            writer.WriteBoolean("dump_guest_core", false);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void WriteDrives(Utf8JsonWriter writer, VmConfiguration configuration)
+    {
+        if (configuration.Drives.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartArray("drive");
+        foreach (DriveConfiguration drive in configuration.Drives)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("drive_id", drive.Id);
+            writer.WriteString("path_on_host", drive.File);
+            if (drive.Serial is not null)
+            {
+                writer.WriteString("serial_num", drive.Serial);
+            }
+
+            writer.WriteBoolean("read_only", drive.ReadOnly);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteSerial(Utf8JsonWriter writer, SerialConfiguration serial)
+    {
+        if (serial.Backend == SerialBackend.None)
+        {
+            return;
+        }
+
+        if (serial.Backend is not (SerialBackend.Stdio or SerialBackend.Null))
+        {
+            throw new StratoException("InvalidField", $"The JSON form has only a serial port on stdio, not on {serial.Backend.ToString().ToLowerInvariant()}.", "serial");
+        }
+
+        writer.WriteStartObject("serial");
+        writer.WriteBoolean("stdio", serial.Backend == SerialBackend.Stdio);
+        writer.WriteEndObject();
+    }
+}

@@ -1,0 +1,188 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Strato.Protocol.Configuration;
+
+/// <summary>Walks through one JSON document by hand, knowing the path of where it is: <c>drive[1].path_on_host</c>.</summary>
+/// <remarks>Strict: RFC 8259 without comments or trailing commas, no field twice, and errors that name the path.</remarks>
+internal ref struct JsonCursor
+{
+    private const int MaxDepth = 16;
+
+    private readonly List<string> _path = [];
+    private readonly List<HashSet<string>> _seen = [];
+    private Utf8JsonReader _reader;
+
+    public JsonCursor(ReadOnlySpan<byte> utf8)
+    {
+        _reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+    }
+
+    /// <summary>The path of the value that is read, without the document's root.</summary>
+    public readonly string Path => string.Concat(_path).TrimStart('.');
+
+    /// <summary>Path of a field of the object that is read.</summary>
+    public readonly string PathOf(string field) => _path.Count == 0 ? field : $"{Path}.{field}";
+
+    /// <summary>Takes the <c>{</c> of the next value.</summary>
+    public void BeginObject()
+    {
+        Expect(JsonTokenType.StartObject, "an object");
+        _seen.Add(new HashSet<string>(StringComparer.Ordinal));
+        _path.Add("");
+    }
+
+    /// <summary>Takes the name of the object's next field, or its <c>}</c>, when it returns false.</summary>
+    public bool NextField(out string name)
+    {
+        Read();
+        if (_reader.TokenType == JsonTokenType.EndObject)
+        {
+            _seen.RemoveAt(_seen.Count - 1);
+            _path.RemoveAt(_path.Count - 1);
+            name = "";
+            return false;
+        }
+
+        name = Text();
+        _path[^1] = "." + ConfigurationLimits.Printable(name);
+        return _seen[^1].Add(name) ? true : throw new StratoException("DuplicateField", "The field is given twice.", Path);
+    }
+
+    /// <summary>Takes the <c>[</c> of the next value.</summary>
+    public void BeginArray()
+    {
+        Expect(JsonTokenType.StartArray, "an array");
+        _path.Add("");
+    }
+
+    /// <summary>Goes to the array's next item, of the given index, which must be an object and is begun; or takes the <c>]</c>.</summary>
+    public bool NextObject(int index)
+    {
+        _path[^1] = string.Create(CultureInfo.InvariantCulture, $"[{index}]");
+        Read();
+        switch (_reader.TokenType)
+        {
+            case JsonTokenType.EndArray:
+                _path.RemoveAt(_path.Count - 1);
+                return false;
+            case JsonTokenType.StartObject:
+                _seen.Add(new HashSet<string>(StringComparer.Ordinal));
+                _path.Add("");
+                return true;
+            default:
+                throw WrongType("an object");
+        }
+    }
+
+    public string GetString()
+    {
+        Expect(JsonTokenType.String, "a string");
+        return Text();
+    }
+
+    public bool GetBoolean()
+    {
+        Read();
+        return _reader.TokenType switch
+        {
+            JsonTokenType.True => true,
+            JsonTokenType.False => false,
+            _ => throw WrongType("true or false"),
+        };
+    }
+
+    public long GetInt64()
+    {
+        Expect(JsonTokenType.Number, "a whole number");
+        return _reader.TryGetInt64(out long value) ? value : throw WrongType("a whole number below 2^63");
+    }
+
+    /// <summary>Takes the end of the document.</summary>
+    public void End()
+    {
+        // At the end of a whole document Read returns false, and throws at whatever else stands there.
+        _ = TryRead();
+    }
+
+    /// <summary>The error for a field that isn't known here.</summary>
+    public readonly StratoException UnknownField(string name, params string[] allowed) => new(
+        "UnknownField",
+        $"The field '{ConfigurationLimits.Printable(name)}' is unknown{NearName.Hint(name, allowed)}; allowed here: {string.Join(", ", allowed)}.",
+        Path);
+
+    private void Expect(JsonTokenType type, string name)
+    {
+        Read();
+        if (_reader.TokenType != type)
+        {
+            throw WrongType(name);
+        }
+    }
+
+    private readonly StratoException WrongType(string expected)
+    {
+        string given = _reader.TokenType switch
+        {
+            JsonTokenType.StartObject => "an object",
+            JsonTokenType.StartArray or JsonTokenType.EndArray => "an array",
+            JsonTokenType.String => "a string",
+            JsonTokenType.Number => "the number " + ConfigurationLimits.Printable(Encoding.UTF8.GetString(_reader.ValueSpan)),
+            JsonTokenType.Null => "null",
+            _ => _reader.TokenType == JsonTokenType.True ? "true" : "false",
+        };
+        return new StratoException("InvalidField", $"The value is {given}; it must be {expected}.", Path.Length == 0 ? "(document)" : Path);
+    }
+
+    private readonly string Text()
+    {
+        try
+        {
+            return _reader.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new StratoException("InvalidJson", "The text is not valid UTF-8, or has half of a surrogate pair.", Path, e);
+        }
+    }
+
+    private void Read()
+    {
+        if (!TryRead())
+        {
+            // A whole document was read before; no caller reads on.
+            throw new StratoException("InvalidJson", "The JSON ends early.", Path);
+        }
+    }
+
+    private bool TryRead()
+    {
+        try
+        {
+            return _reader.Read();
+        }
+        catch (JsonException e)
+        {
+            // The reader counts from 0, editors from 1. Its own text ends with its count, and is cut there.
+            string reason = e.Message;
+            int cut = reason.IndexOf(" LineNumber:", StringComparison.Ordinal);
+            reason = cut < 0 ? reason : reason[..cut];
+            bool early = _reader.BytesConsumed >= 0 && IsEarlyEnd(reason);
+            string what = early ? "The JSON ends early" : "The JSON is not valid";
+            throw new StratoException(
+                "InvalidJson",
+                $"{what}, at line {(e.LineNumber ?? 0) + 1}, column {(e.BytePositionInLine ?? 0) + 1}: {reason}",
+                Path,
+                e);
+        }
+    }
+
+    // The reader has no code for it, but all of its messages about a missing rest say one of these.
+    private static bool IsEarlyEnd(string reason) =>
+        reason.Contains("end of data", StringComparison.OrdinalIgnoreCase)
+        || reason.Contains("does not contain any JSON tokens", StringComparison.OrdinalIgnoreCase)
+        || reason.Contains("Expected depth to be zero", StringComparison.OrdinalIgnoreCase);
+}

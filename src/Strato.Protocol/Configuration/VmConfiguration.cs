@@ -1,0 +1,126 @@
+using System.Collections.Generic;
+
+namespace Strato.Protocol.Configuration;
+
+/// <summary>What a virtual machine is made of. Filled by the engine's option parser, by <see cref="ConfigurationReader"/> and by the client.</summary>
+/// <remarks>
+/// Parsers check each value where they read it, so that an error names the option or JSON path;
+/// <see cref="Validate"/> checks the whole, and is what a caller that fills the model itself relies on.
+/// </remarks>
+public sealed class VmConfiguration
+{
+    /// <summary>The user's name of the machine, 1 to 255 characters; null when it has none.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>The machine type by its canonical name: <c>microvm</c>.</summary>
+    public string MachineType { get; set; } = ConfigurationLimits.DefaultMachineType;
+
+    /// <summary>Whether the guest's memory is part of the engine's core dump.</summary>
+    public bool DumpGuestCore { get; set; } = true;
+
+    /// <summary>Path of the kernel: a bzImage or an ELF vmlinux.</summary>
+    public string? Kernel { get; set; }
+
+    /// <summary>Path of the initial RAM disk; null for none.</summary>
+    public string? Initrd { get; set; }
+
+    /// <summary>The kernel's command line, its words joined by single spaces; empty for none.</summary>
+    public string CommandLine { get; set; } = "";
+
+    /// <summary>Bytes of guest memory: a multiple of 4096, 256 MiB to 512 GiB.</summary>
+    public long Memory { get; set; } = ConfigurationLimits.MinMemory;
+
+    /// <summary>Number of vCPUs, 1 to 254.</summary>
+    public int Cpus { get; set; } = 1;
+
+    /// <summary>Disks in the order in which the guest sees them: the first is vda.</summary>
+    public List<DriveConfiguration> Drives { get; } = [];
+
+    /// <summary>The serial port ttyS0 and what it is connected to.</summary>
+    public SerialConfiguration Serial { get; set; } = SerialConfiguration.None;
+
+    /// <summary>Paths of the unix sockets on which QMP is served.</summary>
+    public List<string> QmpSockets { get; } = [];
+
+    /// <summary>File that the log is appended to; null for standard error.</summary>
+    public string? LogFile { get; set; }
+
+    /// <summary>File that the engine writes its process id to; needs <see cref="Daemonize"/>.</summary>
+    public string? PidFile { get; set; }
+
+    /// <summary>Whether the engine leaves the terminal and runs in the background.</summary>
+    public bool Daemonize { get; set; }
+
+    /// <summary>Whether the machine waits for QMP's <c>cont</c> before it first runs (<c>-S</c>).</summary>
+    public bool StartPaused { get; set; }
+
+    /// <summary>Whether a guest's reboot ends the machine instead of resetting it.</summary>
+    public bool NoReboot { get; set; }
+
+    /// <summary>Whether the engine stays, stopped, when the guest has powered off.</summary>
+    public bool NoShutdown { get; set; }
+
+    /// <summary>Whether to start even where the host's KVM isn't usable.</summary>
+    public bool Force { get; set; }
+
+    /// <summary>Checks every value and how they go together.</summary>
+    /// <exception cref="StratoException">Where is the JSON path of the field, or the option where there is no field.</exception>
+    public void Validate()
+    {
+        if (Name is not null)
+        {
+            ConfigurationLimits.CheckName(Name, "-name");
+        }
+
+        _ = ConfigurationLimits.CheckMachineType(MachineType, "machine-config.type");
+        ConfigurationLimits.CheckMemory(Memory, "machine-config.mem_size");
+        _ = ConfigurationLimits.CheckCpus(Cpus, "machine-config.vcpu_count");
+        if (string.IsNullOrEmpty(Kernel))
+        {
+            throw new StratoException(
+                "KernelMissing",
+                "No kernel is given; a machine needs a bzImage or an ELF vmlinux by -kernel or by boot-source.kernel_image_path.",
+                "-kernel");
+        }
+
+        ConfigurationLimits.CheckPath(Kernel, "kernel", "boot-source.kernel_image_path");
+        if (Initrd is not null)
+        {
+            ConfigurationLimits.CheckPath(Initrd, "initrd", "boot-source.initrd_fs_path");
+        }
+
+        ConfigurationLimits.CheckCommandLine(CommandLine, "boot-source.boot_args");
+        ConfigurationLimits.CheckDrives(Drives);
+        if (PidFile is not null && !Daemonize)
+        {
+            throw new StratoException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");
+        }
+    }
+}
+
+/// <summary>One disk: a raw image file or a block device.</summary>
+public sealed class DriveConfiguration
+{
+    /// <summary>The user's id, 1 to 255 characters, unique in the machine.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Id of the device that the guest sees; the drive's own unless the user named it.</summary>
+    public string DeviceId { get; set; } = "";
+
+    /// <summary>Path of the image or block device.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Whether the guest can't write.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Serial number that the guest sees, at most 20 bytes; null for none.</summary>
+    public string? Serial { get; set; }
+
+    /// <summary>Where the drive was given, for errors: <c>-drive</c> or <c>drive[1]</c>.</summary>
+    public string Where { get; init; } = "";
+
+    /// <summary>Where one of its fields was given: <c>-drive file</c> or <c>drive[1].path_on_host</c>.</summary>
+    /// <param name="option">The field's name in <c>-drive</c>.</param>
+    /// <param name="json">The field's name in the JSON form.</param>
+    public string WhereIs(string option, string json) => Where.StartsWith('-') ? $"{Where} {option}" : $"{(Where.Length == 0 ? "drive" : Where)}.{json}";
+}

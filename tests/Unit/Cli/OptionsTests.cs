@@ -1,0 +1,226 @@
+using System;
+using System.IO;
+using System.Text;
+using Strato.Engine.Cli;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+using Xunit;
+
+namespace Strato.Tests.Unit.Cli;
+
+public class OptionsTests
+{
+    // Seed 000, "命令行配置", 配置示例.
+    [Fact]
+    public void TheFirstSeedsExampleWorksAsPrinted()
+    {
+        VmConfiguration vm = Options.Parse([
+            "-kernel", "/path/to/vmlinux.bin",
+            "-append", "console=ttyS0", "root=/dev/vda", "rw", "reboot=k", "panic=1",
+            "-drive", "file=/home/rootfs.ext4,id=rootfs,readonly=false",
+            "-api-channel", "unix:/tmp/stratovirt.socket",
+            "-serial", "stdio",
+        ]).Configuration;
+        Assert.Equal("/path/to/vmlinux.bin", vm.Kernel);
+        Assert.Equal("console=ttyS0 root=/dev/vda rw reboot=k panic=1", vm.CommandLine);
+        DriveConfiguration drive = Assert.Single(vm.Drives);
+        Assert.Equal(("rootfs", "/home/rootfs.ext4", false), (drive.Id, drive.File, drive.ReadOnly));
+        Assert.Equal(["/tmp/stratovirt.socket"], vm.QmpSockets);
+        Assert.Equal(SerialBackend.Stdio, vm.Serial.Backend);
+        Assert.Equal((1, 256L << 20, "microvm"), (vm.Cpus, vm.Memory, vm.MachineType));
+    }
+
+    // Seed 003, "恢复虚拟机", the command line that the snapshot is made from, without direct=off (docs/seed-errata.md).
+    [Fact]
+    public void TheNewerGenerationsExampleWorks()
+    {
+        VmConfiguration vm = Options.Parse([
+            "-machine", "microvm", "-kernel", "/path/to/kernel", "-smp", "1", "-m", "1024",
+            "-append", "console=ttyS0 pci=off reboot=k quiet panic=1 root=/dev/vda",
+            "-drive", "file=/path/to/rootfs,id=rootfs,readonly=off",
+            "-device", "virtio-blk-device,drive=rootfs",
+            "-qmp", "unix:/path/to/socket,server,nowait",
+            "-serial", "stdio",
+        ]).Configuration;
+        Assert.Equal(1L << 30, vm.Memory);
+        Assert.Equal("rootfs", Assert.Single(vm.Drives).Id);
+        Assert.Equal(["/path/to/socket"], vm.QmpSockets);
+    }
+
+    [Fact]
+    public void WhatTheClientStartsIsUnderstood()
+    {
+        Options options = Options.Parse([
+            "-name", "-kernel", "-machine", "type=microvm", "-kernel", "K", "-initrd", "I", "-append", "a -b c", "-m", "536870912", "-smp", "2",
+            "-drive", "id=d0,file=/tmp/a,,b,readonly=on,serial=S", "-device", "virtio-blk-device,drive=d0,id=d0",
+            "-serial", "console,socket=/run/c.sock,log=/run/c.log", "-qmp", "unix:/run/q.sock,server,nowait", "-D", "/run/log", "-ready-fd", "3",
+        ]);
+        VmConfiguration vm = options.Configuration;
+        Assert.Equal(("-kernel", "K", "I", "a -b c", 2, 512L << 20), (vm.Name, vm.Kernel, vm.Initrd, vm.CommandLine, vm.Cpus, vm.Memory));
+        Assert.Equal(("/tmp/a,b", true, "S"), (vm.Drives[0].File, vm.Drives[0].ReadOnly, vm.Drives[0].Serial));
+        Assert.Equal(new SerialConfiguration(SerialBackend.Console, "/run/c.sock", "/run/c.log"), vm.Serial);
+        Assert.Equal("/run/log", vm.LogFile);
+        Assert.Equal(3, options.ReadyDescriptor);
+    }
+
+    [Fact]
+    public void DevicesOrderTheDisks()
+    {
+        VmConfiguration vm = Options.Parse([
+            "-kernel", "k", "-drive", "file=/a,id=a", "-drive", "file=/b,id=b", "-drive", "file=/c,id=c",
+            "-device", "virtio-blk-device,drive=c,id=first,serial=1", "-device", "virtio-blk-device,drive=a",
+        ]).Configuration;
+        Assert.Equal(["b", "c", "a"], vm.Drives.ConvertAll(d => d.Id));
+        Assert.Equal(("first", "1"), (vm.Drives[1].DeviceId, vm.Drives[1].Serial));
+    }
+
+    [Fact]
+    public void TheCommandLineWinsOverTheFile()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(path, """
+                {
+                  "boot-source": {"kernel_image_path": "/k", "boot_args": "quiet", "initrd_fs_path": "/i"},
+                  "machine-config": {"type": "MicroVm", "vcpu_count": 2, "mem_size": 805306368},
+                  "drive": [{"drive_id": "x", "path_on_host": "/x"}, {"drive_id": "y", "path_on_host": "/y"}],
+                  "serial": {"stdio": true}
+                }
+                """);
+            VmConfiguration vm = Options.Parse([
+                "-m", "1G", "-config", path, "-append", "loud", "-drive", "file=/z,id=z", "-drive", "file=/other,id=x,readonly",
+            ]).Configuration;
+            Assert.Equal(("/k", "/i", "loud", 2, 1L << 30), (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Cpus, vm.Memory));
+            Assert.Equal(["x /other", "y /y", "z /z"], vm.Drives.ConvertAll(d => $"{d.Id} {d.File}"));
+            Assert.True(vm.Drives[0].ReadOnly);
+            Assert.Equal(SerialBackend.Stdio, vm.Serial.Backend);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Theory]
+    [InlineData("stdio", SerialBackend.Stdio, null)]
+    [InlineData("none", SerialBackend.None, null)]
+    [InlineData("null", SerialBackend.Null, null)]
+    [InlineData("pty", SerialBackend.Pty, null)]
+    [InlineData("file:/a=b", SerialBackend.File, "/a=b")]
+    [InlineData("file,path=/a", SerialBackend.File, "/a")]
+    [InlineData("unix:/s,server,nowait", SerialBackend.Unix, "/s")]
+    [InlineData("socket,path=/s,server=on,wait=off", SerialBackend.Unix, "/s")]
+    public void SerialBackends(string value, SerialBackend backend, string? path)
+    {
+        Assert.Equal(new SerialConfiguration(backend, path), Options.Parse(["-kernel", "k", "-serial", value]).Configuration.Serial);
+    }
+
+    [Theory]
+    [InlineData("-m 100M", "InvalidMemory", "-m", "Memory of 100M (100 MiB) is out of range; allowed: 256 MiB to 512 GiB.")]
+    [InlineData("-m 600G", "InvalidMemory", "-m", "Memory of 600G (600 GiB) is out of range; allowed: 256 MiB to 512 GiB.")]
+    [InlineData("-m 524289", "InvalidMemory", "-m", "has no unit and could be MiB or bytes; up to 524288 a number is MiB, from 268435456 on bytes")]
+    [InlineData("-m 9999999999999T", "InvalidMemory", "-m", "'9999999999999T' is not an amount of memory")]
+    [InlineData("-m 300000001", "InvalidMemory", "-m", "not a multiple of the page size, 4096 bytes")]
+    [InlineData("-smp 255", "InvalidCpuCount", "-smp", "255 vCPUs are out of range; allowed: 1 to 254.")]
+    [InlineData("-smp 0", "InvalidCpuCount", "-smp", "0 vCPUs are out of range; allowed: 1 to 254.")]
+    [InlineData("-smp two", "InvalidCpuCount", "-smp", "'two' is not a number of vCPUs")]
+    [InlineData("-smp 2,sockets=2", "InvalidOption", "-smp sockets", "'sockets' is unknown; allowed: cpus.")]
+    [InlineData("-kernal x", "UnknownOption", "-kernal", "The option '-kernal' is unknown (did you mean -kernel?); -help lists all.")]
+    [InlineData("-disable-seccomp", "UnknownOption", "-disable-seccomp", "is unknown; -help lists all.")]
+    [InlineData("kernel", "UnknownOption", "kernel", "'kernel' is not an option; options begin with '-'")]
+    [InlineData("-kernel", "InvalidOption", "-kernel", "-kernel needs a value: -kernel PATH")]
+    [InlineData("-kernel -S", "InvalidOption", "-kernel", "-kernel needs a value, and the option -S follows")]
+    [InlineData("-kernel a -kernel b", "InvalidOption", "-kernel", "-kernel is given twice; it is allowed once.")]
+    [InlineData("-S", "KernelMissing", "-kernel", "No kernel is given")]
+    [InlineData("-machine q35", "UnknownMachineType", "-machine type", "The machine type 'q35' is unknown; allowed: microvm.")]
+    [InlineData("-machine microvm,mem-share=on", "InvalidOption", "-machine mem-share", "'mem-share' is unknown; allowed: type, dump-guest-core.")]
+    [InlineData("-machine microvm,dump-guest-core=perhaps", "InvalidOption", "-machine dump-guest-core", "'dump-guest-core=perhaps' is neither on nor off; allowed: on, off, true, false, yes, no.")]
+    [InlineData("-drive id=a", "InvalidOption", "-drive file", "'file' is missing: file=…")]
+    [InlineData("-drive file=/a", "InvalidOption", "-drive id", "'id' is missing: id=…")]
+    [InlineData("-drive file=/a,id=a,read-only=on", "InvalidOption", "-drive read-only", "'read-only' is unknown (did you mean readonly?); allowed: file, id, readonly, serial, if, format.")]
+    [InlineData("-drive file=/a,id=a,iops=200", "InvalidOption", "-drive iops", "'iops' is unknown")]
+    [InlineData("-drive file=/a,id=a,format=qcow2", "InvalidOption", "-drive format", "'format=qcow2' is unknown; allowed: raw.")]
+    [InlineData("-drive file=/a,id=a,serial=123456789012345678901", "InvalidSerialNumber", "-drive serial", "has 21 bytes; a serial number has 1 to 20")]
+    [InlineData("-drive file=/a,id=a,id=b", "InvalidOption", "-drive", "'id' is given twice.")]
+    [InlineData("-drive file=/a,id=a,", "InvalidOption", "-drive", "has an empty part")]
+    [InlineData("-drive file=/a,id=a -drive file=/b,id=a", "DuplicateId", "-drive id", "The id 'a' is used by two drives")]
+    [InlineData("-device virtio-blk-device,drive=a", "UnknownDrive", "-device drive", "No drive has the id 'a'")]
+    [InlineData("-device virtio-net-device,netdev=a", "InvalidOption", "-device", "The device 'virtio-net-device' is unknown; allowed: virtio-blk-device.")]
+    [InlineData("-drive file=/a,id=a -device virtio-blk-device,drive=a -device virtio-blk-device,drive=a", "InvalidOption", "-device drive", "used by two devices")]
+    [InlineData("-qmp tcp:localhost:4444,server,nowait", "InvalidOption", "-qmp", "'tcp:localhost:4444' is not an address of a socket; allowed: unix:PATH.")]
+    [InlineData("-qmp unix:/a", "InvalidOption", "-qmp", "'server' is missing")]
+    [InlineData("-qmp unix:/a,server", "InvalidOption", "-qmp", "'nowait' is missing")]
+    [InlineData("-serial stdoi", "InvalidOption", "-serial", "'stdoi' is unknown (did you mean stdio?); allowed: stdio|pty|")]
+    [InlineData("-serial chardev:c", "InvalidOption", "-serial", "'chardev:c' is unknown")]
+    [InlineData("-serial console", "InvalidOption", "-serial socket", "'socket' is missing")]
+    [InlineData("-kernel k -pidfile /nowhere/pid", "InvalidOption", "-pidfile", "'/nowhere/pid' is given without -daemonize")]
+    [InlineData("-pidfile /dev/null", "PidFileExists", "-pidfile", "The pid file '/dev/null' exists")]
+    [InlineData("-config /nowhere/vm.json", "ConfigurationNotFound", "-config", "'/nowhere/vm.json' can't be opened: No such file or directory.")]
+    [InlineData("-ready-fd three", "InvalidOption", "-ready-fd", "'three' is not a descriptor's number")]
+    [InlineData("-name a/b", "InvalidName", "-name", "The name 'a/b' has a slash")]
+    public void AFaultIsNamedWithWhatIsAllowedAndWhere(string line, string id, string where, string message)
+    {
+        // A valid kernel stands before, unless the fault is about the kernel.
+        string[] words = line.Split(' ');
+        string[] args = line.Contains("kernel", StringComparison.Ordinal) || line == "-S" ? words : ["-kernel", "k", .. words];
+        StratoException e = Assert.Throws<StratoException>(() => Options.Parse(args));
+        Assert.Equal((id, where), (e.Id, e.Where));
+        Assert.Contains(message, e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ALongNameAndALongSocketPathAreRefused()
+    {
+        StratoException name = Assert.Throws<StratoException>(() => Options.Parse(["-name", new string('n', 256)]));
+        Assert.Equal("The name has 256 characters; a name has 1 to 255.", name.Message);
+        Assert.Equal("The name has 0 characters; a name has 1 to 255.", Assert.Throws<StratoException>(() => Options.Parse(["-name", ""])).Message);
+
+        string path = "/" + new string('s', 107);
+        StratoException socket = Assert.Throws<StratoException>(() => Options.Parse(["-qmp", $"unix:{path},server,nowait"]));
+        Assert.Equal(("SocketPathTooLong", "-qmp"), (socket.Id, socket.Where));
+        Assert.EndsWith("has 108 bytes; a unix socket's path has 1 to 107.", socket.Message, StringComparison.Ordinal);
+        Assert.Equal([path[..107]], Options.Parse(["-kernel", "k", "-qmp", $"unix:{path[..107]},server,nowait"]).Configuration.QmpSockets);
+    }
+
+    [Fact]
+    public void SevenDrivesAreTooMany()
+    {
+        string[] args = ["-kernel", "k"];
+        for (int i = 0; i < 7; i++)
+        {
+            args = [.. args, "-drive", $"file=/{i},id=d{i}"];
+        }
+
+        StratoException e = Assert.Throws<StratoException>(() => Options.Parse(args));
+        Assert.Equal(("TooManyDrives", "-drive", "7 drives are given; a microvm has 0 to 6."), (e.Id, e.Where, e.Message));
+        Assert.Equal(6, Options.Parse(args[..^2]).Configuration.Drives.Count);
+    }
+
+    [Fact]
+    public void HelpVersionAndProbeNeedNoKernel()
+    {
+        Assert.True(Options.Parse(["-help"]).Help);
+        Assert.True(Options.Parse(["--help"]).Help);
+        Assert.True(Options.Parse(["-h"]).Help);
+        Assert.True(Options.Parse(["-version"]).Version);
+        Assert.True(Options.Parse(["-probe"]).Probe);
+        string help = OptionTable.HelpText();
+        Assert.Contains("  -qmp unix:PATH,server,nowait\n", help, StringComparison.Ordinal);
+        Assert.All(help.Split('\n'), line => Assert.True(Encoding.UTF8.GetByteCount(line) < 160, line));
+    }
+
+    [Fact]
+    public void TheReadinessPipeIsFoundInAFaultyLine()
+    {
+        Assert.Equal(3, Options.FindReadyDescriptor(["-nonsense", "-ready-fd", "3"]));
+        Assert.Null(Options.FindReadyDescriptor(["-ready-fd"]));
+        Assert.Null(Options.FindReadyDescriptor(["-ready-fd", "x"]));
+    }
+
+    [Fact]
+    public void ASerialPortOnATerminalThatIsLeftIsWarnedOf()
+    {
+        Assert.Contains("stdio", Assert.Single(Options.Parse(["-kernel", "k", "-serial", "stdio", "-daemonize"]).Warnings), StringComparison.Ordinal);
+    }
+}
