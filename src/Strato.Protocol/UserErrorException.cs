@@ -1,19 +1,21 @@
 using System;
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
 
 namespace Strato.Protocol;
 
-/// <summary>A mistake that the user can see and mend: in an option, the configuration, a file, or the host.</summary>
+/// <summary>An error that a user can cause and mend: what was given, what is allowed, and where.</summary>
 /// <remarks>
-/// <see cref="Exception.Message"/> is one sentence that says what was given and what is allowed; it reaches the user
-/// unchanged, as text, as QMP error or through the readiness pipe.
+/// The engine writes it to its readiness pipe as one line of JSON, <c>{"id":"…","message":"…","where":"…"}</c>, and the
+/// client reads it back, so that the user of a cmdlet sees what the engine saw.
 /// </remarks>
 public sealed class UserErrorException : Exception
 {
-    /// <summary>Makes an error.</summary>
-    /// <param name="id">Stable PascalCase name that scripts may test, such as <c>DriveLocked</c>.</param>
-    /// <param name="message">What was given, and what is allowed.</param>
-    /// <param name="where">The option, JSON path or QMP argument that is meant, such as <c>-drive id=root</c>; empty where none is.</param>
-    /// <param name="innerException">What the host said, if it said something.</param>
+    /// <param name="id">A stable PascalCase name that scripts may rely on, such as <c>KernelNotFound</c>.</param>
+    /// <param name="message">What was given and what is allowed, in one sentence or two.</param>
+    /// <param name="where">The option (<c>-m</c>), JSON path (<c>machine-config.mem_size</c>) or QMP argument; empty when there is none.</param>
+    /// <param name="innerException">What the system said, if anything.</param>
     public UserErrorException(string id, string message, string where = "", Exception? innerException = null)
         : base(message, innerException)
     {
@@ -21,9 +23,74 @@ public sealed class UserErrorException : Exception
         Where = where;
     }
 
-    /// <summary>Stable PascalCase name of the kind of error.</summary>
+    /// <summary>A stable PascalCase name of the kind of error.</summary>
     public string Id { get; }
 
-    /// <summary>The option, JSON path or QMP argument that is meant; may be empty.</summary>
+    /// <summary>The option, JSON path or QMP argument that the error is about; empty when there is none.</summary>
     public string Where { get; }
+
+    /// <summary>One line for a terminal or a log: <c>-m: memory of 100M is …</c>.</summary>
+    public string ToLine() => Where.Length == 0 ? Message : $"{Where}: {Message}";
+
+    /// <summary>The line of JSON for the readiness pipe, with its newline.</summary>
+    public byte[] ToJsonLine()
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter writer = new(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("id", Id);
+            writer.WriteString("message", Message);
+            writer.WriteString("where", Where);
+            writer.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="ToJsonLine"/> wrote; text that isn't that becomes an error of its own, with the text in its message.</summary>
+    public static UserErrorException FromJsonLine(ReadOnlySpan<byte> line)
+    {
+        string? id = null;
+        string? message = null;
+        string where = "";
+        try
+        {
+            Utf8JsonReader reader = new(line);
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName || reader.CurrentDepth != 1)
+                {
+                    continue;
+                }
+
+                string name = reader.GetString()!;
+                if (reader.Read() && reader.TokenType == JsonTokenType.String)
+                {
+                    string value = reader.GetString()!;
+                    switch (name)
+                    {
+                        case "id":
+                            id = value;
+                            break;
+                        case "message":
+                            message = value;
+                            break;
+                        case "where":
+                            where = value;
+                            break;
+                    }
+                }
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            id = null;
+        }
+
+        return id is not null && message is not null
+            ? new UserErrorException(id, message, where)
+            : new UserErrorException("EngineFailed", $"The engine said something that is not an error in JSON: '{Encoding.UTF8.GetString(line).Trim()}'.");
+    }
 }

@@ -11,7 +11,7 @@ internal static class ConfigurationFile
     /// <summary>Bytes. Far above any real configuration, and small enough to be read at once.</summary>
     private const int MaxLength = 1 << 20;
 
-    /// <exception cref="StratoException">ConfigurationNotFound, ConfigurationUnreadable, ConfigurationTooLarge, or the reader's.</exception>
+    /// <exception cref="UserErrorException">ConfigurationNotFound, ConfigurationUnreadable, ConfigurationTooLarge, or the reader's.</exception>
     public static VmConfiguration Read(string path)
     {
         ConfigurationLimits.CheckPath(path, "configuration", "-config");
@@ -19,7 +19,7 @@ internal static class ConfigurationFile
         if (fd < 0)
         {
             int errno = Errno.Last;
-            throw new StratoException(
+            throw new UserErrorException(
                 errno == Errno.ENOENT ? "ConfigurationNotFound" : "ConfigurationUnreadable",
                 $"The configuration '{path}' can't be opened: {Errno.Text(errno)}.",
                 "-config");
@@ -33,7 +33,7 @@ internal static class ConfigurationFile
             nint count = Libc.Read(fd, bytes.AsSpan(length));
             if (count < 0)
             {
-                throw new StratoException("ConfigurationUnreadable", $"The configuration '{path}' can't be read: {Errno.Text(Errno.Last)}.", "-config");
+                throw new UserErrorException("ConfigurationUnreadable", $"The configuration '{path}' can't be read: {Errno.Text(Errno.Last)}.", "-config");
             }
 
             if (count == 0)
@@ -44,7 +44,7 @@ internal static class ConfigurationFile
             length += (int)count;
             if (length > MaxLength)
             {
-                throw new StratoException("ConfigurationTooLarge", $"The configuration '{path}' has more than {MaxLength} bytes, which is the most that is read.", "-config");
+                throw new UserErrorException("ConfigurationTooLarge", $"The configuration '{path}' has more than {MaxLength} bytes, which is the most that is read.", "-config");
             }
 
             if (length == bytes.Length)

@@ -39,7 +39,7 @@ internal sealed class DriveList
 
         if (Find(_drives, id) >= 0)
         {
-            throw new StratoException("DuplicateId", $"The id '{ConfigurationLimits.Printable(id)}' is used by two drives; ids are unique.", "-drive id");
+            throw new UserErrorException("DuplicateId", $"The id '{ConfigurationLimits.Printable(id)}' is used by two drives; ids are unique.", "-drive id");
         }
 
         _drives.Add(new DriveConfiguration { Id = id, File = file, ReadOnly = readOnly, Serial = serial, Where = "-drive" });
@@ -97,18 +97,18 @@ internal sealed class DriveList
             int at = disks.FindIndex(disk => disk.Drive.Id == drive);
             if (at < 0)
             {
-                throw new StratoException("UnknownDrive", $"No drive has the id '{ConfigurationLimits.Printable(drive)}'; a device's drive is one of: {Ids(disks)}.", "-device drive");
+                throw new UserErrorException("UnknownDrive", $"No drive has the id '{ConfigurationLimits.Printable(drive)}'; a device's drive is one of: {Ids(disks)}.", "-device drive");
             }
 
             if (!taken.Add(drive))
             {
-                throw new StratoException("InvalidOption", $"The drive '{ConfigurationLimits.Printable(drive)}' is used by two devices; a drive belongs to one.", "-device drive");
+                throw new UserErrorException("InvalidOption", $"The drive '{ConfigurationLimits.Printable(drive)}' is used by two devices; a drive belongs to one.", "-device drive");
             }
 
             DriveConfiguration disk = disks[at].Drive;
             if (serial is not null && disk.Serial is not null && serial != disk.Serial)
             {
-                throw new StratoException("InvalidOption", $"The drive '{disk.Id}' has the serial number '{disk.Serial}' and its device '{serial}'; give one.", "-device serial");
+                throw new UserErrorException("InvalidOption", $"The drive '{disk.Id}' has the serial number '{disk.Serial}' and its device '{serial}'; give one.", "-device serial");
             }
 
             disk.DeviceId = id ?? "";

@@ -83,8 +83,8 @@ internal static class OptionTable
 
         string shown = ConfigurationLimits.Printable(name);
         throw name.StartsWith('-')
-            ? new StratoException("UnknownOption", $"The option '{shown}' is unknown{NearName.Hint(name, ByName.Keys)}; -help lists all.", shown)
-            : new StratoException("UnknownOption", $"'{shown}' is not an option; options begin with '-', and a value with spaces is quoted.", shown);
+            ? new UserErrorException("UnknownOption", $"The option '{shown}' is unknown{NearName.Hint(name, ByName.Keys)}; -help lists all.", shown)
+            : new UserErrorException("UnknownOption", $"'{shown}' is not an option; options begin with '-', and a value with spaces is quoted.", shown);
     }
 
     public static bool TryFind(string name, out OptionSpec? spec) =>
@@ -133,7 +133,7 @@ internal static class OptionTable
         parts.End();
         if (!long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long count))
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidCpuCount",
                 $"'{ConfigurationLimits.Printable(text)}' is not a number of vCPUs; allowed: 1 to {ConfigurationLimits.MaxCpus}.",
                 "-smp");
@@ -167,7 +167,7 @@ internal static class OptionTable
         options.Configuration.PidFile = Path(value, "pid file", "-pidfile");
         if (Libc.LinkStat(value, out _) == 0)
         {
-            throw new StratoException("PidFileExists", $"The pid file '{value}' exists; it must not, so that no running engine's is overwritten.", "-pidfile");
+            throw new UserErrorException("PidFileExists", $"The pid file '{value}' exists; it must not, so that no running engine's is overwritten.", "-pidfile");
         }
     }
 
@@ -175,7 +175,7 @@ internal static class OptionTable
     {
         options.ReadyDescriptor = Options.TryParseDescriptor(value, out int descriptor)
             ? descriptor
-            : throw new StratoException("InvalidOption", $"'{ConfigurationLimits.Printable(value)}' is not a descriptor's number.", "-ready-fd");
+            : throw new UserErrorException("InvalidOption", $"'{ConfigurationLimits.Printable(value)}' is not a descriptor's number.", "-ready-fd");
     }
 
     private static string Path(string path, string what, string option)

@@ -30,7 +30,7 @@ internal sealed class Options
     public DriveList Drives { get; } = new();
 
     /// <summary>Reads a command line; of what both give, it wins over the file of <c>-config</c>.</summary>
-    /// <exception cref="StratoException">UnknownOption, InvalidOption, or the error of the value; Where is the option, or the path in the JSON file.</exception>
+    /// <exception cref="UserErrorException">UnknownOption, InvalidOption, or the error of the value; Where is the option, or the path in the JSON file.</exception>
     public static Options Parse(string[] args)
     {
         List<GivenOption> given = Split(args);
@@ -87,7 +87,7 @@ internal sealed class Options
             OptionSpec spec = OptionTable.Find(args[index++]);
             if (!seen.Add(spec.Name) && !spec.Repeatable)
             {
-                throw new StratoException("InvalidOption", $"{spec.Name} is given twice; it is allowed once.", spec.Name);
+                throw new UserErrorException("InvalidOption", $"{spec.Name} is given twice; it is allowed once.", spec.Name);
             }
 
             if (spec.ValueName is null)
@@ -98,12 +98,12 @@ internal sealed class Options
 
             if (index == args.Length)
             {
-                throw new StratoException("InvalidOption", $"{spec.Name} needs a value: {spec.Usage}", spec.Name);
+                throw new UserErrorException("InvalidOption", $"{spec.Name} needs a value: {spec.Usage}", spec.Name);
             }
 
             if (!spec.AnyValue && OptionTable.TryFind(args[index], out _))
             {
-                throw new StratoException("InvalidOption", $"{spec.Name} needs a value, and the option {args[index]} follows: {spec.Usage}", spec.Name);
+                throw new UserErrorException("InvalidOption", $"{spec.Name} needs a value, and the option {args[index]} follows: {spec.Usage}", spec.Name);
             }
 
             string value = args[index++];

@@ -40,7 +40,7 @@ internal static class SocketOption
     /// <summary>Checks that a path fits into a socket's address.</summary>
     public static string Check(string path, string where) => Libc.IsUnixSocketPath(path)
         ? path
-        : throw new StratoException(
+        : throw new UserErrorException(
             "SocketPathTooLong",
             $"The socket path '{ConfigurationLimits.Printable(path)}' has {Encoding.UTF8.GetByteCount(path)} bytes; a unix socket's path has 1 to {Libc.UNIX_PATH_MAX - 1}.",
             where);

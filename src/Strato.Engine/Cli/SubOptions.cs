@@ -21,7 +21,7 @@ internal sealed class SubOptions
     /// <param name="option">The option's name with its dash, for errors.</param>
     /// <param name="text">Its value.</param>
     /// <param name="impliedKey">Key of a first part that has none; null where every part has its key.</param>
-    /// <exception cref="StratoException">InvalidOption: an empty part, or a key twice.</exception>
+    /// <exception cref="UserErrorException">InvalidOption: an empty part, or a key twice.</exception>
     public SubOptions(string option, string text, string? impliedKey = null)
     {
         _option = option;
@@ -113,7 +113,7 @@ internal sealed class SubOptions
 
     /// <param name="message">What was given and what is allowed.</param>
     /// <param name="key">The part it is about.</param>
-    public StratoException Invalid(string message, string? key = null) => new("InvalidOption", message, Where(key));
+    public UserErrorException Invalid(string message, string? key = null) => new("InvalidOption", message, Where(key));
 
     /// <summary>Where a part stands, for errors: <c>-drive file</c>.</summary>
     public string Where(string? key) => key is null ? _option : $"{_option} {ConfigurationLimits.Printable(key)}";

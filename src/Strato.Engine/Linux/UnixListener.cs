@@ -38,12 +38,12 @@ internal sealed class UnixListener : IDisposable
     /// <param name="path">At most 107 bytes; nothing may stand there.</param>
     /// <param name="where">The option or field that gave the path, for errors.</param>
     /// <param name="accepted">Called on the loop's thread.</param>
-    /// <exception cref="StratoException">SocketPathTooLong, SocketExists, SocketFailed.</exception>
+    /// <exception cref="UserErrorException">SocketPathTooLong, SocketExists, SocketFailed.</exception>
     public static UnixListener Create(EventLoop loop, string path, string where, Action<FileDescriptor> accepted)
     {
         if (!Libc.IsUnixSocketPath(path))
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "SocketPathTooLong",
                 $"The socket path '{path}' has {System.Text.Encoding.UTF8.GetByteCount(path)} bytes; a unix socket's path has 1 to {Libc.UNIX_PATH_MAX - 1}.",
                 where);
@@ -58,15 +58,15 @@ internal sealed class UnixListener : IDisposable
             {
                 int errno = Errno.Last;
                 throw errno == Errno.EADDRINUSE
-                    ? new StratoException("SocketExists", $"The socket path '{path}' exists; remove it if no running process uses it.", where)
-                    : new StratoException("SocketFailed", $"The socket '{path}' can't be made: {Errno.Text(errno)}.", where);
+                    ? new UserErrorException("SocketExists", $"The socket path '{path}' exists; remove it if no running process uses it.", where)
+                    : new UserErrorException("SocketFailed", $"The socket '{path}' can't be made: {Errno.Text(errno)}.", where);
             }
 
             if (Libc.ChangeMode(path, 0x180) < 0 || Libc.listen(socket.Value, Backlog) < 0)
             {
                 int errno = Errno.Last;
                 _ = Libc.Unlink(path);
-                throw new StratoException("SocketFailed", $"The socket '{path}' can't be listened on: {Errno.Text(errno)}.", where);
+                throw new UserErrorException("SocketFailed", $"The socket '{path}' can't be listened on: {Errno.Text(errno)}.", where);
             }
 
             return new UnixListener(loop, socket, path, accepted);

@@ -42,7 +42,7 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
     };
 
     /// <summary>The error of a VM that is started on a host with this verdict.</summary>
-    public StratoException ToError() => new(
+    public UserErrorException ToError() => new(
         Verdict switch { NoPermission => "KvmNoPermission", Absent => "KvmUnavailable", _ => "KvmEmulated" },
         Reason,
         KvmSystem.Path);

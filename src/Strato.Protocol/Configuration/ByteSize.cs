@@ -37,12 +37,12 @@ public static class ByteSize
     }
 
     /// <summary>Reads the value of <c>-m</c> and checks it: a number without a unit is MiB up to 524288 and bytes from 268435456 on.</summary>
-    /// <exception cref="StratoException">InvalidMemory.</exception>
+    /// <exception cref="UserErrorException">InvalidMemory.</exception>
     public static long ParseMemory(string text, string where)
     {
         if (!TryParse(text, out long bytes, out bool hasUnit))
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidMemory",
                 $"'{ConfigurationLimits.Printable(text)}' is not an amount of memory; allowed: a whole number with K, M, G or T, such as 512M, of 256M to 512G.",
                 where);
@@ -50,7 +50,7 @@ public static class ByteSize
 
         if (!hasUnit && bytes is > LargestMebibytes and < SmallestBytes)
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidMemory",
                 $"Memory of {text} has no unit and could be MiB or bytes; up to {LargestMebibytes} a number is MiB, from {SmallestBytes} on bytes. Give a unit, such as 512M.",
                 where);

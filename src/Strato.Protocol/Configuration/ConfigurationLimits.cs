@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Strato.Protocol.Configuration;
 
-/// <summary>The limits of a machine, and the checks that name them. Each throws <see cref="StratoException"/>.</summary>
+/// <summary>The limits of a machine, and the checks that name them. Each throws <see cref="UserErrorException"/>.</summary>
 public static class ConfigurationLimits
 {
     public const string DefaultMachineType = "microvm";
@@ -33,7 +33,7 @@ public static class ConfigurationLimits
         // A slash could never be part of a file name that someone makes of the name; a control character garbles terminals.
         if (name.Length is 0 or > MaxName)
         {
-            throw new StratoException("InvalidName", $"The name has {name.Length} characters; a name has 1 to {MaxName}.", where);
+            throw new UserErrorException("InvalidName", $"The name has {name.Length} characters; a name has 1 to {MaxName}.", where);
         }
 
         foreach (char c in name)
@@ -41,7 +41,7 @@ public static class ConfigurationLimits
             if (c == '/' || char.IsControl(c))
             {
                 string what = c == '/' ? "a slash" : $"the control character U+{(int)c:X4}";
-                throw new StratoException("InvalidName", $"The name '{Printable(name)}' has {what}; a name has any characters but slashes and control characters.", where);
+                throw new UserErrorException("InvalidName", $"The name '{Printable(name)}' has {what}; a name has any characters but slashes and control characters.", where);
             }
         }
     }
@@ -50,7 +50,7 @@ public static class ConfigurationLimits
     public static string CheckMachineType(string type, string where) =>
         type.Equals(DefaultMachineType, StringComparison.OrdinalIgnoreCase)
             ? DefaultMachineType
-            : throw new StratoException("UnknownMachineType", $"The machine type '{Printable(type)}' is unknown; allowed: {DefaultMachineType}.", where);
+            : throw new UserErrorException("UnknownMachineType", $"The machine type '{Printable(type)}' is unknown; allowed: {DefaultMachineType}.", where);
 
     /// <param name="bytes">Bytes of memory.</param>
     /// <param name="where">Option or path, for the error.</param>
@@ -60,7 +60,7 @@ public static class ConfigurationLimits
         given ??= bytes.ToString(System.Globalization.CultureInfo.InvariantCulture);
         if (bytes is < MinMemory or > MaxMemory)
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidMemory",
                 $"Memory of {given} ({ByteSize.Describe(bytes)}) is out of range; allowed: {ByteSize.Describe(MinMemory)} to {ByteSize.Describe(MaxMemory)}.",
                 where);
@@ -68,27 +68,27 @@ public static class ConfigurationLimits
 
         if (bytes % MemoryGranularity != 0)
         {
-            throw new StratoException("InvalidMemory", $"Memory of {given} ({bytes} bytes) is not a multiple of the page size, {MemoryGranularity} bytes.", where);
+            throw new UserErrorException("InvalidMemory", $"Memory of {given} ({bytes} bytes) is not a multiple of the page size, {MemoryGranularity} bytes.", where);
         }
     }
 
     public static int CheckCpus(long count, string where) =>
         count is >= 1 and <= MaxCpus
             ? (int)count
-            : throw new StratoException("InvalidCpuCount", $"{count} vCPUs are out of range; allowed: 1 to {MaxCpus}.", where);
+            : throw new UserErrorException("InvalidCpuCount", $"{count} vCPUs are out of range; allowed: 1 to {MaxCpus}.", where);
 
     public static void CheckId(string id, string where)
     {
         if (id.Length is 0 or > MaxId)
         {
-            throw new StratoException("InvalidId", $"The id '{Printable(id)}' has {id.Length} characters; an id has 1 to {MaxId}.", where);
+            throw new UserErrorException("InvalidId", $"The id '{Printable(id)}' has {id.Length} characters; an id has 1 to {MaxId}.", where);
         }
 
         foreach (char c in id)
         {
             if (char.IsControl(c))
             {
-                throw new StratoException("InvalidId", $"The id '{Printable(id)}' has the control character U+{(int)c:X4}; an id has none.", where);
+                throw new UserErrorException("InvalidId", $"The id '{Printable(id)}' has the control character U+{(int)c:X4}; an id has none.", where);
             }
         }
     }
@@ -103,7 +103,7 @@ public static class ConfigurationLimits
             string fault = path.Length == 0 ? "is empty"
                 : path.Contains('\0') ? "has a zero character"
                 : $"has {Encoding.UTF8.GetByteCount(path)} bytes";
-            throw new StratoException("InvalidPath", $"The path of the {what} {fault}; a path has 1 to {MaxPath} bytes, none of them zero.", where);
+            throw new UserErrorException("InvalidPath", $"The path of the {what} {fault}; a path has 1 to {MaxPath} bytes, none of them zero.", where);
         }
     }
 
@@ -112,7 +112,7 @@ public static class ConfigurationLimits
         int length = Encoding.UTF8.GetByteCount(serial);
         if (length is 0 or > MaxSerialNumber || serial.Contains('\0'))
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidSerialNumber",
                 $"The serial number '{Printable(serial)}' has {length} bytes; a serial number has 1 to {MaxSerialNumber}, none of them zero.",
                 where);
@@ -126,7 +126,7 @@ public static class ConfigurationLimits
         {
             if (c is '\0' or '\n' or '\r')
             {
-                throw new StratoException("InvalidCommandLine", $"The kernel's command line has the character U+{(int)c:X4}; it is one line of text.", where);
+                throw new UserErrorException("InvalidCommandLine", $"The kernel's command line has the character U+{(int)c:X4}; it is one line of text.", where);
             }
         }
     }
@@ -135,7 +135,7 @@ public static class ConfigurationLimits
     {
         if (drives.Count > MaxDrives)
         {
-            throw new StratoException("TooManyDrives", $"{drives.Count} drives are given; a microvm has 0 to {MaxDrives}.", drives[MaxDrives].WhereIs("", "drive_id").TrimEnd());
+            throw new UserErrorException("TooManyDrives", $"{drives.Count} drives are given; a microvm has 0 to {MaxDrives}.", drives[MaxDrives].WhereIs("", "drive_id").TrimEnd());
         }
 
         HashSet<string> ids = new(StringComparer.Ordinal);
@@ -151,13 +151,13 @@ public static class ConfigurationLimits
 
             if (!ids.Add(drive.Id))
             {
-                throw new StratoException("DuplicateId", $"The id '{Printable(drive.Id)}' is used by two drives; ids are unique.", drive.WhereIs("id", "drive_id"));
+                throw new UserErrorException("DuplicateId", $"The id '{Printable(drive.Id)}' is used by two drives; ids are unique.", drive.WhereIs("id", "drive_id"));
             }
 
             string device = drive.DeviceId.Length == 0 ? drive.Id : drive.DeviceId;
             if (!devices.Add(device))
             {
-                throw new StratoException("DuplicateId", $"The id '{Printable(device)}' is used by two devices; ids are unique.", drive.DeviceId.Length == 0 ? drive.WhereIs("id", "drive_id") : "-device id");
+                throw new UserErrorException("DuplicateId", $"The id '{Printable(device)}' is used by two devices; ids are unique.", drive.DeviceId.Length == 0 ? drive.WhereIs("id", "drive_id") : "-device id");
             }
         }
     }

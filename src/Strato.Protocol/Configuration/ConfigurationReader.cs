@@ -17,7 +17,7 @@ public static class ConfigurationReader
     private static readonly string[] SerialFields = ["stdio"];
 
     /// <summary>Reads one document. The result may lack what the command line still gives; <see cref="VmConfiguration.Validate"/> it then.</summary>
-    /// <exception cref="StratoException">InvalidJson (with line and column), UnknownField, DuplicateField, InvalidField, or a limit's own; Where is the JSON path.</exception>
+    /// <exception cref="UserErrorException">InvalidJson (with line and column), UnknownField, DuplicateField, InvalidField, or a limit's own; Where is the JSON path.</exception>
     public static VmConfiguration Read(ReadOnlySpan<byte> utf8)
     {
         // A byte order mark isn't JSON (RFC 8259, 8.1), but editors and shells write it.
@@ -167,6 +167,6 @@ public static class ConfigurationReader
         return path;
     }
 
-    private static StratoException Missing(string where, string field) =>
+    private static UserErrorException Missing(string where, string field) =>
         new("MissingField", $"The field '{field}' is missing.", $"{where}.{field}");
 }

@@ -8,7 +8,7 @@ namespace Strato.Protocol.Configuration;
 public static class ConfigurationWriter
 {
     /// <summary>The document in UTF-8, indented, with a newline at its end. What the form has no field for (name, sockets, log) is left out.</summary>
-    /// <exception cref="StratoException">InvalidField: a serial port that the form can't tell.</exception>
+    /// <exception cref="UserErrorException">InvalidField: a serial port that the form can't tell.</exception>
     public static byte[] Write(VmConfiguration configuration)
     {
         using MemoryStream stream = new();
@@ -101,7 +101,7 @@ public static class ConfigurationWriter
 
         if (serial.Backend is not (SerialBackend.Stdio or SerialBackend.Null))
         {
-            throw new StratoException("InvalidField", $"The JSON form has only a serial port on stdio, not on {serial.Backend.ToString().ToLowerInvariant()}.", "serial");
+            throw new UserErrorException("InvalidField", $"The JSON form has only a serial port on stdio, not on {serial.Backend.ToString().ToLowerInvariant()}.", "serial");
         }
 
         writer.WriteStartObject("serial");

@@ -49,7 +49,7 @@ internal ref struct JsonCursor
 
         name = Text();
         _path[^1] = "." + ConfigurationLimits.Printable(name);
-        return _seen[^1].Add(name) ? true : throw new StratoException("DuplicateField", "The field is given twice.", Path);
+        return _seen[^1].Add(name) ? true : throw new UserErrorException("DuplicateField", "The field is given twice.", Path);
     }
 
     /// <summary>Takes the <c>[</c> of the next value.</summary>
@@ -109,7 +109,7 @@ internal ref struct JsonCursor
     }
 
     /// <summary>The error for a field that isn't known here.</summary>
-    public readonly StratoException UnknownField(string name, params string[] allowed) => new(
+    public readonly UserErrorException UnknownField(string name, params string[] allowed) => new(
         "UnknownField",
         $"The field '{ConfigurationLimits.Printable(name)}' is unknown{NearName.Hint(name, allowed)}; allowed here: {string.Join(", ", allowed)}.",
         Path);
@@ -123,7 +123,7 @@ internal ref struct JsonCursor
         }
     }
 
-    private readonly StratoException WrongType(string expected)
+    private readonly UserErrorException WrongType(string expected)
     {
         string given = _reader.TokenType switch
         {
@@ -134,7 +134,7 @@ internal ref struct JsonCursor
             JsonTokenType.Null => "null",
             _ => _reader.TokenType == JsonTokenType.True ? "true" : "false",
         };
-        return new StratoException("InvalidField", $"The value is {given}; it must be {expected}.", Path.Length == 0 ? "(document)" : Path);
+        return new UserErrorException("InvalidField", $"The value is {given}; it must be {expected}.", Path.Length == 0 ? "(document)" : Path);
     }
 
     private readonly string Text()
@@ -145,7 +145,7 @@ internal ref struct JsonCursor
         }
         catch (InvalidOperationException e)
         {
-            throw new StratoException("InvalidJson", "The text is not valid UTF-8, or has half of a surrogate pair.", Path, e);
+            throw new UserErrorException("InvalidJson", "The text is not valid UTF-8, or has half of a surrogate pair.", Path, e);
         }
     }
 
@@ -154,7 +154,7 @@ internal ref struct JsonCursor
         if (!TryRead())
         {
             // A whole document was read before; no caller reads on.
-            throw new StratoException("InvalidJson", "The JSON ends early.", Path);
+            throw new UserErrorException("InvalidJson", "The JSON ends early.", Path);
         }
     }
 
@@ -172,7 +172,7 @@ internal ref struct JsonCursor
             reason = cut < 0 ? reason : reason[..cut];
             bool early = _reader.BytesConsumed >= 0 && IsEarlyEnd(reason);
             string what = early ? "The JSON ends early" : "The JSON is not valid";
-            throw new StratoException(
+            throw new UserErrorException(
                 "InvalidJson",
                 $"{what}, at line {(e.LineNumber ?? 0) + 1}, column {(e.BytePositionInLine ?? 0) + 1}: {reason}",
                 Path,

@@ -64,7 +64,7 @@ public sealed class VmConfiguration
     public bool Force { get; set; }
 
     /// <summary>Checks every value and how they go together.</summary>
-    /// <exception cref="StratoException">Where is the JSON path of the field, or the option where there is no field.</exception>
+    /// <exception cref="UserErrorException">Where is the JSON path of the field, or the option where there is no field.</exception>
     public void Validate()
     {
         if (Name is not null)
@@ -77,7 +77,7 @@ public sealed class VmConfiguration
         _ = ConfigurationLimits.CheckCpus(Cpus, "machine-config.vcpu_count");
         if (string.IsNullOrEmpty(Kernel))
         {
-            throw new StratoException(
+            throw new UserErrorException(
                 "KernelMissing",
                 "No kernel is given; a machine needs a bzImage or an ELF vmlinux by -kernel or by boot-source.kernel_image_path.",
                 "-kernel");
@@ -93,7 +93,7 @@ public sealed class VmConfiguration
         ConfigurationLimits.CheckDrives(Drives);
         if (PidFile is not null && !Daemonize)
         {
-            throw new StratoException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");
+            throw new UserErrorException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");
         }
     }
 }

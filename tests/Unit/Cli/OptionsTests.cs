@@ -164,7 +164,7 @@ public class OptionsTests
         // A valid kernel stands before, unless the fault is about the kernel.
         string[] words = line.Split(' ');
         string[] args = line.Contains("kernel", StringComparison.Ordinal) || line == "-S" ? words : ["-kernel", "k", .. words];
-        StratoException e = Assert.Throws<StratoException>(() => Options.Parse(args));
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Options.Parse(args));
         Assert.Equal((id, where), (e.Id, e.Where));
         Assert.Contains(message, e.Message, StringComparison.Ordinal);
     }
@@ -172,12 +172,12 @@ public class OptionsTests
     [Fact]
     public void ALongNameAndALongSocketPathAreRefused()
     {
-        StratoException name = Assert.Throws<StratoException>(() => Options.Parse(["-name", new string('n', 256)]));
+        UserErrorException name = Assert.Throws<UserErrorException>(() => Options.Parse(["-name", new string('n', 256)]));
         Assert.Equal("The name has 256 characters; a name has 1 to 255.", name.Message);
-        Assert.Equal("The name has 0 characters; a name has 1 to 255.", Assert.Throws<StratoException>(() => Options.Parse(["-name", ""])).Message);
+        Assert.Equal("The name has 0 characters; a name has 1 to 255.", Assert.Throws<UserErrorException>(() => Options.Parse(["-name", ""])).Message);
 
         string path = "/" + new string('s', 107);
-        StratoException socket = Assert.Throws<StratoException>(() => Options.Parse(["-qmp", $"unix:{path},server,nowait"]));
+        UserErrorException socket = Assert.Throws<UserErrorException>(() => Options.Parse(["-qmp", $"unix:{path},server,nowait"]));
         Assert.Equal(("SocketPathTooLong", "-qmp"), (socket.Id, socket.Where));
         Assert.EndsWith("has 108 bytes; a unix socket's path has 1 to 107.", socket.Message, StringComparison.Ordinal);
         Assert.Equal([path[..107]], Options.Parse(["-kernel", "k", "-qmp", $"unix:{path[..107]},server,nowait"]).Configuration.QmpSockets);
@@ -192,7 +192,7 @@ public class OptionsTests
             args = [.. args, "-drive", $"file=/{i},id=d{i}"];
         }
 
-        StratoException e = Assert.Throws<StratoException>(() => Options.Parse(args));
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Options.Parse(args));
         Assert.Equal(("TooManyDrives", "-drive", "7 drives are given; a microvm has 0 to 6."), (e.Id, e.Where, e.Message));
         Assert.Equal(6, Options.Parse(args[..^2]).Configuration.Drives.Count);
     }
