@@ -10,6 +10,7 @@ internal static unsafe partial class Libc
     internal const int SIGKILL = 9;
     internal const int SIGPIPE = 13;
     internal const int SIGTERM = 15;
+    internal const int SIGXFSZ = 25;
 
     /// <summary>The kick of a vCPU thread. The runtime uses SIGRTMIN (34) to suspend threads; this is the next one.</summary>
     internal const int SIGVCPU = 35;
@@ -46,4 +47,11 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     internal static partial int tgkill(int tgid, int tid, int signal);
+
+    /// <summary>Ignores a signal from now on, in this process and those that it starts.</summary>
+    internal static void IgnoreSignal(int signal)
+    {
+        sigaction_t action = new() { sa_handler = SIG_IGN };
+        _ = sigaction(signal, &action, null);
+    }
 }

@@ -1,0 +1,14 @@
+using System;
+
+namespace Strato.Engine.Chardev;
+
+/// <summary>The guest's side of a character device, as its backend sees it. Used on the main loop's thread.</summary>
+internal interface ICharFrontend
+{
+    /// <summary>Bytes that <see cref="Receive"/> takes now.</summary>
+    /// <remarks>Who reads 0 is told by <see cref="ICharBackend.ResumeInput"/> when there is room again.</remarks>
+    int Room { get; }
+
+    /// <summary>Gives input to the guest: at most as many bytes as <see cref="Room"/> said; what is beyond that is dropped.</summary>
+    void Receive(ReadOnlySpan<byte> data);
+}

@@ -1,0 +1,29 @@
+using System;
+
+namespace Strato.Engine.Chardev;
+
+/// <summary>Leads nowhere: output is dropped, and there is no input.</summary>
+internal sealed class NullBackend : ICharBackend
+{
+    public string Name => "null";
+
+    public void Connect(ICharFrontend frontend)
+    {
+    }
+
+    public void Transmit(ReadOnlySpan<byte> data)
+    {
+    }
+
+    public void ResumeInput()
+    {
+    }
+
+    public void Flush(TimeSpan limit)
+    {
+    }
+
+    public void Dispose()
+    {
+    }
+}
