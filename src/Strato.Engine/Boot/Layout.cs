@@ -1,4 +1,5 @@
 using System;
+using Strato.Engine.Devices;
 
 namespace Strato.Engine.Boot;
 
@@ -115,61 +116,38 @@ internal static class Layout
     public const ushort Com1 = 0x3F8;
 
     /// <summary>Ports of COM1.</summary>
-    public const int Com1Length = 8;
+    public const int Com1Length = Serial16550.Length;
 
     /// <summary>The keyboard controller's status and command port: only 0xFE, "pulse the reset line", does something.</summary>
     public const ushort I8042Command = 0x64;
 
-    /// <summary>The power device: <see cref="PowerLength"/> ports that the FADT and the DSDT speak of. Offsets below.</summary>
-    /// <remarks>
-    /// <code>
-    /// offset width
-    ///   +0    8   RESET_REG (FADT). Writing <see cref="PowerResetValue"/> resets the machine; other values do nothing. Reads 0.
-    ///   +1    8   SLEEP_CONTROL_REG (ACPI 6.5, 4.8.3.7): bits 2–4 SLP_TYP, bit 5 SLP_EN. Writing SLP_EN with SLP_TYP
-    ///             <see cref="PowerSleepTypeS5"/> (that is <see cref="PowerOffValue"/> in the bits of <see cref="PowerSleepMask"/>) powers off.
-    ///             Other writes do nothing. Reads 0.
-    ///   +2    8   SLEEP_STATUS_REG: bit 7 WAK_STS, cleared by writing 1. Nothing ever wakes: reads 0, writes do nothing.
-    ///   +4   32   GED events pending, <see cref="GedPowerButton"/> and so on. Reading it takes them: all bits are cleared by
-    ///             the read (an atomic exchange). Writes do nothing. The engine sets a bit, then triggers <see cref="GedGsi"/> (an edge).
-    ///             Only a 4-byte read at +4 takes events; narrower or misaligned reads give 0 and take none.
-    ///   +8 … +15  kept for CPU hot-plug; reads 0.
-    /// </code>
-    /// Chosen clear of the ports that Linux and ACPICA probe or protect (DMA, PIC, PIT, 8042, CMOS, FPU, PCI at 0xCF8).
-    /// </remarks>
+    /// <summary>The power device, which the FADT and the DSDT speak of. Its registers: <see cref="PowerControl"/>.</summary>
+    /// <remarks>Chosen clear of the ports that Linux and ACPICA probe or protect (DMA, PIC, PIT, 8042, CMOS, FPU, PCI at 0xCF8).</remarks>
     public const ushort Power = 0x600;
 
     /// <summary>Ports of the power device.</summary>
-    public const int PowerLength = 16;
+    public const int PowerLength = PowerControl.Length;
 
     /// <summary>Offset of RESET_REG.</summary>
-    public const int PowerReset = 0;
+    public const int PowerReset = PowerControl.ResetOffset;
 
     /// <summary>What resets the machine when written to RESET_REG.</summary>
-    public const byte PowerResetValue = 0x01;
+    public const byte PowerResetValue = PowerControl.ResetValue;
 
     /// <summary>Offset of SLEEP_CONTROL_REG.</summary>
-    public const int PowerSleepControl = 1;
+    public const int PowerSleepControl = PowerControl.SleepControlOffset;
 
     /// <summary>SLP_TYP of S5 in the DSDT's <c>_S5_</c>.</summary>
-    public const byte PowerSleepTypeS5 = 5;
-
-    /// <summary>SLP_EN and SLP_TYP: the bits of SLEEP_CONTROL_REG that count.</summary>
-    public const byte PowerSleepMask = 0x3C;
-
-    /// <summary>SLP_EN with SLP_TYP S5.</summary>
-    public const byte PowerOffValue = 0x20 | (PowerSleepTypeS5 << 2);
+    public const byte PowerSleepTypeS5 = PowerControl.SleepTypeS5;
 
     /// <summary>Offset of SLEEP_STATUS_REG.</summary>
-    public const int PowerSleepStatus = 2;
+    public const int PowerSleepStatus = PowerControl.SleepStatusOffset;
 
     /// <summary>Offset of the 32-bit register of pending GED events.</summary>
-    public const int PowerGedEvents = 4;
+    public const int PowerGedEvents = PowerControl.EventsOffset;
 
     /// <summary>GED event: the power button was pressed (system_powerdown).</summary>
-    public const uint GedPowerButton = 1 << 0;
-
-    /// <summary>GED event kept for CPU hot-plug.</summary>
-    public const uint GedCpuHotplug = 1 << 1;
+    public const uint GedPowerButton = (uint)PowerEvents.PowerButton;
 
     // --- Interrupt lines (GSIs, which are the IOAPIC's pins) --------------------------------------------------
     //
