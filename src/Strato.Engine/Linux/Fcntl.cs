@@ -9,6 +9,7 @@ internal static unsafe partial class Libc
     internal const int O_RDONLY = 0;
     internal const int O_WRONLY = 1;
     internal const int O_RDWR = 2;
+    internal const int O_ACCMODE = 3;
     internal const int O_CREAT = 0x40;
     internal const int O_EXCL = 0x80;
     internal const int O_NOCTTY = 0x100;
@@ -22,6 +23,7 @@ internal static unsafe partial class Libc
     internal const int F_SETFD = 2;
     internal const int F_GETFL = 3;
     internal const int F_SETFL = 4;
+    internal const int F_DUPFD_CLOEXEC = 1030;
     internal const int F_OFD_GETLK = 36;
     internal const int F_OFD_SETLK = 37;
     internal const int FD_CLOEXEC = 1;
@@ -86,5 +88,19 @@ internal static unsafe partial class Libc
         {
             throw LinuxException.Last($"fcntl({fd}, O_NONBLOCK)");
         }
+    }
+
+    /// <summary>Asks for an OFD lock over the whole file, without waiting; -1 with EAGAIN when another holder is in the way.</summary>
+    internal static int SetFileLock(int fd, short type)
+    {
+        flock request = new() { l_type = type };
+        return fcntl(fd, F_OFD_SETLK, &request);
+    }
+
+    /// <summary>Which lock of another stands in the way of one over the whole file; F_UNLCK when none does, or when it can't be told.</summary>
+    internal static short FindFileLock(int fd, short type)
+    {
+        flock request = new() { l_type = type };
+        return fcntl(fd, F_OFD_GETLK, &request) == 0 ? request.l_type : F_UNLCK;
     }
 }

@@ -16,6 +16,7 @@ internal static unsafe partial class Libc
     internal const ushort S_IFBLK = 0x6000;
     internal const ushort S_IFDIR = 0x4000;
     internal const ushort S_IFCHR = 0x2000;
+    internal const ushort S_IFIFO = 0x1000;
 
     /// <summary>struct statx_timestamp of <c>linux/stat.h</c>.</summary>
     [StructLayout(LayoutKind.Sequential)]

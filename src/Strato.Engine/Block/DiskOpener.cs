@@ -1,0 +1,154 @@
+using System.Numerics;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+
+namespace Strato.Engine.Block;
+
+/// <summary>Opens what drives stand on: by path or by a descriptor that was passed; checks it, and locks it.</summary>
+/// <remarks>
+/// The lock is an OFD lock over the whole file, shared for read-only and exclusive else: it belongs to the open file
+/// description, so it ends with the last descriptor, however the engine ends. It stands against all who ask for OFD or
+/// POSIX locks on the same inode, other engines and QEMU among them; it doesn't stand against a writer that asks for no
+/// lock, nor against a block device that is opened under another node.
+/// </remarks>
+internal static class DiskOpener
+{
+    private const uint LeastPhysicalBlock = 4096;
+
+    /// <summary>Opens a drive's image.</summary>
+    /// <exception cref="UserErrorException">
+    /// DriveNotFound, DrivePermission, DriveReadOnly, DriveNotAFile, DriveSize, DriveLocked, DriveFailed: which drive
+    /// and file, what is wrong, what is allowed.
+    /// </exception>
+    public static DiskImage Open(DriveOptions options)
+    {
+        FileDescriptor file = options.Descriptor >= 0 ? Duplicate(options) : OpenPath(options);
+        try
+        {
+            DiskGeometry geometry = Measure(file.Value, options);
+            Lock(file.Value, options);
+            return new DiskImage(file, geometry, options);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static FileDescriptor OpenPath(DriveOptions options)
+    {
+        // O_NONBLOCK: opening a FIFO must not wait for its other end; it is refused below. It means nothing to files and disks.
+        int fd = Libc.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        return fd >= 0 ? new FileDescriptor(fd) : throw OpenError(options, Errno.Last);
+    }
+
+    private static UserErrorException OpenError(DriveOptions options, int errno) => errno switch
+    {
+        Errno.ENOENT or Errno.ENOTDIR => Error(options, "DriveNotFound", "doesn't exist; give the path of an image or block device"),
+        Errno.EISDIR => NotAFile(options, "a directory"),
+        Errno.ENXIO => NotAFile(options, "a socket, or a device that isn't there"),
+        Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it lies on a read-only file system; allowed is readonly=on"),
+        Errno.EACCES or Errno.EPERM when options.ReadOnly => Error(options, "DrivePermission", "can't be read: permission denied"),
+        Errno.EACCES or Errno.EPERM => Error(options, "DrivePermission", "can't be opened for writing: permission denied; where it may be read, readonly=on is allowed"),
+        _ => Error(options, "DriveFailed", $"can't be opened: {Errno.Text(errno)}"),
+    };
+
+    private static FileDescriptor Duplicate(DriveOptions options)
+    {
+        int fd = Libc.fcntl(options.Descriptor, Libc.F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+        {
+            throw Error(options, "DriveNotFound", $"was passed as descriptor {options.Descriptor}, which isn't open");
+        }
+
+        FileDescriptor file = new(fd);
+        int mode = Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_ACCMODE;
+        if (mode == Libc.O_RDWR || (mode == Libc.O_RDONLY && options.ReadOnly))
+        {
+            return file;
+        }
+
+        file.Dispose();
+        throw Error(
+            options,
+            "DriveReadOnly",
+            mode == Libc.O_RDONLY
+                ? "was passed as a descriptor that is open for reading only; allowed is readonly=on, or a descriptor open for both"
+                : "was passed as a descriptor that is open for writing only; it has to be open for reading too");
+    }
+
+    private static DiskGeometry Measure(int fd, DriveOptions options)
+    {
+        if (Libc.Stat(fd, out Libc.statx_t status) < 0)
+        {
+            throw Error(options, "DriveFailed", $"can't be looked at: {Errno.Text(Errno.Last)}");
+        }
+
+        DiskGeometry geometry = (status.stx_mode & Libc.S_IFMT) switch
+        {
+            // Images on today's disks: telling the guest of 4 KiB keeps its partitions and file systems aligned.
+            Libc.S_IFREG => new DiskGeometry(status.stx_size, DiskGeometry.SectorBytes, LeastPhysicalBlock),
+            Libc.S_IFBLK => MeasureDevice(fd, options),
+            Libc.S_IFDIR => throw NotAFile(options, "a directory"),
+            Libc.S_IFCHR => throw NotAFile(options, "a character device"),
+            Libc.S_IFIFO => throw NotAFile(options, "a named pipe"),
+            _ => throw NotAFile(options, "neither file nor block device"),
+        };
+        return geometry.Length is > 0 and <= long.MaxValue && geometry.Length % DiskGeometry.SectorBytes == 0
+            ? geometry
+            : throw Error(
+                options,
+                "DriveSize",
+                $"has {geometry.Length} bytes; allowed are multiples of {DiskGeometry.SectorBytes}, at least {DiskGeometry.SectorBytes}");
+    }
+
+    private static DiskGeometry MeasureDevice(int fd, DriveOptions options)
+    {
+        try
+        {
+            uint logical = Libc.GetBlockDeviceNumber(fd, Libc.BLKSSZGET, DiskGeometry.SectorBytes);
+            uint physical = Libc.GetBlockDeviceNumber(fd, Libc.BLKPBSZGET, logical);
+            bool sane = BitOperations.IsPow2(logical) && BitOperations.IsPow2(physical)
+                && logical >= DiskGeometry.SectorBytes && physical >= logical;
+            return new DiskGeometry(
+                Libc.GetBlockDeviceSize(fd), sane ? logical : DiskGeometry.SectorBytes, sane ? physical : DiskGeometry.SectorBytes);
+        }
+        catch (LinuxException error)
+        {
+            throw Error(options, "DriveFailed", $"is a block device whose size can't be found: {error.Message}");
+        }
+    }
+
+    private static void Lock(int fd, DriveOptions options)
+    {
+        short type = options.ReadOnly ? Libc.F_RDLCK : Libc.F_WRLCK;
+        if (Libc.SetFileLock(fd, type) == 0)
+        {
+            return;
+        }
+
+        int errno = Errno.Last;
+        if (errno is not (Errno.EAGAIN or Errno.EACCES))
+        {
+            // A file system without locks: the user may know what they do, so it is said and not refused.
+            Log.Warning("block", $"drive '{options.Id}': '{options.Path}' can't be locked ({Errno.Text(errno)}); nothing keeps others from writing to it");
+            return;
+        }
+
+        string holder = Libc.FindFileLock(fd, type) == Libc.F_RDLCK ? "open read-only elsewhere" : "open for writing elsewhere";
+        throw Error(
+            options,
+            "DriveLocked",
+            options.ReadOnly
+                ? $"is {holder}, so it can't be opened read-only; allowed are many readers, or one writer and nobody else"
+                : $"is {holder}, so it can't be opened for writing; allowed are one writer and nobody else, or many readers (readonly=on on all of them)");
+    }
+
+    private static UserErrorException NotAFile(DriveOptions options, string what) =>
+        Error(options, "DriveNotAFile", $"is {what}; allowed are regular files and block devices");
+
+    private static UserErrorException Error(DriveOptions options, string id, string problem) =>
+        new(id, $"drive '{options.Id}': '{options.Path}' {problem}", options.Place);
+}

@@ -1,0 +1,291 @@
+using System;
+using System.Buffers.Binary;
+using System.Threading;
+using Strato.Engine.Bus;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
+using Strato.Engine.Virtio.Queue;
+
+namespace Strato.Engine.Virtio;
+
+/// <summary>One virtio device behind the registers of virtio over MMIO (VIRTIO 1.2, 4.2).</summary>
+/// <remarks>
+/// Registers are served on vCPU threads, one at a time, but for the three that a running driver uses: the interrupt's
+/// two and the doorbell take no lock. The doorbell is an ioeventfd per queue; a write that reaches the engine all the
+/// same signals the same eventfd, so queues are served on the loop and nowhere else.
+/// A write out of turn (a queue's registers after it is ready, a status that goes back, a queue that isn't there) has
+/// no effect and is logged; a queue that can't work puts the device into NEEDS_RESET.
+/// </remarks>
+internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
+{
+    /// <summary>Bytes of the range: registers, and 256 bytes of configuration space.</summary>
+    public const ulong Length = 0x200;
+
+    private const string Room = "virtio-mmio";
+
+    private readonly Lock _registers = new();
+    private readonly RateLimit _log = new();
+    private readonly IInterruptLine _interruptLine;
+    private readonly IDoorbells _doorbells;
+    private readonly StatusMachine _status;
+    private uint _interruptStatus;
+    private uint _deviceFeaturesSelect;
+    private uint _driverFeaturesSelect;
+    private uint _queueSelect;
+
+    /// <summary>Plugs <paramref name="device"/>, which the transport then owns, into the loop that serves its queues.</summary>
+    /// <remarks>Before the loop runs, or on its thread.</remarks>
+    public MmioTransport(VirtioDevice device, GuestMemory memory, IInterruptLine interruptLine, IDoorbells doorbells, EventLoop loop)
+    {
+        Device = device;
+        _interruptLine = interruptLine;
+        _doorbells = doorbells;
+        _status = new StatusMachine(device, _log);
+        device.Plug(memory, loop, this);
+        for (int i = 0; i < device.Queues.Length; i++)
+        {
+            doorbells.Attach(MmioRegister.QueueNotify, (uint)i, device.DoorbellEvent(i));
+        }
+    }
+
+    public VirtioDevice Device { get; }
+
+    /// <summary>Power-on state, for a reset of the machine. With the vCPUs stopped; doorbells and loop stay.</summary>
+    public void Reset()
+    {
+        lock (_registers)
+        {
+            ResetDevice();
+            _deviceFeaturesSelect = _driverFeaturesSelect = _queueSelect = 0;
+        }
+    }
+
+    public void Read(ulong offset, Span<byte> data)
+    {
+        if (offset >= MmioRegister.Configuration)
+        {
+            Device.ReadConfiguration(offset - MmioRegister.Configuration, data);
+            return;
+        }
+
+        data.Clear();
+        if (!IsRegister(offset, data.Length))
+        {
+            Complain("read", offset, data.Length);
+            return;
+        }
+
+        uint value;
+        if (offset == MmioRegister.InterruptStatus)
+        {
+            value = Volatile.Read(ref _interruptStatus) | (Device.KernelSignalsQueues ? MmioRegister.InterruptQueue : 0);
+        }
+        else
+        {
+            lock (_registers)
+            {
+                value = ReadRegister((uint)offset);
+            }
+        }
+
+        BinaryPrimitives.WriteUInt32LittleEndian(data, value);
+    }
+
+    public void Write(ulong offset, ReadOnlySpan<byte> data)
+    {
+        if (offset >= MmioRegister.Configuration)
+        {
+            if (!Device.WriteConfiguration(offset - MmioRegister.Configuration, data))
+            {
+                Complain("write", offset, data.Length);
+            }
+
+            return;
+        }
+
+        if (!IsRegister(offset, data.Length))
+        {
+            Complain("write", offset, data.Length);
+            return;
+        }
+
+        uint value = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        switch ((uint)offset)
+        {
+            case MmioRegister.QueueNotify:
+                Notify(value);
+                break;
+            case MmioRegister.InterruptAcknowledge:
+                Interlocked.And(ref _interruptStatus, ~value);
+                break;
+            default:
+                lock (_registers)
+                {
+                    WriteRegister((uint)offset, value);
+                }
+
+                break;
+        }
+    }
+
+    public void SignalQueue(int queue) => Interrupt(MmioRegister.InterruptQueue);
+
+    public void SignalConfiguration() => Interrupt(MmioRegister.InterruptConfiguration);
+
+    public void Dispose()
+    {
+        for (int i = 0; i < Device.Queues.Length; i++)
+        {
+            _doorbells.Detach(MmioRegister.QueueNotify, (uint)i, Device.DoorbellEvent(i));
+        }
+
+        Device.Dispose();
+    }
+
+    // 4.2.2.2: registers are 32 bits wide, and accessed so.
+    private static bool IsRegister(ulong offset, int length) => length == sizeof(uint) && offset % sizeof(uint) == 0;
+
+    private void Interrupt(uint cause)
+    {
+        // The cause is visible before the edge, so the driver that the edge wakes finds it.
+        Interlocked.Or(ref _interruptStatus, cause);
+        _interruptLine.Trigger();
+    }
+
+    private void Notify(uint queue)
+    {
+        if (queue < (uint)Device.Queues.Length)
+        {
+            Libc.SignalEventFd(Device.DoorbellEvent((int)queue));
+            return;
+        }
+
+        Complain("notification of queue", queue, sizeof(uint));
+    }
+
+    private uint ReadRegister(uint register) => register switch
+    {
+        MmioRegister.MagicValue => MmioRegister.Magic,
+        MmioRegister.Version => MmioRegister.CurrentVersion,
+        MmioRegister.DeviceId => Device.Type,
+        MmioRegister.VendorId => MmioRegister.Vendor,
+        MmioRegister.DeviceFeatures => _deviceFeaturesSelect < 2 ? (uint)(Device.OfferedFeatures >> (32 * (int)_deviceFeaturesSelect)) : 0,
+        MmioRegister.QueueSizeMaximum => (uint)(SelectedQueue?.MaximumSize ?? 0),
+        MmioRegister.QueueReady => SelectedQueue is { Enabled: true } ? 1u : 0,
+        MmioRegister.Status => (uint)_status.Value,
+        MmioRegister.ConfigurationGeneration => Device.ConfigurationGeneration,
+
+        // 4.2.2: a region of shared memory that isn't there has length and base -1.
+        MmioRegister.SharedMemoryLengthLow or MmioRegister.SharedMemoryLengthHigh => uint.MaxValue,
+        MmioRegister.SharedMemoryBaseLow or MmioRegister.SharedMemoryBaseHigh => uint.MaxValue,
+        _ => 0,
+    };
+
+    private void WriteRegister(uint register, uint value)
+    {
+        switch (register)
+        {
+            case MmioRegister.DeviceFeaturesSelect:
+                _deviceFeaturesSelect = value;
+                break;
+            case MmioRegister.DriverFeaturesSelect:
+                _driverFeaturesSelect = value;
+                break;
+            case MmioRegister.DriverFeatures:
+                _status.WriteFeatures(_driverFeaturesSelect, value);
+                break;
+            case MmioRegister.QueueSelect:
+                _queueSelect = value;
+                break;
+            case MmioRegister.Status:
+                if (value == 0)
+                {
+                    ResetDevice();
+                }
+                else
+                {
+                    _status.Write(value);
+                }
+
+                break;
+            case MmioRegister.SharedMemorySelect:
+                break;
+            default:
+                WriteQueueRegister(register, value);
+                break;
+        }
+    }
+
+    private void WriteQueueRegister(uint register, uint value)
+    {
+        VirtQueue? queue = SelectedQueue;
+        if (queue is { Enabled: true } && register == MmioRegister.QueueReady && value == 0)
+        {
+            // 4.2.2.2: how a driver stops a queue, at any time.
+            Device.DisableQueue((int)_queueSelect);
+            return;
+        }
+
+        if (queue is null || queue.Enabled || !_status.QueuesOpen)
+        {
+            Complain("write out of turn", register, sizeof(uint));
+            return;
+        }
+
+        switch (register)
+        {
+            case MmioRegister.QueueSize:
+                queue.Size = value;
+                break;
+            case MmioRegister.DescriptorLow:
+                queue.DescriptorTable = WithLow(queue.DescriptorTable, value);
+                break;
+            case MmioRegister.DescriptorHigh:
+                queue.DescriptorTable = WithHigh(queue.DescriptorTable, value);
+                break;
+            case MmioRegister.AvailableLow:
+                queue.AvailableRing = WithLow(queue.AvailableRing, value);
+                break;
+            case MmioRegister.AvailableHigh:
+                queue.AvailableRing = WithHigh(queue.AvailableRing, value);
+                break;
+            case MmioRegister.UsedLow:
+                queue.UsedRing = WithLow(queue.UsedRing, value);
+                break;
+            case MmioRegister.UsedHigh:
+                queue.UsedRing = WithHigh(queue.UsedRing, value);
+                break;
+            case MmioRegister.QueueReady:
+                if (value == 1)
+                {
+                    Device.EnableQueue((int)_queueSelect);
+                }
+
+                break;
+            default:
+                Complain("write", register, sizeof(uint));
+                break;
+        }
+    }
+
+    private void ResetDevice()
+    {
+        _status.Reset();
+        Volatile.Write(ref _interruptStatus, 0);
+    }
+
+    private VirtQueue? SelectedQueue => _queueSelect < (uint)Device.Queues.Length ? Device.Queues[(int)_queueSelect] : null;
+
+    private static ulong WithLow(ulong address, uint low) => (address & ~(ulong)uint.MaxValue) | low;
+
+    private static ulong WithHigh(ulong address, uint high) => (address & uint.MaxValue) | ((ulong)high << 32);
+
+    private void Complain(string what, ulong offset, int length)
+    {
+        lock (_registers)
+        {
+            _log.Warn(Room, () => $"{Device.Id}: {what} at 0x{offset:x}, {length} bytes, has no effect; status 0x{(uint)_status.Value:x}");
+        }
+    }
+}

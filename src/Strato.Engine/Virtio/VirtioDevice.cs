@@ -1,0 +1,365 @@
+using System;
+using System.Threading;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
+using Strato.Engine.Virtio.Queue;
+
+namespace Strato.Engine.Virtio;
+
+/// <summary>What all virtio devices have: features, configuration space, queues with doorbells, start and stop.</summary>
+/// <remarks>
+/// Threads: registers are written on vCPU threads (one at a time: the transport's lock); queues are served on the loop
+/// the device is plugged into. The gate stands between them: the loop holds it while it serves a queue, and whoever
+/// starts, stops, pauses or resets takes it, so that when a reset returns the device touches guest memory no more (the
+/// driver may reuse its buffers at once). Order of locks: the transport's, then the gate, then the configuration's.
+/// A device overrides <see cref="ProcessQueue"/> and little else. Whatever the guest does, nothing here throws.
+/// </remarks>
+internal abstract class VirtioDevice : IDisposable
+{
+    private const string Room = "virtio";
+
+    private readonly Lock _gate = new();
+    private readonly Lock _configurationLock = new();
+    private readonly RateLimit _misuse = new();
+    private readonly int[] _queueSizes;
+    private readonly byte[] _configuration;
+    private VirtQueue[] _queues = [];
+    private FileDescriptor[] _doorbells = [];
+    private IVirtioInterrupts? _interrupts;
+    private EventLoop? _loop;
+    private bool _running;
+    private bool _paused;
+    private volatile bool _needsReset;
+    private int _generation;
+
+    /// <param name="id">The user's name of the device, for messages.</param>
+    /// <param name="type">One of <see cref="VirtioType"/>.</param>
+    /// <param name="features">Features of this kind of device; those of queue and transport are added.</param>
+    /// <param name="queueSizes">Largest size of each queue, powers of two.</param>
+    /// <param name="configurationBytes">Bytes of the configuration space.</param>
+    protected VirtioDevice(string id, uint type, ulong features, ReadOnlySpan<int> queueSizes, int configurationBytes)
+    {
+        Id = id;
+        Type = type;
+        OfferedFeatures = features | VirtioFeature.Common;
+        _queueSizes = queueSizes.ToArray();
+        _configuration = new byte[configurationBytes];
+    }
+
+    public string Id { get; }
+
+    public uint Type { get; }
+
+    public ulong OfferedFeatures { get; }
+
+    /// <summary>What the driver took of the offer; 0 until it said FEATURES_OK.</summary>
+    public ulong Features { get; private set; }
+
+    public ReadOnlySpan<VirtQueue> Queues => _queues;
+
+    /// <summary>Whether the driver broke the rules: the device is still and waits for its reset.</summary>
+    public bool NeedsReset => _needsReset;
+
+    /// <summary>Changes with every change of the configuration space.</summary>
+    public uint ConfigurationGeneration => (uint)Volatile.Read(ref _generation);
+
+    /// <summary>Whether interrupts for queues are raised by the kernel (vhost), so that no InterruptStatus of ours knows of them.</summary>
+    public virtual bool KernelSignalsQueues => false;
+
+    /// <summary>Connects the device to its transport. Before the loop runs, or on the loop's thread; once.</summary>
+    public void Plug(GuestMemory memory, EventLoop loop, IVirtioInterrupts interrupts)
+    {
+        _loop = loop;
+        _interrupts = interrupts;
+        _queues = new VirtQueue[_queueSizes.Length];
+        _doorbells = new FileDescriptor[_queueSizes.Length];
+        for (int i = 0; i < _queueSizes.Length; i++)
+        {
+            int index = i;
+            _queues[i] = new VirtQueue(memory, _queueSizes[i]);
+            _doorbells[i] = Libc.CreateEventFd();
+            loop.Add(_doorbells[i].Value, EpollEvents.In, _ => OnDoorbell(index));
+        }
+    }
+
+    /// <summary>The eventfd that starts the service of a queue.</summary>
+    public int DoorbellEvent(int queue) => _doorbells[queue].Value;
+
+    /// <summary>Whether the device can work with these features; called once per handshake.</summary>
+    public bool TryAccept(ulong driverFeatures)
+    {
+        if ((driverFeatures & ~OfferedFeatures) != 0 || (driverFeatures & VirtioFeature.Version1) == 0 || !Fits(driverFeatures))
+        {
+            return false;
+        }
+
+        Features = driverFeatures;
+        return true;
+    }
+
+    /// <summary>Makes a queue ready as the driver set it up; a queue that can't work puts the device into NEEDS_RESET.</summary>
+    public void EnableQueue(int index)
+    {
+        VirtQueue queue = _queues[index];
+        if (!queue.TryEnable((Features & VirtioFeature.EventIndex) != 0, (Features & VirtioFeature.IndirectDescriptors) != 0))
+        {
+            FailQueue(index);
+        }
+    }
+
+    /// <summary>Stops a queue; when this returns its memory isn't touched any more.</summary>
+    public void DisableQueue(int index)
+    {
+        lock (_gate)
+        {
+            DrainRequests();
+            _queues[index].Disable();
+        }
+    }
+
+    /// <summary>The driver is ready (DRIVER_OK).</summary>
+    public void Start()
+    {
+        lock (_gate)
+        {
+            if (_needsReset)
+            {
+                _interrupts?.SignalConfiguration();
+                return;
+            }
+
+            _running = true;
+            OnStart();
+        }
+
+        // What was made available before counts, whether its doorbell was heard or not.
+        RingAll();
+    }
+
+    /// <summary>The driver has given up (FAILED): nothing more is served until a reset.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            DrainRequests();
+            _running = false;
+        }
+    }
+
+    /// <summary>Back to the state of power-on. When this returns, no guest memory is touched any more.</summary>
+    public void Reset()
+    {
+        lock (_gate)
+        {
+            DrainRequests();
+            _running = false;
+            _needsReset = false;
+            Features = 0;
+            foreach (VirtQueue queue in _queues)
+            {
+                queue.Reset();
+            }
+
+            OnReset();
+        }
+    }
+
+    /// <summary>Until <see cref="Resume"/> no queue is served; when this returns, none is being served and no request is under way.</summary>
+    public void Quiesce()
+    {
+        lock (_gate)
+        {
+            _paused = true;
+            DrainRequests();
+        }
+    }
+
+    /// <summary>Ends <see cref="Quiesce"/>; doorbells that rang meanwhile are heard now.</summary>
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            _paused = false;
+        }
+
+        RingAll();
+    }
+
+    /// <summary>Reads of the configuration space, any width; what lies beyond it is zeros.</summary>
+    public void ReadConfiguration(ulong offset, Span<byte> data)
+    {
+        data.Clear();
+        if (offset < (ulong)_configuration.Length)
+        {
+            int start = (int)offset;
+            int count = Math.Min(data.Length, _configuration.Length - start);
+            lock (_configurationLock)
+            {
+                _configuration.AsSpan(start, count).CopyTo(data);
+            }
+        }
+    }
+
+    /// <summary>Writes to the configuration space; most devices have nothing to write.</summary>
+    /// <returns>Whether the device has something there that can be written.</returns>
+    public virtual bool WriteConfiguration(ulong offset, ReadOnlySpan<byte> data) => false;
+
+    public void Dispose()
+    {
+        for (int i = 0; i < _doorbells.Length; i++)
+        {
+            _loop?.Remove(_doorbells[i].Value);
+            _doorbells[i].Dispose();
+        }
+
+        _doorbells = [];
+        OnDispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Serves a queue whose doorbell rang, on the loop, under the gate. It may find nothing there.</summary>
+    protected abstract void ProcessQueue(int index);
+
+    /// <summary>Whether the device can work with a set of offered features; where one needs another.</summary>
+    protected virtual bool Fits(ulong features) => true;
+
+    /// <summary>The driver is ready; queues are enabled and features settled. Under the gate.</summary>
+    protected virtual void OnStart()
+    {
+    }
+
+    /// <summary>Forget what the driver said. Under the gate; queues are reset already.</summary>
+    protected virtual void OnReset()
+    {
+    }
+
+    /// <summary>Waits until no request is under way outside the gate, for a device with asynchronous ones. Under the gate.</summary>
+    protected virtual void DrainRequests()
+    {
+    }
+
+    protected virtual void OnDispose()
+    {
+    }
+
+    /// <summary>Answers one request of <see cref="ServeRequests"/>: how many bytes were written from the front of its writable buffers.</summary>
+    /// <remarks>After <see cref="Fail"/> the answer isn't looked at.</remarks>
+    protected virtual uint Serve(int index, DescriptorChain chain) => 0;
+
+    /// <summary>The usual <see cref="ProcessQueue"/> of a device that answers requests one by one: <see cref="Serve"/> for each.</summary>
+    /// <remarks>
+    /// At most a queue's worth at a time: a driver that adds requests as fast as they are served can't keep the loop
+    /// from its other work. Each answer is visible at once, and interrupts come when the driver asked for one.
+    /// </remarks>
+    protected void ServeRequests(int index, DescriptorChain chain)
+    {
+        VirtQueue queue = _queues[index];
+        int budget = (int)queue.Size;
+        do
+        {
+            queue.DisableDoorbell();
+            while (budget > 0 && TryPop(index, chain))
+            {
+                uint written = Serve(index, chain);
+                if (_needsReset)
+                {
+                    return;
+                }
+
+                queue.Push(chain.Head, written);
+                queue.Publish();
+                budget--;
+            }
+
+            if (_needsReset)
+            {
+                return;
+            }
+
+            SignalIfWanted(index);
+        }
+        while (budget > 0 && queue.EnableDoorbell());
+
+        if (budget == 0)
+        {
+            Libc.SignalEventFd(_doorbells[index].Value);
+        }
+    }
+
+    /// <summary>Takes the next request of a queue; a broken queue puts the device into NEEDS_RESET.</summary>
+    protected bool TryPop(int index, DescriptorChain chain)
+    {
+        PopResult result = _queues[index].Pop(chain);
+        if (result == PopResult.Fault)
+        {
+            FailQueue(index);
+        }
+
+        return result == PopResult.Chain;
+    }
+
+    /// <summary>Interrupts the driver if it wants to know of what was published.</summary>
+    protected void SignalIfWanted(int index)
+    {
+        if (_queues[index].TakeInterrupt())
+        {
+            _interrupts?.SignalQueue(index);
+        }
+    }
+
+    /// <summary>The driver broke the rules: the device goes still, says NEEDS_RESET, and logs (rate limited).</summary>
+    protected void Fail(string what)
+    {
+        lock (_gate)
+        {
+            bool driverOk = _running;
+            _running = false;
+            _needsReset = true;
+            _misuse.Warn(Room, () => $"{Id}: {what}; the device waits for a reset");
+            if (driverOk)
+            {
+                // 2.1.2: once DRIVER_OK is set, NEEDS_RESET is announced.
+                _interrupts?.SignalConfiguration();
+            }
+        }
+    }
+
+    /// <summary>Changes the configuration space from the host's side, and tells the driver if there is one.</summary>
+    protected void SetConfiguration(int offset, ReadOnlySpan<byte> data)
+    {
+        lock (_configurationLock)
+        {
+            data.CopyTo(_configuration.AsSpan(offset));
+            Volatile.Write(ref _generation, _generation + 1);
+        }
+
+        if (_running)
+        {
+            _interrupts?.SignalConfiguration();
+        }
+    }
+
+    private void FailQueue(int index) => Fail($"queue {index}: {_queues[index].Fault.Describe(_queues[index].FaultValue)}");
+
+    private void OnDoorbell(int index)
+    {
+        _ = Libc.DrainEventFd(_doorbells[index].Value);
+        lock (_gate)
+        {
+            // A doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.
+            if (_running && !_paused && _queues[index].Enabled)
+            {
+                ProcessQueue(index);
+            }
+        }
+    }
+
+    private void RingAll()
+    {
+        foreach (FileDescriptor doorbell in _doorbells)
+        {
+            Libc.SignalEventFd(doorbell.Value);
+        }
+    }
+}
