@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Everything that must pass. Ends with "N passed, N failed, N skipped" over all suites.
+#   eng/test.sh           all
+#   eng/test.sh unit      what needs neither KVM nor a guest image
+#   eng/test.sh --long    soaks, repetitions and fuzzing as well
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. eng/packages.sh
+. eng/dotnet.sh
+. eng/pwsh.sh
+
+scope=all
+export STRATO_LONG=${STRATO_LONG:-0}
+for word; do
+    case "$word" in
+        unit) scope=unit ;;
+        --long) STRATO_LONG=1 ;;
+        *) echo "test: unknown argument '$word'; allowed are unit and --long" >&2; exit 2 ;;
+    esac
+done
+
+results=$PWD/out/test
+rm -rf "$results"
+mkdir -p "$results"
+passed=0 failed=0 skipped=0
+
+# count SUITE PASSED FAILED SKIPPED: adds a suite's figures to the sum.
+count() {
+    echo "$1: $2 passed, $3 failed, $4 skipped"
+    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+}
+
+# suite NAME COMMAND…: runs a suite; its figures are its last line "N passed, N failed, N skipped" or xunit's summary.
+# A suite that fails without saying how many of its tests did counts as one failure.
+suite() {
+    local name=$1 log="$results/$1.log" code line
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    line=$(grep -aoE '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$log" | tail -n 1)
+    if [ -z "$line" ]; then
+        line=$(grep -aoE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -n 1 |
+            awk -F'[:, ]+' '{print $2-$4-$6-$8 " passed, " $4+$6 " failed, " $8 " skipped"}')
+    fi
+    if [ -z "$line" ]; then
+        line="0 passed, 1 failed, 0 skipped"
+        echo "$name: no result (exit code $code)"
+    elif [ "$code" -ne 0 ] && [ "$(awk '{print $3}' <<< "$line")" = 0 ]; then
+        line="$(awk '{print $1}' <<< "$line") passed, 1 failed, $(awk '{print $5}' <<< "$line") skipped"
+        echo "$name: every test passed, but the suite ended with exit code $code"
+    fi
+    read -r p _ f _ s _ <<< "$line"
+    count "$name" "$p" "$f" "$s"
+}
+
+# step NAME COMMAND…: a check that is one test.
+step() {
+    local name=$1
+    shift
+    if "$@" > "$results/$name.log" 2>&1; then
+        count "$name" 1 0 0
+    else
+        cat "$results/$name.log"
+        count "$name" 0 1 0
+    fi
+}
+
+finish() {
+    echo
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+step build dotnet build Strato.slnx -v q -nologo -clp:NoSummary
+[ "$failed" -eq 0 ] || finish
+step format dotnet format Strato.slnx --no-restore --verify-no-changes
+step package eng/build.sh
+[ "$failed" -eq 0 ] || finish
+suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor
+if [ "$scope" = all ]; then
+    step guest-image tests/Guest/image/build
+    suite lab tests/Lab/test.sh
+    suite guest eng/guest-tests.sh
+fi
+suite pester-prerequisites true > /dev/null || true
+finish
