@@ -83,4 +83,19 @@ internal static unsafe partial class Libc
             return count;
         }
     }
+
+    /// <summary>pread(2) into a span, repeated when a signal interrupts it; may read less; -1 with errno on failure.</summary>
+    internal static nint PRead(int fd, Span<byte> buffer, long offset)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            nint count;
+            do
+            {
+                count = pread(fd, pointer, (nuint)buffer.Length, offset);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
 }
