@@ -1,0 +1,48 @@
+using System.Collections.Generic;
+using System.Threading;
+using Strato.Engine.Bus;
+using Strato.Engine.Linux;
+
+namespace Strato.Tests.Unit.Driver;
+
+/// <summary>Counts the edges of an interrupt, and can be waited for.</summary>
+internal sealed class FakeInterruptLine : IInterruptLine
+{
+    private readonly SemaphoreSlim _edges = new(0);
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public void Trigger()
+    {
+        Interlocked.Increment(ref _count);
+        _edges.Release();
+    }
+
+    /// <summary>Waits for one more edge; false when none comes in time.</summary>
+    public bool Wait(int milliseconds) => _edges.Wait(milliseconds);
+}
+
+/// <summary>Stands for KVM's ioeventfds: what was attached, and the write that fires it.</summary>
+internal sealed class FakeDoorbells : IDoorbells
+{
+    private readonly Dictionary<(ulong Offset, uint Value), int> _events = [];
+
+    public int Attached => _events.Count;
+
+    public void Attach(ulong offset, uint value, int eventFd) => _events.Add((offset, value), eventFd);
+
+    public void Detach(ulong offset, uint value, int eventFd) => _events.Remove((offset, value));
+
+    /// <summary>What KVM does with a 4-byte write: whether an eventfd took it.</summary>
+    public bool Ring(ulong offset, uint value)
+    {
+        if (!_events.TryGetValue((offset, value), out int eventFd))
+        {
+            return false;
+        }
+
+        Libc.SignalEventFd(eventFd);
+        return true;
+    }
+}

@@ -1,0 +1,54 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Block;
+using Strato.Engine.Virtio;
+using Strato.Tests.Unit.Driver;
+using Xunit;
+
+namespace Strato.Tests.Unit.Virtio;
+
+/// <summary>Every virtio device of the engine, ready for the tests that all must pass. A new device is one entry here.</summary>
+internal static class DeviceCatalogue
+{
+    private static readonly Dictionary<string, (Func<TemporaryFile, VirtioDevice> Make, Action<MmioDriver> Works)> Entries = new(StringComparer.Ordinal)
+    {
+        ["echo"] = (_ => new EchoDevice(), EchoWorks),
+        ["blk"] = (file => Disk(file, readOnly: false), DiskWorks),
+        ["blk-readonly"] = (file => Disk(file, readOnly: true), DiskWorks),
+    };
+
+    public static IEnumerable<string> Names => Entries.Keys;
+
+    /// <summary>The device behind a driver; its host side lives in <paramref name="file"/>, of 64 KiB.</summary>
+    public static MmioDriver Open(string name, TemporaryFile file) => new(Entries[name].Make(file));
+
+    /// <summary>Starts the device from reset and checks that it does its work.</summary>
+    public static void CheckWorks(string name, MmioDriver driver)
+    {
+        driver.Start();
+        Assert.False(driver.NeedsReset);
+        Entries[name].Works(driver);
+    }
+
+    private static BlockDevice Disk(TemporaryFile file, bool readOnly) =>
+        new("disk", DiskOpener.Open(new DriveOptions("disk", file.Path, readOnly)));
+
+    private static void DiskWorks(MmioDriver driver)
+    {
+        byte[] sector = new byte[512];
+        Assert.Equal(BlockDevice.StatusOk, new BlockClient(driver).Read(3, sector));
+    }
+
+    private static void EchoWorks(MmioDriver driver)
+    {
+        DriverQueue queue = driver.Queues[0];
+        ulong at = driver.Allocate(16);
+        driver.Ram(at, 3).Fill(7);
+        queue.Add(new DriverBuffer(at, 3, false), new DriverBuffer(at + 8, 8, true));
+        queue.Kick();
+        driver.Run();
+        Assert.True(queue.TryTake(out _, out uint written));
+        Assert.Equal(3u, written);
+        Assert.Equal([7, 7, 7, 0], driver.Ram(at + 8, 4).ToArray());
+    }
+}
