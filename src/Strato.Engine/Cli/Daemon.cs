@@ -1,0 +1,74 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+
+namespace Strato.Engine.Cli;
+
+/// <summary><c>-daemonize</c>: the engine starts itself again in a session of its own and returns when that machine runs.</summary>
+/// <remarks>A fork without exec is unsafe under a managed runtime; a spawn of the same program is not.</remarks>
+internal static unsafe class Daemon
+{
+    /// <summary>Tells the spawned engine that it is the one in the background; its value is the readiness pipe's descriptor.</summary>
+    private const string Variable = "STRATO_DAEMON_READY";
+
+    private const int ChildReadyDescriptor = 3;
+
+    /// <summary>Whether this process is the one in the background; the variable is taken out of the environment.</summary>
+    public static bool IsChild(out int readyDescriptor)
+    {
+        string? value = Environment.GetEnvironmentVariable(Variable);
+        Environment.SetEnvironmentVariable(Variable, null);
+        return int.TryParse(value, out readyDescriptor);
+    }
+
+    /// <summary>Starts the engine in the background and waits until its machine runs.</summary>
+    /// <returns>The parent's exit code: 0 when the machine runs.</returns>
+    /// <exception cref="UserErrorException">What the engine in the background reported.</exception>
+    public static int Launch(string[] args)
+    {
+        int* ends = stackalloc int[2];
+        if (Libc.pipe2(ends, Libc.O_CLOEXEC) < 0)
+        {
+            throw LinuxException.Last("pipe2");
+        }
+
+        using FileDescriptor read = new(ends[0]);
+        using (FileDescriptor write = new(ends[1]))
+        {
+            string[] argv = ["strato-engine", .. args];
+            _ = Libc.SpawnSession("/proc/self/exe", argv, ChildEnvironment(), write.Value, ChildReadyDescriptor);
+        }
+
+        Span<byte> buffer = stackalloc byte[4096];
+        int length = 0;
+        nint count;
+        while (length < buffer.Length && (count = Libc.Read(read.Value, buffer[length..])) > 0)
+        {
+            length += (int)count;
+        }
+
+        ReadOnlySpan<byte> line = buffer[..length];
+        if (line.SequenceEqual("ok\n"u8))
+        {
+            return 0;
+        }
+
+        throw length > 0
+            ? UserErrorException.FromJsonLine(line)
+            : new UserErrorException("EngineDied", "The engine in the background ended before its machine ran, and said nothing.", "-daemonize");
+    }
+
+    private static string[] ChildEnvironment()
+    {
+        List<string> environment = [];
+        foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
+        {
+            environment.Add($"{entry.Key}={entry.Value}");
+        }
+
+        environment.Add($"{Variable}={ChildReadyDescriptor}");
+        return [.. environment];
+    }
+}

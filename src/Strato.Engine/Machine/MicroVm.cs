@@ -1,0 +1,277 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Block;
+using Strato.Engine.Boot;
+using Strato.Engine.Bus;
+using Strato.Engine.Chardev;
+using Strato.Engine.Devices;
+using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
+using Strato.Engine.Virtio;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>The microVM's board: processors, memory, buses and devices, and how they are wired. <see cref="VirtualMachine"/> gives it life.</summary>
+internal sealed class MicroVm : IDisposable
+{
+    private readonly KvmSystem _system;
+    private readonly KvmVm _vm;
+    private readonly GuestMemory _memory;
+    private readonly AddressSpace _ports = new("ports");
+    private readonly AddressSpace _mmio = new("memory");
+    private readonly KvmCpuidEntry[] _supportedCpuid;
+    private readonly CpuTopology _topology;
+    private readonly KvmVcpu[] _vcpus;
+    private readonly List<MmioTransport> _transports = [];
+    private readonly List<DriveStatus> _drives = [];
+    private readonly List<IDisposable> _owned = [];
+    private readonly BootRequest _boot;
+    private readonly PowerControl _power;
+    private readonly Serial16550? _serial;
+    private VcpuThread[] _threads = [];
+
+    /// <summary>Makes the board and loads the kernel; no vCPU runs yet.</summary>
+    /// <param name="system">The host's KVM.</param>
+    /// <param name="configuration">Validated.</param>
+    /// <param name="loop">The main loop, which serves the devices.</param>
+    /// <param name="serial">What ttyS0 is connected to; null when the machine has no serial port. Stays the caller's.</param>
+    /// <exception cref="Strato.Protocol.UserErrorException">A file, disk or the host is not fit.</exception>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public MicroVm(KvmSystem system, VmConfiguration configuration, EventLoop loop, ICharBackend? serial)
+    {
+        _system = system;
+        try
+        {
+            // Files first: what a user got wrong is told before anything is built.
+            _boot = OpenFiles(configuration, serial is not null, out List<DiskImage> disks);
+            _topology = _boot.Topology;
+            _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory)));
+            _vm = Own(system.CreateVm());
+            _vm.SetIdentityMapAddress(Layout.IdentityMap);
+            _vm.SetTssAddress((uint)Layout.Tss);
+            _vm.CreateIrqchip();
+            _vm.CreatePit();
+            for (int slot = 0; slot < _memory.Regions.Length; slot++)
+            {
+                MemoryRegion region = _memory.Regions[slot];
+                _vm.SetMemoryRegion((uint)slot, region.Start, region.Length, region.HostAddress);
+            }
+
+            _supportedCpuid = system.GetSupportedCpuid();
+            _vcpus = CreateVcpus();
+            if (!configuration.Force)
+            {
+                CheckSpeed();
+            }
+
+            if (serial is not null)
+            {
+                _serial = new Serial16550(Interrupt(Layout.Com1Gsi), serial);
+                _ports.Attach(Layout.Com1, Serial16550.Length, _serial);
+            }
+
+            _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
+            _ports.Attach(Layout.Power, PowerControl.Length, _power);
+            _ports.Attach(Layout.I8042Command, I8042Reset.Length, new I8042Reset(() => ResetRequested()));
+            foreach (DiskImage disk in disks)
+            {
+                AddDisk(disk, configuration.Drives[_drives.Count], loop);
+            }
+
+            LoadKernel();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The guest asks for power-off. On a vCPU's thread.</summary>
+    public Action PowerOffRequested { get; set; } = () => { };
+
+    /// <summary>The guest asks for a reset. On a vCPU's thread.</summary>
+    public Action ResetRequested { get; set; } = () => { };
+
+    public IReadOnlyList<DriveStatus> Drives => _drives;
+
+    public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
+
+    /// <summary>Starts the vCPUs' threads, parked.</summary>
+    public void StartVcpus(IVcpuEvents events)
+    {
+        _threads = new VcpuThread[_vcpus.Length];
+        for (int i = 0; i < _vcpus.Length; i++)
+        {
+            _threads[i] = new VcpuThread(i, _vcpus[i], _ports, _mmio, events);
+        }
+
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Start();
+        }
+    }
+
+    /// <summary>When it returns, no vCPU runs guest code, and the last instruction of each is finished.</summary>
+    public void ParkVcpus()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.RequestPark();
+        }
+
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.WaitParked();
+        }
+    }
+
+    /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
+    public void ParkCallingVcpu()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.ParkSelf();
+        }
+    }
+
+    public void UnparkVcpus()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            // The guest's watchdogs would take the pause for a lock-up.
+            thread.Vcpu.NoteClockPaused();
+            thread.Unpark();
+        }
+    }
+
+    /// <summary>No device touches guest memory from here on; requests under way are finished. With the vCPUs parked.</summary>
+    public void QuiesceDevices() => _transports.ForEach(transport => transport.Device.Quiesce());
+
+    public void ResumeDevices() => _transports.ForEach(transport => transport.Device.Resume());
+
+    public void PressPowerButton() => _power.Raise(PowerEvents.PowerButton);
+
+    /// <summary>Takes everything back to power-on and loads the kernel anew. With the vCPUs parked and the devices quiesced.</summary>
+    public void Reset()
+    {
+        _transports.ForEach(transport => transport.Reset());
+        _serial?.Reset();
+        _power.Reset();
+        PowerOnState state = new(_system, CpuidOf(0));
+        state.ApplyTo(_vm);
+        for (int i = 0; i < _vcpus.Length; i++)
+        {
+            state.ApplyTo(_vcpus[i], _topology.ApicId(i));
+        }
+
+        _memory.Discard();
+        LoadKernel();
+    }
+
+    public void Dispose()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Dispose();
+        }
+
+        _threads = [];
+        for (int i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        _owned.Clear();
+    }
+
+    private BootRequest OpenFiles(VmConfiguration configuration, bool hasSerial, out List<DiskImage> disks)
+    {
+        BootRequest request = new()
+        {
+            Kernel = Own(ImageFile.Open(configuration.Kernel!, ImageRole.Kernel, "-kernel")),
+            Initrd = configuration.Initrd is { } initrd ? Own(ImageFile.Open(initrd, ImageRole.Initrd, "-initrd")) : null,
+            CommandLine = configuration.CommandLine,
+            Topology = new CpuTopology(configuration.Cpus, 1, 1),
+            VirtioSlots = new int[configuration.Drives.Count],
+            HasSerial = hasSerial,
+        };
+        disks = [];
+        foreach (DriveConfiguration drive in configuration.Drives)
+        {
+            request.VirtioSlots[disks.Count] = disks.Count;
+            disks.Add(Own(DiskOpener.Open(new DriveOptions(drive.Id, drive.File, drive.ReadOnly, Where: drive.WhereIs("file", "path_on_host")))));
+        }
+
+        return request;
+    }
+
+    private KvmVcpu[] CreateVcpus()
+    {
+        KvmVcpu[] vcpus = new KvmVcpu[_topology.Count];
+        for (int i = 0; i < vcpus.Length; i++)
+        {
+            vcpus[i] = Own(_vm.CreateVcpu(_topology.ApicId(i)));
+            vcpus[i].SetCpuid(CpuidOf(i));
+        }
+
+        return vcpus;
+    }
+
+    private KvmCpuidEntry[] CpuidOf(int cpu) => GuestCpuid.For(_supportedCpuid, _topology, cpu);
+
+    private void CheckSpeed()
+    {
+        KvmVerdict verdict = KvmVerdict.OfSpeed(SpeedCheck.Measure(_vcpus[0], _memory));
+        if (verdict.Verdict != KvmVerdict.Usable)
+        {
+            throw verdict.ToError();
+        }
+    }
+
+    private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
+    {
+        int slot = _drives.Count;
+        ulong address = Layout.VirtioMmio + ((ulong)slot * Layout.VirtioMmioLength);
+        BlockDevice device = Own(new BlockDevice(drive.Id, disk, drive.Serial));
+        MmioTransport transport = Own(
+            new MmioTransport(device, _memory, Interrupt(Layout.VirtioMmioGsi(slot)), new KvmDoorbells(_vm, address), loop));
+        _mmio.Attach(address, MmioTransport.Length, transport);
+        _transports.Add(transport);
+        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length));
+    }
+
+    /// <summary>A line that raises a GSI without a lock or an exit.</summary>
+    private EventInterruptLine Interrupt(uint gsi)
+    {
+        EventInterruptLine line = Own(new EventInterruptLine());
+        _vm.AssignIrqfd(line.EventFd, gsi);
+        return line;
+    }
+
+    /// <summary>Fills RAM, which is all zeros, and sets the registers of all vCPUs, which are as at power-on.</summary>
+    private void LoadKernel()
+    {
+        BootResult boot = BootLoader.Load(_memory, _boot);
+        for (int i = 0; i < _vcpus.Length; i++)
+        {
+            BootRegisters.Apply(_vcpus[i]);
+        }
+
+        _vcpus[0].GetSregs(out KvmSregs sregs);
+        KvmRegs regs = default;
+        boot.Entry.ApplyTo(ref regs, ref sregs);
+        _vcpus[0].SetSregs(ref sregs);
+        _vcpus[0].SetRegs(ref regs);
+        Diagnostics.Log.Debug("machine", $"loaded {boot.KernelFormat}, devices announced by {boot.AnnouncedBy}");
+    }
+
+    private T Own<T>(T resource)
+        where T : IDisposable
+    {
+        _owned.Add(resource);
+        return resource;
+    }
+}

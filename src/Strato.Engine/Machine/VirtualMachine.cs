@@ -1,0 +1,200 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>A machine's life: running, paused, reset, powered off. Its parts are the <see cref="MicroVm"/>'s.</summary>
+/// <remarks>
+/// Lives on the main loop's thread. What a vCPU's thread or a device reports (reset, power-off, triple fault) is posted to
+/// that loop, and the vCPU that reported it parks itself, so the guest does nothing more after it asked to end.
+/// </remarks>
+internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
+{
+    private const string Room = "machine";
+
+    private readonly EventLoop _loop;
+    private readonly MicroVm _board;
+    private readonly bool _noReboot;
+    private readonly bool _noShutdown;
+
+    /// <param name="loop">The main loop.</param>
+    /// <param name="name">The user's name of the machine.</param>
+    /// <param name="board">Built, with its kernel loaded; its threads not yet started.</param>
+    /// <param name="noReboot">A reset ends the engine instead.</param>
+    /// <param name="noShutdown">A power-off stops the machine, and the engine stays.</param>
+    public VirtualMachine(EventLoop loop, string? name, MicroVm board, bool noReboot, bool noShutdown)
+    {
+        _loop = loop;
+        Name = name;
+        _board = board;
+        _noReboot = noReboot;
+        _noShutdown = noShutdown;
+        board.PowerOffRequested = () => FromGuest(() => PowerOff("guest-shutdown"));
+        board.ResetRequested = () => FromGuest(() => ResetByGuest("guest-reset"));
+        board.StartVcpus(this);
+    }
+
+    /// <summary>As <see cref="IMachineControl.EventRaised"/>.</summary>
+    public event Action<MachineEvent> EventRaised = _ => { };
+
+    public string? Name { get; }
+
+    public string MachineType => "microvm";
+
+    public RunState State { get; private set; } = RunState.Prelaunch;
+
+    public IReadOnlyList<CpuStatus> Cpus => _board.Cpus;
+
+    public IReadOnlyList<DriveStatus> Drives => _board.Drives;
+
+    /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
+    public int ExitCode { get; private set; }
+
+    public void Pause()
+    {
+        if (State == RunState.Running)
+        {
+            _board.ParkVcpus();
+            _board.QuiesceDevices();
+            State = RunState.Paused;
+            EventRaised(MachineEvent.Stop);
+        }
+    }
+
+    public void Resume()
+    {
+        switch (State)
+        {
+            case RunState.Prelaunch or RunState.Paused:
+                _board.ResumeDevices();
+                State = RunState.Running;
+                EventRaised(MachineEvent.Resume);
+                _board.UnparkVcpus();
+                break;
+            case RunState.Shutdown:
+                throw new StratoException("MachineShutDown", "The guest has powered off; system_reset starts it anew.", "cont");
+            case RunState.InternalError:
+                throw new StratoException("MachineFailed", "The machine stopped with an internal error; system_reset starts it anew.", "cont");
+        }
+    }
+
+    public void PowerDown()
+    {
+        EventRaised(MachineEvent.PowerDown);
+        _board.PressPowerButton();
+    }
+
+    public void Reset() => Reset(guest: false, "host-qmp-system-reset");
+
+    public void Quit(string reason) => End(guest: false, reason, exitCode: 0);
+
+    public void OnTripleFault(int index) => _loop.Post(() => ResetByGuest("guest-triple-fault"));
+
+    public void OnFailure(int index, string reason) => _loop.Post(() => Fail(reason));
+
+    /// <summary>Runs <paramref name="action"/> soon on the main loop; the vCPU that calls runs no more of the guest until then.</summary>
+    private void FromGuest(Action action)
+    {
+        _board.ParkCallingVcpu();
+        _loop.Post(action);
+    }
+
+    private void ResetByGuest(string reason)
+    {
+        // A second CPU may have asked as well, before it was parked; its wish came true with the first.
+        if (State is RunState.Running or RunState.Paused)
+        {
+            Reset(guest: true, reason);
+        }
+    }
+
+    private void Reset(bool guest, string reason)
+    {
+        if (_noReboot)
+        {
+            End(guest, reason, exitCode: 0);
+            return;
+        }
+
+        bool run = State == RunState.Running;
+        _board.ParkVcpus();
+        _board.QuiesceDevices();
+        EventRaised(MachineEvent.Reset(guest, reason));
+        Log.Info(Room, $"reset ({reason})");
+        try
+        {
+            _board.Reset();
+        }
+        catch (Exception error) when (error is StratoException or LinuxException)
+        {
+            // The kernel's file is gone or changed, or the host refuses: there's nothing to boot.
+            Fail($"the machine can't be reset: {error.Message}");
+            return;
+        }
+
+        if (State != RunState.Prelaunch)
+        {
+            State = RunState.Paused;
+        }
+
+        if (run)
+        {
+            State = RunState.Running;
+            _board.ResumeDevices();
+            _board.UnparkVcpus();
+        }
+    }
+
+    private void PowerOff(string reason)
+    {
+        if (State is not (RunState.Running or RunState.Paused))
+        {
+            return;
+        }
+
+        if (!_noShutdown)
+        {
+            End(guest: true, reason, exitCode: 0);
+            return;
+        }
+
+        _board.ParkVcpus();
+        _board.QuiesceDevices();
+        State = RunState.Shutdown;
+        EventRaised(MachineEvent.Shutdown(guest: true, reason));
+    }
+
+    private void Fail(string reason)
+    {
+        Log.Error(Room, reason);
+        _board.ParkVcpus();
+        _board.QuiesceDevices();
+        if (_noShutdown)
+        {
+            State = RunState.InternalError;
+            EventRaised(MachineEvent.Stop);
+            return;
+        }
+
+        End(guest: false, "host-error", exitCode: 3);
+    }
+
+    private void End(bool guest, string reason, int exitCode)
+    {
+        if (State == RunState.Running)
+        {
+            _board.ParkVcpus();
+            _board.QuiesceDevices();
+        }
+
+        State = RunState.Shutdown;
+        ExitCode = exitCode;
+        Log.Info(Room, $"end ({reason})");
+        EventRaised(MachineEvent.Shutdown(guest, reason));
+        _loop.Stop();
+    }
+
+}
