@@ -8,7 +8,7 @@ namespace Strato.Engine.Cli;
 
 /// <summary><c>-daemonize</c>: the engine starts itself again in a session of its own and returns when that machine runs.</summary>
 /// <remarks>A fork without exec is unsafe under a managed runtime; a spawn of the same program is not.</remarks>
-internal static unsafe class Daemon
+internal static class Daemon
 {
     /// <summary>Tells the spawned engine that it is the one in the background; its value is the readiness pipe's descriptor.</summary>
     private const string Variable = "STRATO_DAEMON_READY";
@@ -28,23 +28,17 @@ internal static unsafe class Daemon
     /// <exception cref="UserErrorException">What the engine in the background reported.</exception>
     public static int Launch(string[] args)
     {
-        int* ends = stackalloc int[2];
-        if (Libc.pipe2(ends, Libc.O_CLOEXEC) < 0)
+        Libc.CreatePipe(out FileDescriptor read, out FileDescriptor write);
+        using FileDescriptor reader = read;
+        using (write)
         {
-            throw LinuxException.Last("pipe2");
-        }
-
-        using FileDescriptor read = new(ends[0]);
-        using (FileDescriptor write = new(ends[1]))
-        {
-            string[] argv = ["strato-engine", .. args];
-            _ = Libc.SpawnSession("/proc/self/exe", argv, ChildEnvironment(), write.Value, ChildReadyDescriptor);
+            _ = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], ChildEnvironment(), write.Value, ChildReadyDescriptor);
         }
 
         Span<byte> buffer = stackalloc byte[4096];
         int length = 0;
         nint count;
-        while (length < buffer.Length && (count = Libc.Read(read.Value, buffer[length..])) > 0)
+        while (length < buffer.Length && (count = Libc.Read(reader.Value, buffer[length..])) > 0)
         {
             length += (int)count;
         }

@@ -1,6 +1,83 @@
+using System.Text;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+
 namespace Strato.Engine.Cli;
 
+/// <summary>The engine's entry point, and its exit codes.</summary>
 internal static class Program
 {
-    private static int Main() => ProbeCommand.Run();
+    /// <summary>The options, a file, or the host don't fit.</summary>
+    private const int ExitError = 1;
+
+    /// <summary>The command line can't be read.</summary>
+    private const int ExitUsage = 2;
+
+    private static int Main(string[] args)
+    {
+        bool inBackground = Daemon.IsChild(out int daemonDescriptor);
+        ReadyPipe ready = new(inBackground ? daemonDescriptor : Options.FindReadyDescriptor(args));
+        Options options;
+        try
+        {
+            options = Options.Parse(args);
+        }
+        catch (UserErrorException error)
+        {
+            return Report(error, ready, error.Id is "UnknownOption" or "InvalidOption" ? ExitUsage : ExitError);
+        }
+
+        if (options.Help)
+        {
+            return Print(OptionTable.HelpText());
+        }
+
+        if (options.Version)
+        {
+            return Print($"strato-engine {StratoVersion.Number}\n");
+        }
+
+        if (options.Probe)
+        {
+            return ProbeCommand.Run();
+        }
+
+        try
+        {
+            if (options.Configuration.Daemonize && !inBackground)
+            {
+                return Daemon.Launch(args);
+            }
+
+            LogFile.Open(options.Configuration.LogFile);
+            foreach (string warning in options.Warnings)
+            {
+                Log.Warning("options", warning);
+            }
+
+            return EngineRun.Run(options.Configuration, ready);
+        }
+        catch (UserErrorException error)
+        {
+            return Report(error, ready, ExitError);
+        }
+        catch (LinuxException error)
+        {
+            return Report(new UserErrorException("HostError", $"The host refuses a request: {error.Message}.", "", error), ready, ExitError);
+        }
+    }
+
+    private static int Report(UserErrorException error, ReadyPipe ready, int exitCode)
+    {
+        ready.Fail(error);
+        Log.Error("engine", $"{error.ToLine()} [{error.Id}]");
+        return exitCode;
+    }
+
+    private static int Print(string text)
+    {
+        _ = Libc.Write(1, Encoding.UTF8.GetBytes(text));
+        return 0;
+    }
 }

@@ -8,7 +8,7 @@ namespace Strato.Engine.Linux;
 /// Blocking the signals and reading a signalfd would miss those that reach a thread the runtime made before Main,
 /// whose mask isn't ours: so a handler in machine code writes their number to a pipe.
 /// </remarks>
-internal sealed unsafe class SignalWatch : IDisposable
+internal sealed class SignalWatch : IDisposable
 {
     private readonly EventLoop _loop;
     private readonly Action<int> _received;
@@ -19,14 +19,7 @@ internal sealed unsafe class SignalWatch : IDisposable
     {
         _loop = loop;
         _received = received;
-        int* ends = stackalloc int[2];
-        if (Libc.pipe2(ends, Libc.O_CLOEXEC | Libc.O_NONBLOCK) < 0)
-        {
-            throw LinuxException.Last("pipe2");
-        }
-
-        _read = new FileDescriptor(ends[0]);
-        _write = new FileDescriptor(ends[1]);
+        Libc.CreatePipe(out _read, out _write, Libc.O_NONBLOCK);
         loop.Add(_read.Value, EpollEvents.In, OnReady);
         nint handler = NativeStubs.WriteSignalNumber(_write.Value);
         foreach (int signal in signals)

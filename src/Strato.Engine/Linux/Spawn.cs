@@ -15,14 +15,14 @@ internal static unsafe partial class Libc
     [StructLayout(LayoutKind.Sequential, Size = 80)]
     private struct posix_spawn_file_actions_t
     {
-        private long _opaque;
+        private readonly long _opaque;
     }
 
     /// <summary>posix_spawnattr_t of glibc, opaque.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 336)]
     private struct posix_spawnattr_t
     {
-        private long _opaque;
+        private readonly long _opaque;
     }
 
     /// <summary>Starts a program in a new session, with default signals and /dev/null as standard streams.</summary>

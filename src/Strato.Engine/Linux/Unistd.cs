@@ -6,6 +6,9 @@ namespace Strato.Engine.Linux;
 /// <summary><c>unistd.h</c>: descriptors, and the identity of process and thread.</summary>
 internal static unsafe partial class Libc
 {
+    private const int _SC_PAGESIZE = 30;
+    private const int _SC_PHYS_PAGES = 85;
+
     [LibraryImport("libc")]
     internal static partial int close(int fd);
 
@@ -49,7 +52,7 @@ internal static unsafe partial class Libc
     internal static partial int gettid();
 
     [LibraryImport("libc")]
-    internal static partial int sysconf(int name);
+    internal static partial long sysconf(int name);
 
     [LibraryImport("libc")]
     internal static partial void _exit(int status);
@@ -98,4 +101,23 @@ internal static unsafe partial class Libc
             return count;
         }
     }
+
+    /// <summary>A pipe, closed on exec.</summary>
+    /// <param name="read">Its read end.</param>
+    /// <param name="write">Its write end.</param>
+    /// <param name="flags">O_NONBLOCK or 0.</param>
+    internal static void CreatePipe(out FileDescriptor read, out FileDescriptor write, int flags = 0)
+    {
+        int* ends = stackalloc int[2];
+        if (pipe2(ends, O_CLOEXEC | flags) < 0)
+        {
+            throw LinuxException.Last("pipe2");
+        }
+
+        read = new FileDescriptor(ends[0]);
+        write = new FileDescriptor(ends[1]);
+    }
+
+    /// <summary>Bytes of memory of the host.</summary>
+    internal static long PhysicalMemory() => sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }

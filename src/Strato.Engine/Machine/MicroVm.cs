@@ -5,6 +5,7 @@ using Strato.Engine.Boot;
 using Strato.Engine.Bus;
 using Strato.Engine.Chardev;
 using Strato.Engine.Devices;
+using Strato.Engine.Diagnostics;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
@@ -220,7 +221,11 @@ internal sealed class MicroVm : IDisposable
         return vcpus;
     }
 
-    private KvmCpuidEntry[] CpuidOf(int cpu) => GuestCpuid.For(_supportedCpuid, _topology, cpu);
+    private ReadOnlySpan<KvmCpuidEntry> CpuidOf(int cpu)
+    {
+        Span<KvmCpuidEntry> entries = new KvmCpuidEntry[_supportedCpuid.Length + Cpuid.ExtraEntries];
+        return entries[..Cpuid.Build(_supportedCpuid, _topology, cpu, entries)];
+    }
 
     private void CheckSpeed()
     {
@@ -257,7 +262,13 @@ internal sealed class MicroVm : IDisposable
         BootResult boot = BootLoader.Load(_memory, _boot);
         for (int i = 0; i < _vcpus.Length; i++)
         {
-            BootRegisters.Apply(_vcpus[i]);
+            _vcpus[i].GetLapic(out KvmLapic lapic);
+            LocalApic.SetLocalInterrupts(lapic, isBootProcessor: i == 0);
+            _vcpus[i].SetLapic(ref lapic);
+            if (_vcpus[i].SetMsrs(BootMsrs.All) != BootMsrs.All.Length)
+            {
+                throw new LinuxException($"KVM_SET_MSRS of CPU {i}: an MSR of the boot state is refused", Errno.EINVAL);
+            }
         }
 
         _vcpus[0].GetSregs(out KvmSregs sregs);
@@ -265,7 +276,7 @@ internal sealed class MicroVm : IDisposable
         boot.Entry.ApplyTo(ref regs, ref sregs);
         _vcpus[0].SetSregs(ref sregs);
         _vcpus[0].SetRegs(ref regs);
-        Diagnostics.Log.Debug("machine", $"loaded {boot.KernelFormat}, devices announced by {boot.AnnouncedBy}");
+        Log.Debug("machine", $"loaded {boot.KernelFormat}, devices announced by {boot.AnnouncedBy}");
     }
 
     private T Own<T>(T resource)

@@ -75,9 +75,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
                 _board.UnparkVcpus();
                 break;
             case RunState.Shutdown:
-                throw new StratoException("MachineShutDown", "The guest has powered off; system_reset starts it anew.", "cont");
+                throw new UserErrorException("MachineShutDown", "The guest has powered off; system_reset starts it anew.", "cont");
             case RunState.InternalError:
-                throw new StratoException("MachineFailed", "The machine stopped with an internal error; system_reset starts it anew.", "cont");
+                throw new UserErrorException("MachineFailed", "The machine stopped with an internal error; system_reset starts it anew.", "cont");
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             _board.Reset();
         }
-        catch (Exception error) when (error is StratoException or LinuxException)
+        catch (Exception error) when (error is UserErrorException or LinuxException)
         {
             // The kernel's file is gone or changed, or the host refuses: there's nothing to boot.
             Fail($"the machine can't be reset: {error.Message}");

@@ -1,0 +1,63 @@
+using System;
+using Strato.Engine.Chardev;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
+using Strato.Engine.Machine;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Cli;
+
+/// <summary>One run of a machine, from its configuration to the engine's exit code.</summary>
+internal static class EngineRun
+{
+    private static readonly TimeSpan FlushLimit = TimeSpan.FromSeconds(2);
+
+    /// <summary>Builds the machine, tells the readiness pipe, and serves it until it ends.</summary>
+    /// <returns>0 after power-off or quit, 3 after a failure while it ran.</returns>
+    /// <exception cref="UserErrorException">It can't be built as wished.</exception>
+    public static int Run(VmConfiguration configuration, ReadyPipe ready)
+    {
+        using EventLoop loop = new();
+        using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
+        using KvmSystem kvm = OpenKvm();
+        WarnOfMemory(configuration.Memory);
+        using ICharBackend? serial = SerialBackends.Create(loop, configuration.Serial);
+        using MicroVm board = new(kvm, configuration, loop, serial);
+        VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
+        using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
+        if (!configuration.StartPaused)
+        {
+            machine.Resume();
+        }
+
+        ready.Succeed();
+        loop.Run();
+        serial?.Flush(FlushLimit);
+        return machine.ExitCode;
+    }
+
+    private static KvmSystem OpenKvm()
+    {
+        try
+        {
+            return KvmSystem.Open();
+        }
+        catch (LinuxException error)
+        {
+            throw KvmVerdict.OfOpenError(error).ToError();
+        }
+    }
+
+    /// <summary>A guest larger than the host's memory may run well (it touches what it uses), or may end by the host's OOM killer.</summary>
+    private static void WarnOfMemory(long bytes)
+    {
+        long host = Libc.PhysicalMemory();
+        if (bytes > host)
+        {
+            string message = $"the guest's memory of {bytes >> 20} MiB is more than the host's {host >> 20} MiB; the host may run out when the guest uses it";
+            Log.Warning("machine", message);
+        }
+    }
+}
