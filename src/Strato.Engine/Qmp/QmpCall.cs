@@ -1,0 +1,72 @@
+using System;
+using System.Text.Json;
+using Strato.Engine.Machine;
+using Strato.Protocol.Qmp;
+
+namespace Strato.Engine.Qmp;
+
+/// <summary>One command while it runs: what it may look at, and where its return value goes.</summary>
+internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result)
+{
+    public IMachineControl Machine { get; } = machine;
+
+    /// <summary>Takes the return value, one JSON value; a command that writes nothing returns <c>{}</c>.</summary>
+    public Utf8JsonWriter Result { get; } = result;
+
+    /// <summary>Runs when the reply is queued, before the client's next request, which is never read when it ends the machine.</summary>
+    public Action? AfterReply { get; set; }
+
+    /// <summary>The text of one argument, a valid JSON value; empty when it isn't given.</summary>
+    /// <exception cref="QmpException">It is given twice.</exception>
+    public ReadOnlySpan<byte> Argument(string name)
+    {
+        ReadOnlySpan<byte> text = request.Arguments.Span;
+        ReadOnlySpan<byte> found = default;
+        QmpArguments arguments = new(text);
+        while (arguments.Next(out string given, out ReadOnlySpan<byte> value))
+        {
+            if (given == name)
+            {
+                found = found.IsEmpty ? value : throw new QmpException($"Parameter '{name}' is given twice");
+            }
+        }
+
+        return found;
+    }
+}
+
+/// <summary>Walks through the members of a command's arguments.</summary>
+internal ref struct QmpArguments
+{
+    private readonly ReadOnlySpan<byte> _text;
+    private Utf8JsonReader _reader;
+
+    /// <param name="text">A valid JSON object, or empty for no arguments.</param>
+    public QmpArguments(ReadOnlySpan<byte> text)
+    {
+        _text = text;
+        _reader = new Utf8JsonReader(text, new JsonReaderOptions { MaxDepth = QmpFramer.MaxDepth });
+        if (!text.IsEmpty)
+        {
+            _ = _reader.Read();
+        }
+    }
+
+    /// <summary>Gives the next member and its value's text; false after the last.</summary>
+    public bool Next(out string name, out ReadOnlySpan<byte> value)
+    {
+        name = "";
+        value = default;
+        if (_text.IsEmpty || !_reader.Read() || _reader.TokenType != JsonTokenType.PropertyName)
+        {
+            return false;
+        }
+
+        name = _reader.GetString()!;
+        _ = _reader.Read();
+        int start = (int)_reader.TokenStartIndex;
+        _reader.Skip();
+        value = _text[start..(int)_reader.BytesConsumed];
+        return true;
+    }
+}

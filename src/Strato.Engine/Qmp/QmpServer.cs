@@ -1,0 +1,176 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Engine.Machine;
+using Strato.Protocol;
+using Strato.Protocol.Qmp;
+
+namespace Strato.Engine.Qmp;
+
+/// <summary>Serves QMP to several clients at once, on unix sockets, on the main loop's thread.</summary>
+internal sealed class QmpServer : IDisposable
+{
+    public const int MaxClients = 64;
+
+    private const string Room = "qmp";
+
+    // All buffers of all clients; the collector's limit for the whole engine is 32 MiB.
+    private const int MaxMemory = 8 << 20;
+    private const int FarewellMilliseconds = 200;
+
+    private readonly EventLoop _loop;
+    private readonly IMachineControl _machine;
+    private readonly List<UnixListener> _listeners = [];
+    private readonly List<QmpClient> _clients = [];
+    private readonly QmpWriter _writer = new();
+
+    // An event may be raised while a reply is being written.
+    private readonly QmpWriter _eventWriter = new();
+    private readonly RateLimit _limit = new();
+    private bool _disposed;
+
+    public QmpServer(EventLoop loop, IMachineControl machine)
+    {
+        _loop = loop;
+        _machine = machine;
+        machine.EventRaised += Broadcast;
+    }
+
+    public int ClientCount => _clients.Count;
+
+    /// <summary>Whether the clients' buffers have grown past what the engine gives them.</summary>
+    public bool IsMemoryShort
+    {
+        get
+        {
+            int sum = 0;
+            foreach (QmpClient client in _clients)
+            {
+                sum += client.Capacity;
+            }
+
+            return sum > MaxMemory;
+        }
+    }
+
+    /// <summary>Listens on one more socket.</summary>
+    /// <exception cref="UserErrorException">SocketPathTooLong, SocketExists, SocketFailed.</exception>
+    public void Listen(string path, string where = "-qmp") => _listeners.Add(UnixListener.Create(_loop, path, where, Accept));
+
+    /// <summary>Removes the sockets, gives clients a moment to take what is queued, and closes them.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        _machine.EventRaised -= Broadcast;
+        foreach (UnixListener listener in _listeners)
+        {
+            listener.Dispose();
+        }
+
+        int milliseconds = FarewellMilliseconds;
+        while (_clients.Count > 0)
+        {
+            _clients[^1].CloseGently(ref milliseconds);
+        }
+
+        _writer.Dispose();
+        _eventWriter.Dispose();
+    }
+
+    /// <summary>Answers one message of a client, or what stood in its place.</summary>
+    public void Answer(QmpClient client, QmpFrame frame, ReadOnlyMemory<byte> message)
+    {
+        switch (frame)
+        {
+            case QmpFrame.Message:
+                Execute(client, message);
+                return;
+            case QmpFrame.TooLarge:
+                Refuse(client, $"The request has more than {QmpFramer.MaxMessage} bytes, which is the most that is taken", default);
+                return;
+            case QmpFrame.TooDeep:
+                Refuse(client, $"The request nests objects and arrays more than {QmpFramer.MaxDepth} deep, which is the most that is taken", default);
+                return;
+            default:
+                Refuse(client, "JSON parse error, invalid text; a request is a JSON object such as {\"execute\": \"query-status\"}", default);
+                return;
+        }
+    }
+
+    /// <summary>Answers a stream that ended within a request.</summary>
+    public void AnswerCutOff(QmpClient client) => Refuse(client, "JSON parse error, the stream ended within a request", default);
+
+    public void Report(string message) => _limit.Warn(Room, () => message);
+
+    public void Forget(QmpClient client) => _clients.Remove(client);
+
+    private void Accept(FileDescriptor socket)
+    {
+        if (_clients.Count == MaxClients)
+        {
+            _writer.WriteError(QmpErrorClass.GenericError, $"{MaxClients} clients are connected, which is the most that are served at once", default);
+            _ = Libc.Send(socket.Value, _writer.Message);
+            socket.Dispose();
+            return;
+        }
+
+        QmpClient client = new(this, _loop, socket);
+        _clients.Add(client);
+        _writer.WriteGreeting(StratoVersion.Package);
+        client.Send(_writer.Message);
+    }
+
+    private void Execute(QmpClient client, ReadOnlyMemory<byte> message)
+    {
+        if (!QmpRequest.TryParse(message, out QmpRequest request, out string? error))
+        {
+            Refuse(client, error!, request.Id);
+            return;
+        }
+
+        QmpCall call = new(_machine, request, _writer.BeginReturn());
+        try
+        {
+            QmpCommands.Find(request).Run(call);
+            _writer.EndReturn(request.Id.Span);
+        }
+        catch (QmpException e)
+        {
+            _writer.WriteError(e.ErrorClass, e.Message, request.Id.Span);
+        }
+        catch (UserErrorException e)
+        {
+            _writer.WriteError(QmpErrorClass.GenericError, e.ToLine(), request.Id.Span);
+        }
+
+        client.Send(_writer.Message);
+        if (call.AfterReply is Action after)
+        {
+            client.StopReading();
+            after();
+        }
+    }
+
+    private void Refuse(QmpClient client, string description, ReadOnlyMemory<byte> id)
+    {
+        _writer.WriteError(QmpErrorClass.GenericError, description, id.Span);
+        client.Send(_writer.Message);
+    }
+
+    private void Broadcast(MachineEvent raised)
+    {
+        _eventWriter.WriteEvent(raised.Name, raised.Data, DateTime.UtcNow);
+
+        // From the last, for a client that is cut off leaves the list.
+        for (int i = _clients.Count - 1; i >= 0; i--)
+        {
+            _clients[i].Send(_eventWriter.Message);
+        }
+    }
+}

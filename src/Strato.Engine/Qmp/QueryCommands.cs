@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Strato.Engine.Machine;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+using Strato.Protocol.Qmp;
+
+namespace Strato.Engine.Qmp;
+
+/// <summary>Commands that only look. Members stand in the order in which StratoVirt prints them: by name.</summary>
+internal static class QueryCommands
+{
+    private static readonly string CpuArchitecture = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm" : "x86";
+    private static readonly string CpuType = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "host-aarch64-cpu" : "host-x86-cpu";
+
+    /// <summary>QMP's name of a state.</summary>
+    public static string StateName(RunState state) => state switch
+    {
+        RunState.Prelaunch => "prelaunch",
+        RunState.Running => "running",
+        RunState.Paused => "paused",
+        RunState.Shutdown => "shutdown",
+        _ => "internal-error",
+    };
+
+    public static void Status(QmpCall call)
+    {
+        RunState state = call.Machine.State;
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartObject();
+        json.WriteBoolean("running", state == RunState.Running);
+        json.WriteBoolean("singlestep", false);
+        json.WriteString("status", StateName(state));
+        json.WriteEndObject();
+    }
+
+    public static void Version(QmpCall call) => QmpWriter.WriteVersion(call.Result, StratoVersion.Package);
+
+    public static void Commands(QmpCall call)
+    {
+        call.Result.WriteStartArray();
+        foreach (QmpCommand command in QmpCommands.List)
+        {
+            WriteName(call.Result, command.Name);
+        }
+
+        call.Result.WriteEndArray();
+    }
+
+    public static void Events(QmpCall call)
+    {
+        call.Result.WriteStartArray();
+        foreach (string name in QmpCommands.EventNames)
+        {
+            WriteName(call.Result, name);
+        }
+
+        call.Result.WriteEndArray();
+    }
+
+    public static void Kvm(QmpCall call)
+    {
+        call.Result.WriteStartObject();
+        call.Result.WriteBoolean("enabled", true);
+        call.Result.WriteBoolean("present", true);
+        call.Result.WriteEndObject();
+    }
+
+    /// <summary>An empty object when the machine has no name, as QEMU's.</summary>
+    public static void Name(QmpCall call)
+    {
+        call.Result.WriteStartObject();
+        if (call.Machine.Name is string name)
+        {
+            call.Result.WriteString("name", name);
+        }
+
+        call.Result.WriteEndObject();
+    }
+
+    public static void Cpus(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (CpuStatus cpu in call.Machine.Cpus)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("CPU", cpu.Index);
+            json.WriteString("arch", CpuArchitecture);
+            json.WriteBoolean("current", true);
+            json.WriteBoolean("halted", cpu.Halted);
+            WriteTopology(json, cpu.Index);
+            json.WriteString("qom_path", CpuPath(cpu.Index));
+            json.WriteNumber("thread_id", cpu.ThreadId);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>All vCPUs are online, so each has its qom-path.</summary>
+    public static void HotpluggableCpus(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (CpuStatus cpu in call.Machine.Cpus)
+        {
+            json.WriteStartObject();
+            WriteTopology(json, cpu.Index);
+            json.WriteString("qom-path", CpuPath(cpu.Index));
+            json.WriteString("type", CpuType);
+            json.WriteNumber("vcpus-count", 1);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    public static void Machines(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        json.WriteStartObject();
+        json.WriteNumber("cpu-max", ConfigurationLimits.MaxCpus);
+        json.WriteBoolean("deprecated", false);
+        json.WriteBoolean("hotpluggable-cpus", false);
+        json.WriteString("name", ConfigurationLimits.DefaultMachineType);
+        json.WriteBoolean("numa-mem-supported", false);
+        json.WriteEndObject();
+        json.WriteEndArray();
+    }
+
+    /// <summary>As QEMU's query-block, for what a raw image has.</summary>
+    public static void Block(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (DriveStatus drive in call.Machine.Drives)
+        {
+            json.WriteStartObject();
+            json.WriteString("device", drive.Id);
+            json.WriteStartObject("inserted");
+            json.WriteString("drv", "raw");
+            json.WriteString("file", drive.File);
+            json.WriteStartObject("image");
+            json.WriteString("filename", drive.File);
+            json.WriteString("format", "raw");
+            json.WriteNumber("virtual-size", drive.Length);
+            json.WriteEndObject();
+            json.WriteString("node-name", drive.Id);
+            json.WriteBoolean("ro", drive.ReadOnly);
+            json.WriteEndObject();
+            json.WriteString("io-status", "ok");
+            json.WriteBoolean("locked", false);
+            json.WriteString("qdev", drive.Id);
+            json.WriteBoolean("removable", false);
+            json.WriteString("type", "unknown");
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>Without a topology each vCPU is a socket of its own.</summary>
+    private static void WriteTopology(Utf8JsonWriter json, int index)
+    {
+        json.WriteStartObject("props");
+        json.WriteNumber("core-id", 0);
+        json.WriteNumber("socket-id", index);
+        json.WriteNumber("thread-id", 0);
+        json.WriteEndObject();
+    }
+
+    private static string CpuPath(int index) => string.Create(CultureInfo.InvariantCulture, $"/machine/unattached/device[{index}]");
+
+    private static void WriteName(Utf8JsonWriter json, string name)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", name);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,57 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Machine;
+
+namespace Strato.Tests.Unit.Qmp;
+
+/// <summary>A machine without a guest that keeps the promises of <see cref="IMachineControl"/>.</summary>
+internal sealed class FakeMachine : IMachineControl
+{
+    public event Action<MachineEvent>? EventRaised;
+
+    public string? Name { get; set; } = "fake";
+
+    public string MachineType => "microvm";
+
+    public RunState State { get; set; } = RunState.Running;
+
+    public List<CpuStatus> CpuList { get; } = [new(0, 8439, false), new(1, 8440, false)];
+
+    public List<DriveStatus> DriveList { get; } = [new("rootfs", "/path/to/rootfs", false, null, 1 << 30)];
+
+    public IReadOnlyList<CpuStatus> Cpus => CpuList;
+
+    public IReadOnlyList<DriveStatus> Drives => DriveList;
+
+    public string? QuitReason { get; private set; }
+
+    public void Pause()
+    {
+        if (State == RunState.Running)
+        {
+            State = RunState.Paused;
+            Raise(MachineEvent.Stop);
+        }
+    }
+
+    public void Resume()
+    {
+        if (State is RunState.Paused or RunState.Prelaunch)
+        {
+            State = RunState.Running;
+            Raise(MachineEvent.Resume);
+        }
+    }
+
+    public void PowerDown() => Raise(MachineEvent.PowerDown);
+
+    public void Reset() => Raise(MachineEvent.Reset(false, "host-qmp-system-reset"));
+
+    public void Quit(string reason)
+    {
+        QuitReason = reason;
+        Raise(MachineEvent.Shutdown(false, reason));
+    }
+
+    public void Raise(MachineEvent raised) => EventRaised?.Invoke(raised);
+}
