@@ -1,0 +1,22 @@
+using System.Runtime.InteropServices;
+
+namespace Strato.Client.Linux;
+
+/// <summary><c>errno.h</c>: the numbers the client tells apart.</summary>
+internal static class Errno
+{
+    internal const int ENOENT = 2;
+    internal const int ESRCH = 3;
+    internal const int EINTR = 4;
+    internal const int ECHILD = 10;
+    internal const int EAGAIN = 11;
+    internal const int EACCES = 13;
+    internal const int ENAMETOOLONG = 36;
+    internal const int ECONNREFUSED = 111;
+
+    /// <summary>errno of the call that just returned -1 on this thread.</summary>
+    internal static int Last => Marshal.GetLastSystemError();
+
+    /// <summary>The C library's words for it.</summary>
+    internal static string Text(int errno) => Marshal.GetPInvokeErrorMessage(errno);
+}

@@ -1,0 +1,140 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Strato.Client.Linux;
+
+/// <summary><c>fcntl.h</c> and <c>sys/stat.h</c>: opening, open-file-description locks, owners and modes.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int O_RDONLY = 0;
+    internal const int O_WRONLY = 1;
+    internal const int O_RDWR = 2;
+    internal const int O_CREAT = 0x40;
+    internal const int O_EXCL = 0x80;
+    internal const int O_APPEND = 0x400;
+    internal const int O_NONBLOCK = 0x800;
+    internal const int O_CLOEXEC = 0x80000;
+
+    internal const int F_DUPFD_CLOEXEC = 1030;
+    internal const int F_OFD_SETLK = 37;
+    internal const short F_WRLCK = 1;
+
+    internal const int AT_FDCWD = -100;
+    internal const int AT_EMPTY_PATH = 0x1000;
+    internal const int AT_SYMLINK_NOFOLLOW = 0x100;
+    internal const uint STATX_BASIC_STATS = 0x7ff;
+    internal const int S_IFMT = 0xf000;
+    internal const int S_IFDIR = 0x4000;
+    internal const int S_IFREG = 0x8000;
+    internal const int S_IFBLK = 0x6000;
+    internal const int X_OK = 1;
+
+    /// <summary>struct flock of <c>asm-generic/fcntl.h</c> on 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct flock
+    {
+        public short l_type;
+        public short l_whence;
+        public long l_start;
+        public long l_len;
+        public int l_pid;
+    }
+
+    /// <summary>struct statx of <c>linux/stat.h</c>: 256 bytes on every architecture; only the fields read here are named.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    internal struct statx_t
+    {
+        [FieldOffset(20)]
+        public uint stx_uid;
+
+        [FieldOffset(28)]
+        public ushort stx_mode;
+
+        [FieldOffset(32)]
+        public ulong stx_ino;
+
+        [FieldOffset(136)]
+        public uint stx_dev_major;
+
+        [FieldOffset(140)]
+        public uint stx_dev_minor;
+    }
+
+    [LibraryImport("libc")]
+    internal static partial int open(byte* path, int flags, uint mode);
+
+    // The C prototype is variadic; on x86-64 and aarch64 Linux integer and pointer arguments pass the same way.
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    internal static partial int fcntl(int fd, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    internal static partial int fcntl(int fd, int command, flock* argument);
+
+    [LibraryImport("libc")]
+    internal static partial int statx(int directory, byte* path, int flags, uint mask, statx_t* result);
+
+    [LibraryImport("libc")]
+    internal static partial int mkdir(byte* path, uint mode);
+
+    [LibraryImport("libc")]
+    internal static partial int access(byte* path, int mode);
+
+    /// <summary>A path as the C library wants it.</summary>
+    internal static byte[] Bytes(string path)
+    {
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(path) + 1];
+        Encoding.UTF8.GetBytes(path, bytes);
+        return bytes;
+    }
+
+    /// <summary>open(2) with O_CLOEXEC added; -1 with errno on failure.</summary>
+    internal static int Open(string path, int flags, uint mode = 0)
+    {
+        fixed (byte* pointer = Bytes(path))
+        {
+            int fd;
+            do
+            {
+                fd = open(pointer, flags | O_CLOEXEC, mode);
+            }
+            while (fd < 0 && Errno.Last == Errno.EINTR);
+            return fd;
+        }
+    }
+
+    /// <summary>lstat(2); false with errno on failure.</summary>
+    internal static bool TryStat(string path, out statx_t result)
+    {
+        fixed (byte* pointer = Bytes(path))
+        fixed (statx_t* output = &result)
+        {
+            return statx(AT_FDCWD, pointer, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, output) == 0;
+        }
+    }
+
+    /// <summary>fstat(2).</summary>
+    internal static bool TryStat(int fd, out statx_t result)
+    {
+        byte empty = 0;
+        fixed (statx_t* output = &result)
+        {
+            return statx(fd, &empty, AT_EMPTY_PATH, STATX_BASIC_STATS, output) == 0;
+        }
+    }
+
+    internal static bool MakeDirectory(string path, uint mode)
+    {
+        fixed (byte* pointer = Bytes(path))
+        {
+            return mkdir(pointer, mode) == 0;
+        }
+    }
+
+    internal static bool MayExecute(string path)
+    {
+        fixed (byte* pointer = Bytes(path))
+        {
+            return access(pointer, X_OK) == 0;
+        }
+    }
+}

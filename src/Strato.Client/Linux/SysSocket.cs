@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+
+namespace Strato.Client.Linux;
+
+/// <summary><c>sys/socket.h</c> and <c>sys/un.h</c>.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int AF_UNIX = 1;
+    internal const int SOCK_STREAM = 1;
+    internal const int SOCK_NONBLOCK = 0x800;
+    internal const int SOCK_CLOEXEC = 0x80000;
+    internal const int SOL_SOCKET = 1;
+    internal const int SO_PEERCRED = 17;
+    internal const int MSG_NOSIGNAL = 0x4000;
+    internal const int SHUT_WR = 1;
+
+    /// <summary>sun_path with its terminating zero.</summary>
+    internal const int UnixPathSize = 108;
+
+    /// <summary><c>linux/sockios.h</c>, the same number as TIOCOUTQ.</summary>
+    internal const nuint SIOCOUTQ = 0x5411;
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct sockaddr_un
+    {
+        public ushort sun_family;
+        public fixed byte sun_path[UnixPathSize];
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct ucred
+    {
+        public int pid;
+        public uint uid;
+        public uint gid;
+    }
+
+    [LibraryImport("libc")]
+    internal static partial int socket(int domain, int type, int protocol);
+
+    [LibraryImport("libc")]
+    internal static partial int connect(int fd, sockaddr_un* address, uint length);
+
+    [LibraryImport("libc")]
+    internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
+
+    [LibraryImport("libc")]
+    internal static partial nint send(int fd, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc")]
+    internal static partial nint recv(int fd, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc")]
+    internal static partial int shutdown(int fd, int how);
+
+    // Variadic in C; see fcntl.
+    [LibraryImport("libc")]
+    internal static partial int ioctl(int fd, nuint request, int* argument);
+}

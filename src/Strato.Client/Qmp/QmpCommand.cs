@@ -1,0 +1,101 @@
+using System;
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Strato.Client.Qmp;
+
+/// <summary>What is sent, and how the answers are understood.</summary>
+internal static class QmpCommand
+{
+    /// <summary>One command with its id and its newline.</summary>
+    internal static ReadOnlySpan<byte> Format(string command, JsonElement? arguments, long id)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter writer = new(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("execute", command);
+            if (arguments is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } given)
+            {
+                writer.WritePropertyName("arguments");
+                given.WriteTo(writer);
+            }
+
+            writer.WriteNumber("id", id);
+            writer.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan;
+    }
+
+    /// <summary>True if the message answers that command.</summary>
+    internal static bool Answers(JsonElement message, long id) =>
+        message.ValueKind == JsonValueKind.Object
+        && message.TryGetProperty("id", out JsonElement given) && given.ValueKind == JsonValueKind.Number && given.TryGetInt64(out long number) && number == id;
+
+    /// <summary>The value of <c>return</c>, or the error as an exception whose id comes from its class: QmpGenericError, QmpCommandNotFound, QmpDeviceNotFound.</summary>
+    internal static JsonElement Result(JsonElement message, string command, string? vmName)
+    {
+        if (message.TryGetProperty("return", out JsonElement value))
+        {
+            return value;
+        }
+
+        if (message.TryGetProperty("error", out JsonElement error) && error.ValueKind == JsonValueKind.Object)
+        {
+            string errorClass = Text(error, "class") ?? "GenericError";
+            throw new StratoException(
+                errorClass switch
+                {
+                    "CommandNotFound" => StratoErrorKind.InvalidArgument,
+                    "DeviceNotFound" => StratoErrorKind.NotFound,
+                    _ => StratoErrorKind.Failed,
+                },
+                "Qmp" + errorClass,
+                Text(error, "desc") ?? error.GetRawText())
+            {
+                Where = command,
+                VmName = vmName,
+                RecommendedAction = errorClass == "CommandNotFound" ? "Invoke-StratoQmp query-commands lists the commands." : null,
+            };
+        }
+
+        throw new StratoException(StratoErrorKind.Connection, "QmpProtocol", $"The engine's answer to '{command}' has neither return nor error: {message.GetRawText()}") { VmName = vmName };
+    }
+
+    /// <summary>Null if the message isn't an event.</summary>
+    internal static QmpEvent? TryEvent(JsonElement message)
+    {
+        if (message.ValueKind != JsonValueKind.Object || Text(message, "event") is not { } name)
+        {
+            return null;
+        }
+
+        DateTimeOffset time = DateTimeOffset.UtcNow;
+        if (message.TryGetProperty("timestamp", out JsonElement stamp) && stamp.ValueKind == JsonValueKind.Object
+            && stamp.TryGetProperty("seconds", out JsonElement seconds) && seconds.TryGetInt64(out long whole)
+            && stamp.TryGetProperty("microseconds", out JsonElement micro) && micro.TryGetInt64(out long part)
+            && whole is >= 0 and < 253402300799)
+        {
+            time = DateTimeOffset.FromUnixTimeSeconds(whole).AddTicks(part * TimeSpan.TicksPerMicrosecond);
+        }
+
+        return new QmpEvent(name, message.TryGetProperty("data", out JsonElement data) ? data : JsonDocument.Parse("{}").RootElement.Clone(), time);
+    }
+
+    internal static string? Text(JsonElement value, string name) =>
+        value.ValueKind == JsonValueKind.Object && value.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.String ? text.GetString() : null;
+
+    /// <summary>The state that a <c>query-status</c> answer means.</summary>
+    internal static string State(JsonElement status) => Text(status, "status") switch
+    {
+        "running" => VmState.Running,
+        "paused" or "prelaunch" or "suspended" => VmState.Paused,
+        "shutdown" => VmState.Halted,
+        "internal-error" or "io-error" or "guest-panicked" => VmState.Failed,
+        string other => CultureInfo.InvariantCulture.TextInfo.ToTitleCase(other),
+        null => VmState.Failed,
+    };
+}

@@ -1,0 +1,56 @@
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>A definition as the engine's command line.</summary>
+internal static class EngineArguments
+{
+    internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options)
+    {
+        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}", "-kernel", vm.Kernel];
+        if (vm.Initrd is not null)
+        {
+            arguments.AddRange(["-initrd", vm.Initrd]);
+        }
+
+        arguments.AddRange(
+        [
+            "-append", vm.CommandLine,
+            "-m", vm.Memory.ToString(CultureInfo.InvariantCulture),
+            "-smp", vm.Cpu.ToString(CultureInfo.InvariantCulture),
+        ]);
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            string serial = drive.Serial is null ? "" : $",serial={Part(drive.Serial)}";
+            arguments.AddRange(
+            [
+                "-drive", $"id={Part(drive.Id)},file={Part(drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}",
+                "-device", $"virtio-blk-device,drive={Part(drive.Id)},id={Part(drive.Id)}",
+            ]);
+        }
+
+        arguments.AddRange(
+        [
+            "-serial", $"console,socket={Part(Path.Combine(runtime, "console.sock"))},log={Part(consoleLog)}",
+            "-qmp", $"unix:{Part(Path.Combine(runtime, "qmp.sock"))},server,nowait",
+            "-D", log,
+            "-ready-fd", "3",
+        ]);
+        if (options.Paused)
+        {
+            arguments.Add("-S");
+        }
+
+        if (options.Force)
+        {
+            arguments.Add("-force");
+        }
+
+        return arguments;
+    }
+
+    /// <summary>A comma ends a part of an option; a doubled one stands for itself.</summary>
+    private static string Part(string value) => value.Replace(",", ",,", System.StringComparison.Ordinal);
+}

@@ -1,0 +1,93 @@
+using System;
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>Starts an engine and waits until its guest runs. What fails leaves nothing behind.</summary>
+internal sealed class EngineLauncher
+{
+    private readonly StratoPaths _paths;
+    private readonly EngineRegistry _registry;
+
+    internal EngineLauncher(StratoPaths paths, EngineRegistry registry)
+    {
+        _paths = paths;
+        _registry = registry;
+    }
+
+    /// <summary>Under the VM's lock, when no engine of it runs.</summary>
+    internal void Launch(VmDefinition vm, string engine, StartOptions options, CancellationToken token)
+    {
+        _registry.Clean(vm.Id);
+        string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
+        string log = _paths.EngineLog(vm.Id);
+        EngineRegistry.Rotate(log);
+        EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
+
+        Deadline deadline = Deadline.After(options.Timeout);
+        using ReadinessPipe pipe = new();
+        token.ThrowIfCancellationRequested();
+        int pid = Spawn.Start(engine, EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options), output: -1, log, pipe.WriteEnd);
+
+        // The child can't be reaped before the watch begins, so its stat is there even if it has ended already.
+        long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
+        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false);
+        using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
+        ChildWatch child = ChildWatch.Begin(pid, startTime, _paths.ExitFile(vm.Id));
+        bool good = false;
+        try
+        {
+            pipe.CloseWriteEnd();
+            run.Write(_paths.RunFile(vm.Id));
+            run.WritePidFile();
+            string? line = pipe.ReadLine(pidfd.Value, deadline, token);
+            if (line != "ok")
+            {
+                throw Failure(vm, line, child, options, log);
+            }
+
+            (run with { Ready = true }).Write(_paths.RunFile(vm.Id));
+            good = true;
+        }
+        finally
+        {
+            if (!good)
+            {
+                Libc.PidfdSendSignal(pidfd.Value, Libc.SIGKILL);
+                child.Wait(TimeSpan.FromSeconds(5));
+                _registry.Clean(vm.Id);
+            }
+        }
+    }
+
+    private static StratoException Failure(VmDefinition vm, string? line, ChildWatch child, StartOptions options, string log)
+    {
+        if (line is null)
+        {
+            return new StratoException(
+                StratoErrorKind.Timeout, "StartTimeout", $"The engine of VM '{vm.Name}' was not ready after {options.Timeout.TotalSeconds:0.###} seconds and was ended{EndReason.LastWords(log)}")
+            {
+                VmName = vm.Name,
+            };
+        }
+
+        if (ReadinessPipe.TryParseError(line, vm.Name) is { } error)
+        {
+            return error;
+        }
+
+        child.Wait(TimeSpan.FromSeconds(1));
+        string how = child.Exit switch
+        {
+            { Signal: { } signal } => $"was ended by signal {signal} ({EndReason.SignalName(signal)})",
+            { Code: { } code } => $"ended with exit code {code} ({EndReason.Meaning(code)})",
+            _ => line.Length == 0 ? "closed its readiness pipe without a word" : $"said '{line}' instead of ok",
+        };
+        return new StratoException(StratoErrorKind.Failed, "EngineFailed", $"The engine of VM '{vm.Name}' {how} before it was ready{EndReason.LastWords(log)}")
+        {
+            VmName = vm.Name,
+            RecommendedAction = $"Look into '{log}'.",
+        };
+    }
+}

@@ -1,0 +1,77 @@
+using System;
+using System.IO;
+using System.Threading;
+using Strato.Client.Store;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>Which engine runs for a VM.</summary>
+internal sealed class EngineRegistry
+{
+    private readonly StratoPaths _paths;
+
+    internal EngineRegistry(StratoPaths paths)
+    {
+        _paths = paths;
+    }
+
+    internal RunRecord? LastRun(string id) => RunRecord.TryRead(_paths.RunFile(id));
+
+    /// <summary>The living engine of a VM, or null.</summary>
+    internal EngineProcess? TryOpen(string id)
+    {
+        RunRecord? last = LastRun(id);
+        EngineProcess? process = last is null ? null : EngineProcess.TryOpen(last);
+        return process ?? EngineProcess.TryAdopt(last?.Runtime ?? _paths.RuntimeDirectory(id));
+    }
+
+    /// <summary>Why a VM that isn't running isn't; null if there is nothing to say.</summary>
+    internal string? WhyStopped(string id) => LastRun(id) is { } last ? WhyEnded(id, last) : null;
+
+    internal string? WhyEnded(string id, RunRecord run) => EndReason.Describe(run, ExitRecord.TryRead(_paths.ExitFile(id), run), _paths.EngineLog(id));
+
+    /// <summary>Removes what a dead engine left. Only under the VM's lock.</summary>
+    internal void Clean(string id)
+    {
+        string runtime = LastRun(id)?.Runtime ?? _paths.RuntimeDirectory(id);
+        RuntimeFolder.Clean(runtime);
+        AtomicFile.Remove(_paths.RunFile(id));
+        AtomicFile.Remove(_paths.ExitFile(id));
+        AtomicFile.RemoveLeftovers(_paths.RunFile(id));
+        AtomicFile.RemoveLeftovers(_paths.ExitFile(id));
+    }
+
+    /// <summary>After an engine was ended on purpose: forget it, so that its end isn't told as a fault. Skipped if somebody starts the VM anew in this moment.</summary>
+    internal void Forget(string id, RunRecord run, VmStore store)
+    {
+        try
+        {
+            using FileLock mine = store.Lock(id, CancellationToken.None, TimeSpan.FromSeconds(2));
+            RunRecord? last = LastRun(id);
+            if (last is null || (last.Pid == run.Pid && last.StartTime == run.StartTime))
+            {
+                Clean(id);
+            }
+        }
+        catch (StratoException)
+        {
+            // Removed, or being started: then whoever does that cleans up.
+        }
+    }
+
+    /// <summary>Keeps one generation of a log.</summary>
+    internal static void Rotate(string path)
+    {
+        try
+        {
+            if (File.Exists(path))
+            {
+                File.Move(path, path + ".1", overwrite: true);
+            }
+        }
+        catch (IOException)
+        {
+            // It goes on in the old one.
+        }
+    }
+}

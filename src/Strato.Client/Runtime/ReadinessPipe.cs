@@ -1,0 +1,127 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using System.Text.Json;
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>The pipe on which an engine says <c>ok</c>, or why it can't run: one line of JSON {id, message, where}.</summary>
+internal sealed unsafe class ReadinessPipe : IDisposable
+{
+    private const int MaximumLine = 64 * 1024;
+    private readonly FileDescriptor _read;
+    private FileDescriptor? _write;
+
+    internal ReadinessPipe()
+    {
+        int* ends = stackalloc int[2];
+        if (Libc.pipe2(ends, Libc.O_CLOEXEC | Libc.O_NONBLOCK) != 0)
+        {
+            throw new StratoException(StratoErrorKind.Failed, "EngineStartFailed", $"pipe2: {Errno.Text(Errno.Last)}.");
+        }
+
+        _read = new FileDescriptor(ends[0]);
+        _write = new FileDescriptor(ends[1]);
+        // The engine's end blocks, as a program expects of its descriptors.
+        _ = Libc.fcntl(ends[1], 4, (nint)Libc.O_WRONLY);
+    }
+
+    internal int WriteEnd => _write!.Value;
+
+    /// <summary>Closes this process's copy, so that the pipe ends with the engine.</summary>
+    internal void CloseWriteEnd()
+    {
+        _write?.Dispose();
+        _write = null;
+    }
+
+    /// <summary>The first line (or what there was of it at the end); null when the time limit passed; empty when nothing was written.</summary>
+    /// <param name="process">A pidfd: the end of the process ends the wait, even where a child of it holds the pipe.</param>
+    internal string? ReadLine(int process, Deadline deadline, CancellationToken token)
+    {
+        List<byte> line = [];
+        Span<byte> buffer = stackalloc byte[1024];
+        using Waiter waiter = new(token);
+        bool ended = false;
+        while (true)
+        {
+            int count = Libc.Read(_read.Value, buffer);
+            if (count > 0)
+            {
+                int newline = buffer[..count].IndexOf((byte)'\n');
+                line.AddRange(newline < 0 ? buffer[..count] : buffer[..newline]);
+                if (newline >= 0 || line.Count > MaximumLine)
+                {
+                    return Encoding.UTF8.GetString([.. line]);
+                }
+            }
+            else if (count == 0 || ended)
+            {
+                return Encoding.UTF8.GetString([.. line]);
+            }
+            else
+            {
+                int ready = waiter.WaitReadable(deadline, _read.Value, process);
+                if (ready < 0)
+                {
+                    return null;
+                }
+
+                // What was written before the end is still in the pipe: read once more.
+                ended = ready == 1;
+            }
+        }
+    }
+
+    /// <summary>The engine's error as an exception; null if the line isn't one.</summary>
+    internal static StratoException? TryParseError(string line, string vmName)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line);
+            string? id = Qmp.QmpCommand.Text(document.RootElement, "id");
+            string? message = Qmp.QmpCommand.Text(document.RootElement, "message");
+            string? where = Qmp.QmpCommand.Text(document.RootElement, "where");
+            return id is null || message is null
+                ? null
+                : new StratoException(KindOf(id), id, message)
+                {
+                    Where = string.IsNullOrEmpty(where) ? null : where,
+                    RecommendedAction = ActionFor(id),
+                    VmName = vmName,
+                };
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static StratoErrorKind KindOf(string id) => id switch
+    {
+        _ when id.Contains("Permission", StringComparison.Ordinal) => StratoErrorKind.Permission,
+        _ when id.StartsWith("Kvm", StringComparison.Ordinal) => StratoErrorKind.Unavailable,
+        _ when id.EndsWith("NotFound", StringComparison.Ordinal) => StratoErrorKind.NotFound,
+        _ when id.EndsWith("Locked", StringComparison.Ordinal) || id.EndsWith("Exists", StringComparison.Ordinal) => StratoErrorKind.Busy,
+        _ when id.StartsWith("Invalid", StringComparison.Ordinal) || id.StartsWith("Unknown", StringComparison.Ordinal) || id.StartsWith("TooMany", StringComparison.Ordinal) => StratoErrorKind.InvalidArgument,
+        _ => StratoErrorKind.Failed,
+    };
+
+    /// <summary>What a user does about the engine's errors.</summary>
+    internal static string? ActionFor(string id) => id switch
+    {
+        "KvmUnavailable" or "KvmAbsent" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
+        "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
+        "KvmEmulated" => "Use a host with hardware virtualization; -Force tries all the same, thousands of times slower.",
+        "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
+        _ => null,
+    };
+
+    public void Dispose()
+    {
+        CloseWriteEnd();
+        _read.Dispose();
+    }
+}

@@ -1,0 +1,262 @@
+using System;
+using System.Buffers;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Strato.Client.Store;
+
+/// <summary><c>vm.json</c>, read and written by hand: no serializer to start up.</summary>
+/// <remarks>
+/// Version 1. Fields that are not known are kept and written back, so that an older module doesn't lose what a newer one wrote; a
+/// version that is not known is refused.
+/// </remarks>
+internal static class DefinitionJson
+{
+    internal const int Version = 1;
+
+    private static readonly JsonWriterOptions WriterOptions = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    internal static byte[] Write(VmDefinition vm)
+    {
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using (Utf8JsonWriter writer = new(buffer, WriterOptions))
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("version", Version);
+
+            // First, so that it can still be read when what follows is damaged.
+            writer.WriteString("name", vm.Name);
+            writer.WriteString("id", vm.Id);
+            writer.WriteString("machine", vm.Machine);
+            writer.WriteString("kernel", vm.Kernel);
+            if (vm.Initrd is not null)
+            {
+                writer.WriteString("initrd", vm.Initrd);
+            }
+
+            writer.WriteString("commandLine", vm.CommandLine);
+            writer.WriteNumber("memory", vm.Memory);
+            writer.WriteNumber("cpu", vm.Cpu);
+            writer.WriteStartArray("drives");
+            foreach (DriveDefinition drive in vm.Drives)
+            {
+                writer.WriteStartObject();
+                writer.WriteString("id", drive.Id);
+                writer.WriteString("path", drive.Path);
+                writer.WriteBoolean("readOnly", drive.ReadOnly);
+                if (drive.Serial is not null)
+                {
+                    writer.WriteString("serial", drive.Serial);
+                }
+
+                WriteExtra(writer, drive.Extra);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+            writer.WriteString("created", vm.Created.ToString("O", CultureInfo.InvariantCulture));
+            writer.WriteString("notes", vm.Notes);
+            WriteExtra(writer, vm.Extra);
+            writer.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <exception cref="FormatException">With the JSON path and what is wrong there.</exception>
+    internal static VmDefinition Read(ReadOnlyMemory<byte> json, string id)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json);
+        }
+        catch (JsonException e)
+        {
+            throw new FormatException($"it is not JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", e);
+        }
+
+        using (document)
+        {
+            Fields fields = new(document.RootElement, "");
+            long version = fields.Integer("version");
+            if (version != Version)
+            {
+                throw new FormatException($"version is {version}; this Strato knows version {Version}");
+            }
+
+            string given = fields.Text("id");
+            if (given != id)
+            {
+                throw new FormatException($"id is '{given}', but the folder is '{id}'");
+            }
+
+            VmDefinition vm = new()
+            {
+                Id = given,
+                Name = fields.Text("name"),
+                Machine = fields.Text("machine"),
+                Kernel = fields.Text("kernel"),
+                Initrd = fields.OptionalText("initrd"),
+                CommandLine = fields.OptionalText("commandLine") ?? "",
+                Memory = fields.Integer("memory"),
+                Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
+                Drives = ReadDrives(ref fields),
+                Created = ReadTime(fields.Text("created")),
+                Notes = fields.OptionalText("notes") ?? "",
+            };
+            return vm with { Extra = fields.Rest() };
+        }
+    }
+
+    /// <summary>The name in a damaged file, where that much can be read.</summary>
+    internal static string? TryReadName(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            Utf8JsonReader reader = new(json, isFinalBlock: false, default);
+            while (reader.Read())
+            {
+                if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1 && reader.ValueTextEquals("name"u8))
+                {
+                    return reader.Read() && reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+                }
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Damaged before the name.
+        }
+
+        return null;
+    }
+
+    private static DriveDefinition[] ReadDrives(ref Fields fields)
+    {
+        if (fields.Optional("drives") is not { } list)
+        {
+            return [];
+        }
+
+        if (list.ValueKind != JsonValueKind.Array)
+        {
+            throw new FormatException($"drives is of kind {list.ValueKind}; an array is expected");
+        }
+
+        DriveDefinition[] drives = new DriveDefinition[list.GetArrayLength()];
+        for (int i = 0; i < drives.Length; i++)
+        {
+            Fields drive = new(list[i], $"drives[{i}].");
+            DriveDefinition known = new()
+            {
+                Id = drive.Text("id"),
+                Path = drive.Text("path"),
+                ReadOnly = drive.Flag("readOnly"),
+                Serial = drive.OptionalText("serial"),
+            };
+            drives[i] = known with { Extra = drive.Rest() };
+        }
+
+        return drives;
+    }
+
+    private static DateTimeOffset ReadTime(string text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out DateTimeOffset time)
+            ? time
+            : throw new FormatException($"created is '{text}'; a time as 2026-01-31T12:00:00Z is expected");
+
+    private static void WriteExtra(Utf8JsonWriter writer, IReadOnlyList<KeyValuePair<string, JsonElement>> extra)
+    {
+        foreach ((string name, JsonElement value) in extra)
+        {
+            writer.WritePropertyName(name);
+            value.WriteTo(writer);
+        }
+    }
+
+    /// <summary>The fields of one object; those that nobody asked for are the rest.</summary>
+    private readonly struct Fields
+    {
+        private readonly Dictionary<string, JsonElement> _left = new(StringComparer.Ordinal);
+        private readonly string _path;
+
+        internal Fields(JsonElement value, string path)
+        {
+            _path = path;
+            if (value.ValueKind != JsonValueKind.Object)
+            {
+                throw new FormatException($"{(path.Length == 0 ? "it" : path.TrimEnd('.'))} is of kind {value.ValueKind}; an object is expected");
+            }
+
+            foreach (JsonProperty property in value.EnumerateObject())
+            {
+                if (!_left.TryAdd(property.Name, property.Value))
+                {
+                    throw new FormatException($"{path}{property.Name} is there twice");
+                }
+            }
+        }
+
+        internal JsonElement? Optional(string name) =>
+            _left.Remove(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+        internal string? OptionalText(string name)
+        {
+            JsonElement? value = Optional(name);
+            if (value is null)
+            {
+                return null;
+            }
+
+            if (value.Value.ValueKind == JsonValueKind.String)
+            {
+                try
+                {
+                    return value.Value.GetString();
+                }
+                catch (InvalidOperationException e)
+                {
+                    throw new FormatException($"{_path}{name} is not valid UTF-8", e);
+                }
+            }
+
+            throw new FormatException($"{_path}{name} is of kind {value.Value.ValueKind}; a string is expected");
+        }
+
+        internal string Text(string name) => OptionalText(name) ?? throw new FormatException($"{_path}{name} is missing");
+
+        internal long Integer(string name)
+        {
+            JsonElement value = Optional(name) ?? throw new FormatException($"{_path}{name} is missing");
+            return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number)
+                ? number
+                : throw new FormatException($"{_path}{name} is {value.GetRawText()}; a whole number is expected");
+        }
+
+        internal bool Flag(string name)
+        {
+            JsonElement? value = Optional(name);
+            return value?.ValueKind switch
+            {
+                null or JsonValueKind.False => false,
+                JsonValueKind.True => true,
+                _ => throw new FormatException($"{_path}{name} is {value.Value.GetRawText()}; true or false is expected"),
+            };
+        }
+
+        internal KeyValuePair<string, JsonElement>[] Rest()
+        {
+            KeyValuePair<string, JsonElement>[] rest = new KeyValuePair<string, JsonElement>[_left.Count];
+            int i = 0;
+            foreach ((string name, JsonElement value) in _left)
+            {
+                rest[i++] = new(name, value.Clone());
+            }
+
+            return rest;
+        }
+    }
+}

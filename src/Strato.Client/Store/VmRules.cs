@@ -1,0 +1,145 @@
+using System;
+using System.IO;
+using System.Text;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Client.Store;
+
+/// <summary>What a definition may say. The limits are the engine's own; here they speak of the cmdlets' parameters.</summary>
+internal static class VmRules
+{
+    /// <summary>Settings for a new VM, checked and with the defaults filled in.</summary>
+    internal static VmSettings Complete(VmSettings given)
+    {
+        if (given.Name is null)
+        {
+            throw Invalid("InvalidName", "A VM needs a name.", "-Name");
+        }
+
+        if (string.IsNullOrEmpty(given.Kernel))
+        {
+            throw Invalid("KernelMissing", "A VM needs a kernel: the path of a bzImage or an ELF vmlinux.", "-Kernel");
+        }
+
+        VmSettings all = given with
+        {
+            Machine = given.Machine ?? ConfigurationLimits.DefaultMachineType,
+            CommandLine = given.CommandLine ?? StratoClient.DefaultCommandLine,
+            Memory = given.Memory ?? (512L << 20),
+            Cpu = given.Cpu ?? 1,
+        };
+        return Check(all);
+    }
+
+    /// <summary>Checks what is given; returns it with the machine type in its canonical spelling.</summary>
+    internal static VmSettings Check(VmSettings given)
+    {
+        if (given.Name is not null)
+        {
+            CheckName(given.Name);
+        }
+
+        string? machine = given.Machine is null ? null : Convert(() => ConfigurationLimits.CheckMachineType(given.Machine, "-Machine"));
+        if (given.Memory is { } memory)
+        {
+            Convert(() => ConfigurationLimits.CheckMemory(memory, "-Memory"));
+        }
+
+        if (given.Cpu is { } cpu)
+        {
+            Convert(() => ConfigurationLimits.CheckCpus(cpu, "-Cpu"));
+        }
+
+        if (given.CommandLine is not null)
+        {
+            Convert(() => ConfigurationLimits.CheckCommandLine(given.CommandLine, "-CommandLine"));
+        }
+
+        if (given.Kernel is not null)
+        {
+            CheckFile(given.Kernel, "kernel", "Kernel", "-Kernel");
+        }
+
+        if (!string.IsNullOrEmpty(given.Initrd))
+        {
+            CheckFile(given.Initrd, "initrd", "Initrd", "-Initrd");
+        }
+
+        return given with { Machine = machine };
+    }
+
+    internal static void CheckName(string name)
+    {
+        Convert(() => ConfigurationLimits.CheckName(name, "-Name"));
+        if (char.IsWhiteSpace(name[0]) || char.IsWhiteSpace(name[^1]))
+        {
+            throw Invalid("InvalidName", $"The name '{name}' begins or ends with a space; nobody would see that.", "-Name");
+        }
+
+        try
+        {
+            // Folders bear ids, but the name travels as UTF-8 in vm.json and on the engine's command line.
+            new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetByteCount(name);
+        }
+        catch (EncoderFallbackException)
+        {
+            throw Invalid("InvalidName", "The name has half of a surrogate pair, which is not a character.", "-Name");
+        }
+    }
+
+    internal static void CheckDrive(DriveSettings drive)
+    {
+        if (drive.Id is not null)
+        {
+            Convert(() => ConfigurationLimits.CheckId(drive.Id, "-Id"));
+        }
+
+        if (drive.Serial is not null)
+        {
+            Convert(() => ConfigurationLimits.CheckSerialNumber(drive.Serial, "-Serial"));
+        }
+
+        CheckFile(drive.Path, "drive", "DriveFile", "-Path");
+    }
+
+    /// <summary>A path that is absolute and leads to a file or block device.</summary>
+    private static void CheckFile(string path, string what, string idPrefix, string where)
+    {
+        Convert(() => ConfigurationLimits.CheckPath(path, what, where));
+        if (!Path.IsPathRooted(path))
+        {
+            throw Invalid("InvalidPath", $"The path of the {what}, '{path}', is not absolute.", where);
+        }
+
+        if (Directory.Exists(path))
+        {
+            throw Invalid($"{idPrefix}NotFile", $"The {what} '{path}' is a folder; a file is expected.", where);
+        }
+
+        if (!File.Exists(path))
+        {
+            throw new StratoException(StratoErrorKind.NotFound, $"{idPrefix}NotFound", $"The {what} '{path}' does not exist.") { Where = where };
+        }
+    }
+
+    internal static StratoException Invalid(string id, string message, string where) => new(StratoErrorKind.InvalidArgument, id, message) { Where = where };
+
+    private static void Convert(Action check) => Convert(() =>
+    {
+        check();
+        return true;
+    });
+
+    private static T Convert<T>(Func<T> check)
+    {
+        try
+        {
+            return check();
+        }
+        catch (UserErrorException e)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, e.Id, e.Message, e) { Where = e.Where };
+        }
+    }
+}

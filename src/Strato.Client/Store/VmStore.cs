@@ -1,0 +1,366 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Security.Cryptography;
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Store;
+
+/// <summary>VM definitions on disk.</summary>
+/// <remarks>
+/// A definition appears and disappears with the rename of a folder, and changes with the rename of a file, so a reader needs no lock.
+/// Writers hold the VM's lock; who gives a name holds the lock of names first. Locks are always taken in that order.
+/// </remarks>
+internal sealed class VmStore
+{
+    private const string IdLetters = "abcdefghijkmnpqrstuvwxyz23456789";
+    private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(10);
+    private readonly StratoPaths _paths;
+
+    internal VmStore(StratoPaths paths)
+    {
+        _paths = paths;
+    }
+
+    /// <summary>Told of every step of a write of vm.json; for tests that break in there.</summary>
+    internal Action<AtomicFile.Step>? Observe { get; init; }
+
+    internal VmListing List()
+    {
+        List<VmDefinition> definitions = [];
+        List<DamagedVm> damaged = [];
+        foreach (string id in Ids())
+        {
+            try
+            {
+                if (TryRead(id) is { } vm)
+                {
+                    definitions.Add(vm);
+                }
+            }
+            catch (StratoException e) when (e.Id == "VmDefinitionDamaged")
+            {
+                damaged.Add(new DamagedVm(id, e.VmName, _paths.DefinitionFile(id), e));
+            }
+        }
+
+        definitions.Sort(static (a, b) => string.Compare(a.Name, b.Name, StringComparison.OrdinalIgnoreCase));
+        return new VmListing(definitions, damaged);
+    }
+
+    internal IReadOnlyList<VmDefinition> Find(string pattern)
+    {
+        VmListing all = List();
+        List<VmDefinition> found = [];
+        foreach (VmDefinition vm in all.Definitions)
+        {
+            if (SameName(vm.Name, pattern))
+            {
+                return [vm];
+            }
+
+            if (Wildcard.Matches(pattern, vm.Name))
+            {
+                found.Add(vm);
+            }
+        }
+
+        return found;
+    }
+
+    internal VmDefinition Get(string name)
+    {
+        VmListing all = List();
+        foreach (VmDefinition vm in all.Definitions)
+        {
+            if (SameName(vm.Name, name))
+            {
+                return vm;
+            }
+        }
+
+        foreach (DamagedVm vm in all.Damaged)
+        {
+            if (vm.Name is not null && SameName(vm.Name, name))
+            {
+                throw vm.Error;
+            }
+        }
+
+        throw new StratoException(StratoErrorKind.NotFound, "VmNotFound", $"There is no VM named '{name}'.")
+        {
+            VmName = name,
+            RecommendedAction = "Get-StratoVm lists the VMs there are.",
+        };
+    }
+
+    internal VmDefinition GetById(string id) => (IsId(id) ? TryRead(id) : null) ?? throw Missing(id);
+
+    internal static StratoException Missing(string id) =>
+        new(StratoErrorKind.NotFound, "VmNotFound", $"There is no VM with the id '{id}'; it may have been removed.") { VmName = id };
+
+    /// <summary>Makes a VM from checked settings.</summary>
+    internal VmDefinition Create(VmSettings settings, CancellationToken token)
+    {
+        EnsureDirectories();
+        using FileLock names = LockNames(token);
+        RemoveLeftovers();
+        RefuseTakenName(settings.Name!, except: null);
+        string id;
+        do
+        {
+            id = RandomNumberGenerator.GetString(IdLetters, 8);
+        }
+        while (Directory.Exists(_paths.VmDirectory(id)));
+
+        VmDefinition vm = new()
+        {
+            Id = id,
+            Name = settings.Name!,
+            Machine = settings.Machine!,
+            Kernel = settings.Kernel!,
+            Initrd = string.IsNullOrEmpty(settings.Initrd) ? null : settings.Initrd,
+            CommandLine = settings.CommandLine!,
+            Memory = settings.Memory!.Value,
+            Cpu = settings.Cpu!.Value,
+            Created = DateTimeOffset.UtcNow,
+            Notes = settings.Notes ?? "",
+        };
+
+        // Made under a name that nobody lists, then renamed: there wholly or not at all.
+        string directory = Path.Combine(_paths.VmsDirectory, $".new-{id}");
+        Guard(() =>
+        {
+            Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm), Observe);
+            Directory.Move(directory, _paths.VmDirectory(id));
+            AtomicFile.SyncDirectory(_paths.VmsDirectory);
+        });
+        return vm;
+    }
+
+    /// <summary>Changes a VM under its lock.</summary>
+    /// <param name="id">Which.</param>
+    /// <param name="rename">Whether the change may give another name.</param>
+    /// <param name="change">From the present definition to the next; may throw to refuse.</param>
+    /// <param name="token">Ends waiting for locks.</param>
+    internal VmDefinition Update(string id, bool rename, Func<VmDefinition, VmDefinition> change, CancellationToken token)
+    {
+        GetById(id);
+        using FileLock? names = rename ? LockNames(token) : null;
+        using FileLock mine = Lock(id, token);
+        VmDefinition before = GetById(id);
+        VmDefinition after = change(before);
+        if (!string.Equals(after.Name, before.Name, StringComparison.Ordinal))
+        {
+            RefuseTakenName(after.Name, except: id);
+        }
+
+        Guard(() =>
+        {
+            AtomicFile.RemoveLeftovers(_paths.DefinitionFile(id));
+            AtomicFile.Write(_paths.DefinitionFile(id), DefinitionJson.Write(after), Observe);
+        });
+        return after;
+    }
+
+    /// <summary>Removes a VM under its lock; <paramref name="allow"/> may throw to refuse.</summary>
+    internal void Delete(string id, Action allow, CancellationToken token)
+    {
+        using FileLock mine = Lock(id, token);
+        allow();
+        string grave = Path.Combine(_paths.VmsDirectory, $".old-{id}-{Guid.NewGuid():N}");
+        Guard(() =>
+        {
+            Directory.Move(_paths.VmDirectory(id), grave);
+            AtomicFile.SyncDirectory(_paths.VmsDirectory);
+            Directory.Delete(grave, recursive: true);
+        });
+    }
+
+    /// <summary>The lock of one VM.</summary>
+    internal FileLock Lock(string id, CancellationToken token, TimeSpan? limit = null)
+    {
+        if (!IsId(id) || !Directory.Exists(_paths.VmDirectory(id)))
+        {
+            throw Missing(id);
+        }
+
+        FileLock? taken = FileLock.TryTake(_paths.VmLock(id), Deadline.After(limit ?? LockLimit), token);
+        if (taken is not null)
+        {
+            return taken;
+        }
+
+        throw Directory.Exists(_paths.VmDirectory(id))
+            ? new StratoException(StratoErrorKind.Busy, "VmBusy", $"The VM '{NameOf(id)}' is being started or changed by another command.") { VmName = NameOf(id) }
+            : Missing(id);
+    }
+
+    /// <summary>The name, or the id where the name can't be read.</summary>
+    internal string NameOf(string id)
+    {
+        try
+        {
+            return TryRead(id)?.Name ?? id;
+        }
+        catch (StratoException e)
+        {
+            return e.VmName ?? id;
+        }
+    }
+
+    internal static bool SameName(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsId(string id)
+    {
+        foreach (char c in id)
+        {
+            if (!char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c))
+            {
+                return false;
+            }
+        }
+
+        return id.Length == 8;
+    }
+
+    private List<string> Ids()
+    {
+        List<string> ids = [];
+        try
+        {
+            foreach (string directory in Directory.EnumerateDirectories(_paths.VmsDirectory))
+            {
+                string id = Path.GetFileName(directory);
+                if (IsId(id))
+                {
+                    ids.Add(id);
+                }
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing was made yet.
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new StratoException(StratoErrorKind.Permission, "StoreNotReadable", $"The folder '{_paths.VmsDirectory}' can't be read: {e.Message}", e);
+        }
+
+        return ids;
+    }
+
+    /// <summary>Null if there is no such VM (any more).</summary>
+    private VmDefinition? TryRead(string id)
+    {
+        string path = _paths.DefinitionFile(id);
+        byte[] json;
+        try
+        {
+            json = File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is DirectoryNotFoundException or FileNotFoundException)
+        {
+            return Directory.Exists(_paths.VmDirectory(id)) ? throw Damaged(id, null, "it is missing", e) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Damaged(id, null, $"it can't be read ({e.Message})", e);
+        }
+
+        try
+        {
+            return DefinitionJson.Read(json, id);
+        }
+        catch (FormatException e)
+        {
+            throw Damaged(id, DefinitionJson.TryReadName(json), e.Message, e);
+        }
+    }
+
+    private StratoException Damaged(string id, string? name, string fault, Exception inner)
+    {
+        string path = _paths.DefinitionFile(id);
+        return new StratoException(StratoErrorKind.InvalidData, "VmDefinitionDamaged", $"The definition of the VM {(name is null ? $"with the id '{id}'" : $"'{name}'")} is damaged: in '{path}', {fault}.", inner)
+        {
+            Where = path,
+            VmName = name,
+            RecommendedAction = $"Mend the file, or remove the folder '{_paths.VmDirectory(id)}'.",
+        };
+    }
+
+    private void RefuseTakenName(string name, string? except)
+    {
+        VmListing all = List();
+        foreach (VmDefinition vm in all.Definitions)
+        {
+            if (vm.Id != except && SameName(vm.Name, name))
+            {
+                throw Taken(name, vm.Name);
+            }
+        }
+
+        foreach (DamagedVm vm in all.Damaged)
+        {
+            if (vm.Id != except && vm.Name is not null && SameName(vm.Name, name))
+            {
+                throw Taken(name, vm.Name);
+            }
+        }
+    }
+
+    private static StratoException Taken(string name, string existing) => new(
+        StratoErrorKind.AlreadyExists,
+        "VmExists",
+        existing == name ? $"A VM named '{name}' exists already." : $"A VM named '{existing}' exists already; names that differ from '{name}' in case only are the same.")
+    {
+        VmName = name,
+        RecommendedAction = "Choose another name, or remove that VM first.",
+    };
+
+    private FileLock LockNames(CancellationToken token) =>
+        FileLock.TryTake(_paths.NamesLock, Deadline.After(LockLimit), token)
+        ?? throw new StratoException(StratoErrorKind.Busy, "StoreBusy", $"Another command has held the lock '{_paths.NamesLock}' for {LockLimit.TotalSeconds} seconds.");
+
+    private void EnsureDirectories() => Guard(() =>
+        Directory.CreateDirectory(_paths.VmsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute));
+
+    /// <summary>Removes folders of makers and removers that died. Under the lock of names.</summary>
+    private void RemoveLeftovers()
+    {
+        foreach (string leftover in Directory.EnumerateDirectories(_paths.VmsDirectory, ".*"))
+        {
+            string name = Path.GetFileName(leftover);
+            if (name.StartsWith(".new-", StringComparison.Ordinal) || name.StartsWith(".old-", StringComparison.Ordinal))
+            {
+                try
+                {
+                    Directory.Delete(leftover, recursive: true);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // A remover is at it in this very moment.
+                }
+            }
+        }
+    }
+
+    private void Guard(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StratoException(
+                e is UnauthorizedAccessException ? StratoErrorKind.Permission : StratoErrorKind.Failed, "StoreNotWritable", $"The store of VMs '{_paths.StateRoot}' can't be written: {e.Message}", e)
+            {
+                Where = _paths.StateRoot,
+                RecommendedAction = "Set STRATO_STATE to a folder that this user may write.",
+            };
+        }
+    }
+}

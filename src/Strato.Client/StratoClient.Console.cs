@@ -1,0 +1,199 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text;
+using System.Threading;
+using Strato.Client.Consoles;
+using Strato.Client.Linux;
+using Strato.Client.Runtime;
+
+namespace Strato.Client;
+
+public sealed partial class StratoClient
+{
+    /// <summary>How long the engine may take to read what was sent.</summary>
+    private static readonly TimeSpan SendLimit = TimeSpan.FromSeconds(10);
+
+    /// <summary>Follows the console of a running VM; ends when the VM ends. Errors: <c>VmNotRunning</c>, <c>ConsoleTimeout</c>, <c>ConsoleDisconnected</c>.</summary>
+    public ConsoleReader OpenConsole(string id, ConsoleStart start, CancellationToken token = default)
+    {
+        using EngineProcess process = OpenRunning(id);
+        return OpenConsole(id, process.Run, Store.NameOf(id), start, token);
+    }
+
+    /// <summary>The last lines of this boot's console, or of the last boot's if the VM is stopped; null gives all lines. Escape sequences are kept.</summary>
+    public IReadOnlyList<string> TailConsole(string id, int? lines = null) => TextTail.Read(Paths.ConsoleLog(GetById(id).Id), lines);
+
+    /// <summary>Types text into the console. Errors: <c>VmNotRunning</c>, <c>ConsoleBusy</c>, <c>ConsoleTimeout</c>, <c>WaitTimeout</c>, <c>VmEnded</c>.</summary>
+    /// <remarks>What follows the send includes the guest's echo of it, if the guest echoes.</remarks>
+    /// <returns>What matched <see cref="SendOptions.ExpectMatch"/>; null without one.</returns>
+    public ConsoleMatch? SendConsole(string id, string text, SendOptions? options = null, CancellationToken token = default)
+    {
+        options ??= new SendOptions();
+        using EngineProcess process = OpenRunning(id);
+        string name = Store.NameOf(id);
+        RuntimeFolder.Check(process.Run.Runtime);
+        Deadline deadline = Deadline.After(options.Timeout);
+        ConsoleConnection connection = ConsoleConnection.Open(process.Run.ConsoleSocket, name, attach: true, fromStart: false, options.Take, token);
+        using ConsoleReader reader = new(connection, log: null);
+        ConsoleMatcher? matcher = options.ExpectMatch is null ? null : new ConsoleMatcher(options.ExpectMatch);
+        byte[] bytes = Encoding.UTF8.GetBytes(options.NoNewline ? text : text + "\n");
+        byte[] buffer = new byte[16384];
+        using Waiter waiter = new(token);
+
+        // What the guest prints is read while it takes the text: two full buffers could wait for each other else.
+        Deadline sendDeadline = Deadline.After(SendLimit).Sooner(deadline);
+        int sent = 0;
+        while (sent < bytes.Length)
+        {
+            int count = connection.Stream.Send(bytes.AsSpan(sent));
+            sent += Math.Max(count, 0);
+            bool had = Drain(reader, buffer, sent > 0 ? matcher : null, out ConsoleMatch? early, out bool closed);
+            if (early is not null && sent == bytes.Length)
+            {
+                return early;
+            }
+
+            if (count < 0 || closed)
+            {
+                throw Ended(id, name, process, matcher);
+            }
+
+            if (count == 0 && !had && waiter.Wait(sendDeadline, writable: 1, connection.Fd, connection.Fd) < 0)
+            {
+                throw new StratoException(StratoErrorKind.Timeout, "ConsoleTimeout", $"The guest of VM '{name}' took {sent} of {bytes.Length} bytes within {SendLimit.TotalSeconds} seconds.") { VmName = name };
+            }
+        }
+
+        connection.Stream.EndWriting();
+        if (matcher is null)
+        {
+            WaitUntilTaken(connection, reader, buffer, waiter, sendDeadline);
+            return null;
+        }
+
+        return Match(id, name, process, reader, matcher, options.ExpectMatch!.ToString(), options.Timeout, deadline, token);
+    }
+
+    /// <summary>An interactive session on this process's terminal; run it with <see cref="ConsoleSession.Run"/>. Errors: <c>VmNotRunning</c>, <c>ConsoleBusy</c>, <c>ConsoleTimeout</c>.</summary>
+    /// <param name="id">The VM.</param>
+    /// <param name="take">Take the keyboard from whoever is attached.</param>
+    /// <param name="token">Ends the connecting.</param>
+    public ConsoleSession EnterConsole(string id, bool take = false, CancellationToken token = default)
+    {
+        using EngineProcess process = OpenRunning(id);
+        RunRecord run = process.Run;
+        RuntimeFolder.Check(run.Runtime);
+        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, Store.NameOf(id), attach: true, fromStart: false, take, token);
+        return new ConsoleSession(connection, () => HasEndedSoon(run, token));
+    }
+
+    /// <summary>The socket closes a little before the process is gone.</summary>
+    private static bool HasEndedSoon(RunRecord run, CancellationToken token)
+    {
+        using EngineProcess? process = EngineProcess.TryOpen(run);
+        return process is null || process.WaitForEnd(Deadline.After(EndLimit), token);
+    }
+
+    private ConsoleReader OpenConsole(string id, RunRecord run, string name, ConsoleStart start, CancellationToken token)
+    {
+        RuntimeFolder.Check(run.Runtime);
+        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, name, attach: false, start == ConsoleStart.Beginning, take: false, token);
+
+        // The engine's ring keeps the last mebibyte; what came before is in the log.
+        return new ConsoleReader(connection, start == ConsoleStart.Beginning && connection.Offset > 0 ? TryOpenLog(id) : null);
+    }
+
+    private FileStream? TryOpenLog(string id)
+    {
+        try
+        {
+            return new FileStream(Paths.ConsoleLog(id), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads until the pattern is found; fails at the end of the VM and of the time.</summary>
+    private ConsoleMatch Match(string id, string name, EngineProcess? process, ConsoleReader reader, ConsoleMatcher matcher, string pattern, TimeSpan? timeout, Deadline deadline, CancellationToken token)
+    {
+        byte[] buffer = new byte[65536];
+        using Waiter waiter = new(token);
+        while (true)
+        {
+            int count = reader.TryRead(buffer);
+            if (count > 0)
+            {
+                if (matcher.Feed(buffer.AsSpan(0, count)) is { } found)
+                {
+                    return found;
+                }
+
+                token.ThrowIfCancellationRequested();
+                if (!deadline.Passed)
+                {
+                    continue;
+                }
+            }
+            else if (count == 0)
+            {
+                throw Ended(id, name, process, matcher);
+            }
+
+            if (waiter.WaitReadable(deadline, reader.Fd) < 0)
+            {
+                throw new StratoException(StratoErrorKind.Timeout, "WaitTimeout", $"Nothing on the console of VM '{name}' matched '{pattern}' within {timeout!.Value.TotalSeconds:0.###} seconds. The last line is: {matcher.LastLine}")
+                {
+                    VmName = name,
+                };
+            }
+        }
+    }
+
+    private StratoException Ended(string id, string name, EngineProcess? process, ConsoleMatcher? matcher)
+    {
+        // The connection also closes when another user takes the keyboard.
+        if (process is not null && !process.WaitForEnd(Deadline.After(EndLimit), CancellationToken.None))
+        {
+            return new StratoException(StratoErrorKind.Connection, "ConsoleDisconnected", $"The engine of VM '{name}' closed the console's connection; another user may have taken it.") { VmName = name };
+        }
+
+        string reason = (process is null ? Registry.WhyStopped(id) : Registry.WhyEnded(id, process.Run)) ?? "It was powered off.";
+        string last = matcher is { LastLine.Length: > 0 } ? $" The last line on its console is: {matcher.LastLine}" : "";
+        return new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{name}' ended before that. {reason}{last}") { VmName = name };
+    }
+
+    /// <summary>Reads what is there; true if that was something.</summary>
+    private static bool Drain(ConsoleReader reader, byte[] buffer, ConsoleMatcher? matcher, out ConsoleMatch? found, out bool closed)
+    {
+        found = null;
+        bool had = false;
+        int count;
+        while ((count = reader.TryRead(buffer)) > 0)
+        {
+            had = true;
+            found ??= matcher?.Feed(buffer.AsSpan(0, count));
+        }
+
+        closed = count == 0;
+        return had;
+    }
+
+    /// <summary>Waits until the engine has read everything, so that closing loses nothing.</summary>
+    private static void WaitUntilTaken(ConsoleConnection connection, ConsoleReader reader, byte[] buffer, Waiter waiter, Deadline deadline)
+    {
+        // No event tells that the other side has read; the engine reads within a millisecond, so a few looks are enough.
+        for (int pause = 1; connection.Stream.UnreadByPeer > 0 && !deadline.Passed; pause = Math.Min(pause * 2, 50))
+        {
+            Drain(reader, buffer, null, out _, out bool closed);
+            if (closed)
+            {
+                return;
+            }
+
+            waiter.WaitReadable(Deadline.After(TimeSpan.FromMilliseconds(pause)), connection.Fd);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using Strato.Client.Linux;
+using Strato.Client.Qmp;
+using Strato.Client.Runtime;
+using Strato.Client.Store;
+
+namespace Strato.Client;
+
+public sealed partial class StratoClient
+{
+    /// <summary>How long an engine may take to end after quit, or after SIGKILL.</summary>
+    private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(5);
+
+    /// <summary>What is unusual about a VM on this host, each one sentence: more memory than the host has, more virtual CPUs than real ones. It starts all the same.</summary>
+    public IReadOnlyList<string> GetWarnings(VmDefinition vm)
+    {
+        List<string> warnings = [];
+        long total = HostFacts.Memory().Total;
+        if (total > 0 && vm.Memory > total)
+        {
+            warnings.Add($"The VM '{vm.Name}' has {vm.Memory >> 20} MiB of memory; the host has {total >> 20} MiB.");
+        }
+
+        if (vm.Cpu > Environment.ProcessorCount)
+        {
+            warnings.Add($"The VM '{vm.Name}' has {vm.Cpu} virtual CPUs; this process may use {Environment.ProcessorCount} of the host's.");
+        }
+
+        return warnings;
+    }
+
+    /// <summary>Starts the VM and returns when its virtual CPUs run. Errors: <c>VmRunning</c>, <c>VmBusy</c>, <c>EngineNotFound</c>, <c>StartTimeout</c>, <c>SocketPathTooLong</c>, <c>EngineFailed</c>, and what the engine reports. A failed or cancelled start leaves no process.</summary>
+    public VmInfo Start(string id, StartOptions? options = null, CancellationToken token = default)
+    {
+        options ??= new StartOptions();
+        VmStore store = Store;
+        EngineRegistry registry = Registry;
+        using (store.Lock(id, token, options.Timeout))
+        {
+            VmDefinition vm = store.GetById(id);
+            using EngineProcess? process = registry.TryOpen(id);
+            if (process is not null)
+            {
+                throw new StratoException(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{vm.Name}' is running already (process {process.Run.Pid}).") { VmName = vm.Name };
+            }
+
+            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), options, token);
+        }
+
+        return Snapshot(id, token);
+    }
+
+    /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too).</summary>
+    public VmInfo Stop(string id, StopOptions? options = null, CancellationToken token = default)
+    {
+        options ??= new StopOptions();
+        VmDefinition vm = GetById(id);
+        EngineRegistry registry = Registry;
+        using EngineProcess? process = registry.TryOpen(id);
+        if (process is not null)
+        {
+            if (options.TurnOff || !PowerDown(vm, process, options, token))
+            {
+                TurnOff(vm, process, token);
+            }
+
+            registry.Forget(id, process.Run, Store);
+        }
+
+        return Snapshot(id, token);
+    }
+
+    /// <summary>Holds the virtual CPUs; a paused VM stays paused. Errors: <c>VmNotRunning</c>, <c>QmpTimeout</c>.</summary>
+    public VmInfo Suspend(string id, CancellationToken token = default) => Command(id, "stop", token);
+
+    /// <summary>Lets the virtual CPUs go on; a running VM keeps running. Errors: <c>VmNotRunning</c>, <c>QmpTimeout</c>.</summary>
+    public VmInfo Resume(string id, CancellationToken token = default) => Command(id, "cont", token);
+
+    /// <summary>Restarts a running VM. Errors: <c>VmNotRunning</c>, and those of <see cref="Stop"/> and <see cref="Start"/>.</summary>
+    /// <param name="id">The VM.</param>
+    /// <param name="kind">How.</param>
+    /// <param name="stop">For <see cref="RestartKind.Reboot"/>.</param>
+    /// <param name="token">Ends the wait.</param>
+    public VmInfo Restart(string id, RestartKind kind, StopOptions? stop = null, CancellationToken token = default)
+    {
+        if (kind == RestartKind.Reset)
+        {
+            return Command(id, "system_reset", token);
+        }
+
+        using (OpenRunning(id))
+        {
+            // Only to refuse a stopped VM.
+        }
+
+        Stop(id, stop, token);
+        return Start(id, null, token);
+    }
+
+    /// <summary>The engine's path; throws when there is none.</summary>
+    internal string FindEngine() => EngineFinder.Find(_enginePath, Environment.GetEnvironmentVariable, AssemblyFolder());
+
+    private static string AssemblyFolder()
+    {
+        string location = typeof(StratoClient).Assembly.Location;
+        return location.Length == 0 ? AppContext.BaseDirectory : System.IO.Path.GetDirectoryName(location)!;
+    }
+
+    private VmInfo Command(string id, string command, CancellationToken token)
+    {
+        using (QmpConnection qmp = OpenQmp(id, token))
+        {
+            qmp.Execute(command, null, null, token);
+        }
+
+        return Snapshot(id, token);
+    }
+
+    /// <summary>The engine of a VM that must run.</summary>
+    private EngineProcess OpenRunning(string id)
+    {
+        VmDefinition vm = GetById(id);
+        return Registry.TryOpen(id) ?? throw NotRunning(vm.Name, Registry.WhyStopped(id));
+    }
+
+    private static StratoException NotRunning(string name, string? reason) =>
+        new(StratoErrorKind.InvalidState, "VmNotRunning", reason is null ? $"The VM '{name}' is stopped." : $"The VM '{name}' is stopped. {reason}")
+        {
+            VmName = name,
+            RecommendedAction = $"Start-StratoVm '{name}' first.",
+        };
+
+    /// <summary>Asks the guest to power down and waits. False: turn it off instead.</summary>
+    private static bool PowerDown(VmDefinition vm, EngineProcess process, StopOptions options, CancellationToken token)
+    {
+        TimeSpan? limit = options.TurnOffAfter ?? options.Timeout;
+        Deadline deadline = Deadline.After(limit);
+        QmpConnection qmp;
+        try
+        {
+            qmp = QmpConnection.Open(process.Run.QmpSocket, vm.Name, QmpConnection.QuickLimit, token);
+            try
+            {
+                if (QmpCommand.State(qmp.Execute("query-status", null, QmpConnection.QuickLimit, token)) == VmState.Paused)
+                {
+                    qmp.Execute("cont", null, QmpConnection.QuickLimit, token);
+                }
+
+                qmp.Execute("system_powerdown", null, QmpConnection.QuickLimit, token);
+            }
+            catch
+            {
+                qmp.Dispose();
+                throw;
+            }
+        }
+        catch (StratoException e) when (e.Kind is StratoErrorKind.Timeout or StratoErrorKind.Connection)
+        {
+            // It may have ended just now; else it can't be asked, but can still be waited for and turned off.
+            if (process.WaitForEnd(options.TurnOffAfter is null ? Deadline.After(TimeSpan.FromMilliseconds(200)) : deadline, token))
+            {
+                return true;
+            }
+
+            return options.TurnOffAfter is not null
+                ? false
+                : throw new StratoException(e.Kind, e.Id, e.Message, e) { VmName = vm.Name, RecommendedAction = $"Stop-StratoVm '{vm.Name}' -TurnOff ends it all the same." };
+        }
+
+        using (qmp)
+        {
+            if (WaitForShutdown(vm, qmp, process, deadline, token))
+            {
+                return true;
+            }
+        }
+
+        return options.TurnOffAfter is not null
+            ? false
+            : throw new StratoException(StratoErrorKind.Timeout, "StopTimeout", $"The guest of VM '{vm.Name}' did not power down within {limit!.Value.TotalSeconds:0.###} seconds of being asked.")
+            {
+                VmName = vm.Name,
+                RecommendedAction = "The guest needs acpid, systemd-logind or the like to obey; -TurnOffAfter or -TurnOff don't ask it.",
+            };
+    }
+
+    /// <summary>Waits for the engine's end. An engine that stays after its guest has shut down is turned off.</summary>
+    private static bool WaitForShutdown(VmDefinition vm, QmpConnection qmp, EngineProcess process, Deadline deadline, CancellationToken token)
+    {
+        using Waiter waiter = new(token);
+        bool ended = false;
+        while (true)
+        {
+            while (!ended && qmp.TryTakeEvent(out ended) is { } received)
+            {
+                if (received.Name == "SHUTDOWN" && !process.WaitForEnd(Deadline.After(EndLimit), token))
+                {
+                    TurnOff(vm, process, token);
+                    return true;
+                }
+            }
+
+            switch (waiter.WaitReadable(deadline, process.Fd, ended ? -1 : qmp.Fd))
+            {
+                case 0:
+                    return true;
+                case -1:
+                    return false;
+            }
+        }
+    }
+
+    /// <summary>Tells the engine to quit, and kills it if it doesn't.</summary>
+    private static void TurnOff(VmDefinition vm, EngineProcess process, CancellationToken token)
+    {
+        try
+        {
+            using QmpConnection qmp = QmpConnection.Open(process.Run.QmpSocket, vm.Name, QmpConnection.QuickLimit, token);
+            qmp.Execute("quit", null, QmpConnection.QuickLimit, token);
+            if (process.WaitForEnd(Deadline.After(EndLimit), token))
+            {
+                return;
+            }
+        }
+        catch (StratoException e) when (e.Kind is StratoErrorKind.Timeout or StratoErrorKind.Connection)
+        {
+            // It ends so fast that the answer is lost, or it hears nothing any more.
+            if (e.Id == "QmpDisconnected" && process.WaitForEnd(Deadline.After(EndLimit), token))
+            {
+                return;
+            }
+        }
+
+        process.Kill();
+        if (!process.WaitForEnd(Deadline.After(EndLimit), token))
+        {
+            throw new StratoException(StratoErrorKind.Failed, "EngineNotKilled", $"The engine of VM '{vm.Name}' (process {process.Run.Pid}) is still there {EndLimit.TotalSeconds} seconds after SIGKILL; it hangs in the kernel.") { VmName = vm.Name };
+        }
+    }
+}

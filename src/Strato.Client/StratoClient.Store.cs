@@ -1,0 +1,185 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using Strato.Client.Runtime;
+using Strato.Client.Store;
+
+namespace Strato.Client;
+
+public sealed partial class StratoClient
+{
+    private VmStore Store => new(Paths);
+
+    private EngineRegistry Registry => new(Paths);
+
+    /// <summary>All VMs, sorted by name, and those whose definition is damaged. An empty store is an empty list.</summary>
+    public VmListing List() => Store.List();
+
+    /// <summary>The VMs whose name matches a PowerShell wildcard (<c>* ? [a-z]</c>, backtick escapes) without regard to case, sorted by name; a VM of exactly that name comes alone.</summary>
+    public IReadOnlyList<VmDefinition> Find(string pattern) => Store.Find(pattern);
+
+    /// <summary>True if the text has a wildcard that counts; only a text without one is an error when nothing matches it.</summary>
+    public static bool HasWildcard(string pattern) => Wildcard.HasWildcard(pattern);
+
+    /// <summary>The VM of exactly that name without regard to case; error <c>VmNotFound</c>, or <c>VmDefinitionDamaged</c> if that one can't be read.</summary>
+    public VmDefinition Get(string name) => Store.Get(name);
+
+    /// <summary>The VM of that id; error <c>VmNotFound</c>.</summary>
+    public VmDefinition GetById(string id) => Store.GetById(id);
+
+    /// <summary>Makes a VM. Errors: <c>InvalidName</c>, <c>VmExists</c>, <c>KernelMissing</c>, <c>KernelNotFound</c>, <c>InitrdNotFound</c>, <c>InvalidMemory</c>, <c>InvalidCpuCount</c>, <c>InvalidCommandLine</c>, <c>UnknownMachineType</c>.</summary>
+    public VmDefinition Create(VmSettings settings, CancellationToken token = default) => Store.Create(VmRules.Complete(settings), token);
+
+    /// <summary>Refuses what <see cref="Create"/> would refuse, without making anything (for -WhatIf).</summary>
+    public void Check(VmSettings settings)
+    {
+        VmSettings complete = VmRules.Complete(settings);
+        foreach (VmDefinition vm in Store.List().Definitions)
+        {
+            if (VmStore.SameName(vm.Name, complete.Name!))
+            {
+                throw new StratoException(StratoErrorKind.AlreadyExists, "VmExists", $"A VM named '{vm.Name}' exists already.") { VmName = vm.Name };
+            }
+        }
+    }
+
+    /// <summary>Changes what is given. Name and notes may change at any time, all else only while the VM is stopped (<c>VmRunning</c>). Errors else as for <see cref="Create"/>.</summary>
+    public VmDefinition Update(string id, VmSettings changes, CancellationToken token = default)
+    {
+        VmSettings given = VmRules.Check(changes);
+        bool whileRunning = given with { Name = null, Notes = null } == new VmSettings();
+        return Store.Update(
+            id,
+            rename: given.Name is not null,
+            before =>
+            {
+                if (!whileRunning)
+                {
+                    RefuseRunning(before, "Its settings");
+                }
+
+                return before with
+                {
+                    Name = given.Name ?? before.Name,
+                    Machine = given.Machine ?? before.Machine,
+                    Kernel = given.Kernel ?? before.Kernel,
+                    Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
+                    CommandLine = given.CommandLine ?? before.CommandLine,
+                    Memory = given.Memory ?? before.Memory,
+                    Cpu = given.Cpu ?? before.Cpu,
+                    Notes = given.Notes ?? before.Notes,
+                };
+            },
+            token);
+    }
+
+    /// <summary>Removes the definition and logs, never a disk. <c>VmRunning</c> while an engine runs. Works on damaged definitions too.</summary>
+    public void Delete(string id, CancellationToken token = default)
+    {
+        VmStore store = Store;
+        store.Delete(
+            id,
+            () =>
+            {
+                using EngineProcess? process = Registry.TryOpen(id);
+                if (process is not null)
+                {
+                    throw Running(store.NameOf(id), process.Run.Pid, "It", "be removed");
+                }
+
+                Registry.Clean(id);
+            },
+            token);
+    }
+
+    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>.</summary>
+    public DriveDefinition AddDrive(string id, DriveSettings drive, CancellationToken token = default)
+    {
+        VmRules.CheckDrive(drive);
+        DriveDefinition? added = null;
+        Store.Update(
+            id,
+            rename: false,
+            before =>
+            {
+                RefuseRunning(before, "Its drives");
+                if (before.Drives.Count >= MaximumDrives)
+                {
+                    throw new StratoException(StratoErrorKind.InvalidArgument, "TooManyDrives", $"The VM '{before.Name}' has {before.Drives.Count} drives; a {before.Machine} has at most {MaximumDrives}.") { VmName = before.Name };
+                }
+
+                if (drive.Id is not null && HasDrive(before, drive.Id))
+                {
+                    throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a drive '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
+                }
+
+                added = new DriveDefinition { Id = drive.Id ?? FreeDriveId(before), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial };
+                return before with { Drives = [.. before.Drives, added] };
+            },
+            token);
+        return added!;
+    }
+
+    /// <summary>Removes a drive from a stopped VM; the image stays. Errors: <c>VmRunning</c>, <c>DriveNotFound</c>.</summary>
+    public void RemoveDrive(string id, string driveId, CancellationToken token = default) => Store.Update(
+        id,
+        rename: false,
+        before =>
+        {
+            RefuseRunning(before, "Its drives");
+            List<DriveDefinition> left = [.. before.Drives];
+            if (left.RemoveAll(drive => SameDrive(drive.Id, driveId)) == 0)
+            {
+                throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.")
+                {
+                    VmName = before.Name,
+                    RecommendedAction = $"Get-StratoDrive -VMName '{before.Name}' lists its drives.",
+                };
+            }
+
+            return before with { Drives = left };
+        },
+        token);
+
+    private static bool SameDrive(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
+
+    private static bool HasDrive(VmDefinition vm, string id)
+    {
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (SameDrive(drive.Id, id))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static string FreeDriveId(VmDefinition vm)
+    {
+        int number = 0;
+        while (HasDrive(vm, $"disk{number}"))
+        {
+            number++;
+        }
+
+        return $"disk{number}";
+    }
+
+    private void RefuseRunning(VmDefinition vm, string what)
+    {
+        using EngineProcess? process = Registry.TryOpen(vm.Id);
+        if (process is not null)
+        {
+            throw Running(vm.Name, process.Run.Pid, what, "change");
+        }
+    }
+
+    private static StratoException Running(string name, int pid, string what, string doing) =>
+        new(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{name}' is running (process {pid}). {what} can {doing} only while it is stopped.")
+        {
+            VmName = name,
+            RecommendedAction = $"Stop-StratoVm '{name}' first.",
+        };
+}

@@ -1,0 +1,216 @@
+using System;
+using System.Globalization;
+using System.IO;
+using System.Threading;
+using Strato.Client.Consoles;
+using Strato.Client.Linux;
+using Strato.Client.Qmp;
+using Strato.Client.Runtime;
+
+namespace Strato.Client;
+
+public sealed partial class StratoClient
+{
+    /// <summary>Waits on events: of the engine, of its process, of the folder where its start is noted, of its console.</summary>
+    /// <remarks>
+    /// <para>Running, Paused: a stopped VM is waited for until somebody starts it; one that ends during the wait is error <c>VmEnded</c>.
+    /// Stopped: until the engine's process has ended.</para>
+    /// <para>Console: all output of this boot counts, from its first byte, and what still comes. A VM that ended by itself before the wait
+    /// began is looked at as well; if its output doesn't match, that is <c>VmEnded</c>. One that was never started, or that was stopped by
+    /// command, is <c>VmNotRunning</c>.</para>
+    /// </remarks>
+    /// <exception cref="StratoException"><c>WaitTimeout</c>, <c>VmEnded</c>, <c>VmNotRunning</c>, <c>VmNotFound</c> (removed meanwhile), <c>QmpTimeout</c> or <c>ConsoleTimeout</c> (the engine doesn't answer).</exception>
+    public WaitResult Wait(string id, WaitTarget target, WaitOptions? options = null, CancellationToken token = default)
+    {
+        options ??= new WaitOptions();
+        if (target == WaitTarget.Console && options.Match is null)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "MatchMissing", "Waiting for the console needs a pattern to match.") { Where = "-Match" };
+        }
+
+        VmDefinition vm = GetById(id);
+        Deadline deadline = Deadline.After(options.Timeout);
+        ConsoleMatch? found = null;
+        if (target == WaitTarget.Console)
+        {
+            found = WaitForConsole(vm, options, deadline, token);
+        }
+        else
+        {
+            WaitForState(vm, target, options, deadline, token);
+        }
+
+        return new WaitResult(Snapshot(id, token), found);
+    }
+
+    private void WaitForState(VmDefinition vm, WaitTarget target, WaitOptions options, Deadline deadline, CancellationToken token)
+    {
+        string wanted = target.ToString();
+        using DirectoryWatch watch = new(Paths.VmDirectory(vm.Id));
+        using Waiter waiter = new(token);
+        RunRecord? seen = null;
+        while (true)
+        {
+            watch.Clear();
+            using EngineProcess? process = Registry.TryOpen(vm.Id);
+            if (process is null)
+            {
+                if (target == WaitTarget.Stopped)
+                {
+                    return;
+                }
+
+                if (seen is not null)
+                {
+                    throw new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{vm.Name}' ended while waiting for it to be {wanted}. {Registry.WhyEnded(vm.Id, seen) ?? "It was powered off."}") { VmName = vm.Name };
+                }
+
+                GetById(vm.Id);
+                Pause(watch.Fd, -1, deadline);
+                continue;
+            }
+
+            seen = process.Run;
+            if (target == WaitTarget.Stopped)
+            {
+                Pause(process.Fd, -1, deadline);
+                continue;
+            }
+
+            if (ReachesState(process, vm, wanted, waiter, watch, deadline, token))
+            {
+                return;
+            }
+        }
+
+        void Pause(int first, int second, Deadline until)
+        {
+            if (waiter.WaitReadable(until, first, second) < 0)
+            {
+                throw TimedOut(vm, wanted, options);
+            }
+        }
+
+        // False: look again from the beginning.
+        bool ReachesState(EngineProcess process, VmDefinition definition, string state, Waiter wait, DirectoryWatch folder, Deadline until, CancellationToken cancel)
+        {
+            QmpConnection qmp;
+            try
+            {
+                RuntimeFolder.Check(process.Run.Runtime);
+                qmp = QmpConnection.Open(process.Run.QmpSocket, definition.Name, QmpConnection.QuickLimit, cancel);
+            }
+            catch (StratoException e) when (e.Kind is StratoErrorKind.Connection or StratoErrorKind.Timeout)
+            {
+                if (process.WaitForEnd(Deadline.After(TimeSpan.Zero), cancel))
+                {
+                    return false;
+                }
+
+                if (process.Run.Ready)
+                {
+                    throw;
+                }
+
+                // It starts: run.json is written anew when it is ready. Should the shell that writes it die, the second look helps.
+                if (wait.WaitReadable(Deadline.After(TimeSpan.FromSeconds(1)).Sooner(until), process.Fd, folder.Fd) < 0 && until.Passed)
+                {
+                    throw TimedOut(definition, state, options);
+                }
+
+                return false;
+            }
+
+            using (qmp)
+            {
+                bool ended = false;
+                while (!ended)
+                {
+                    if (QmpCommand.State(qmp.Execute("query-status", null, QmpConnection.QuickLimit, cancel)) == state)
+                    {
+                        return true;
+                    }
+
+                    // Any event may mean another state; without one there is none.
+                    while (qmp.TryTakeEvent(out ended) is null && !ended)
+                    {
+                        int ready = wait.WaitReadable(until, qmp.Fd, process.Fd);
+                        if (ready < 0)
+                        {
+                            throw TimedOut(definition, state, options);
+                        }
+
+                        if (ready == 1)
+                        {
+                            return false;
+                        }
+                    }
+                }
+            }
+
+            // The engine closes its sockets a little before its process is gone.
+            process.WaitForEnd(Deadline.After(EndLimit).Sooner(until), cancel);
+            return false;
+        }
+    }
+
+    private ConsoleMatch WaitForConsole(VmDefinition vm, WaitOptions options, Deadline deadline, CancellationToken token)
+    {
+        ConsoleMatcher matcher = new(options.Match!);
+        string pattern = options.Match!.ToString();
+        using EngineProcess? process = WaitForConsoleSocket(vm, options, deadline, token);
+        if (process is null)
+        {
+            // It ended by itself: a short-lived VM must not depend on who is faster.
+            if (Registry.LastRun(vm.Id) is null || TryOpenLog(vm.Id) is not { } log)
+            {
+                throw NotRunning(vm.Name, Registry.WhyStopped(vm.Id));
+            }
+
+            using ConsoleReader old = new(connection: null, log);
+            return Match(vm.Id, vm.Name, null, old, matcher, pattern, options.Timeout, deadline, token);
+        }
+
+        ConsoleReader reader;
+        try
+        {
+            reader = OpenConsole(vm.Id, process.Run, vm.Name, ConsoleStart.Beginning, token);
+        }
+        catch (StratoException e) when (e.Id == "ConsoleDisconnected" && process.WaitForEnd(Deadline.After(EndLimit).Sooner(deadline), token) && TryOpenLog(vm.Id) is not null)
+        {
+            reader = new ConsoleReader(connection: null, TryOpenLog(vm.Id));
+        }
+
+        using (reader)
+        {
+            return Match(vm.Id, vm.Name, process, reader, matcher, pattern, options.Timeout, deadline, token);
+        }
+    }
+
+    /// <summary>The engine once it is ready; null if none runs.</summary>
+    private EngineProcess? WaitForConsoleSocket(VmDefinition vm, WaitOptions options, Deadline deadline, CancellationToken token)
+    {
+        using DirectoryWatch watch = new(Paths.VmDirectory(vm.Id));
+        using Waiter waiter = new(token);
+        while (true)
+        {
+            watch.Clear();
+            EngineProcess? process = Registry.TryOpen(vm.Id);
+            if (process is null || process.Run.Ready || File.Exists(process.Run.ConsoleSocket))
+            {
+                return process;
+            }
+
+            using (process)
+            {
+                if (waiter.WaitReadable(Deadline.After(TimeSpan.FromSeconds(1)).Sooner(deadline), process.Fd, watch.Fd) < 0 && deadline.Passed)
+                {
+                    throw TimedOut(vm, "ready", options);
+                }
+            }
+        }
+    }
+
+    private static StratoException TimedOut(VmDefinition vm, string wanted, WaitOptions options) =>
+        new(StratoErrorKind.Timeout, "WaitTimeout", string.Create(CultureInfo.InvariantCulture, $"The VM '{vm.Name}' was not {wanted} within {options.Timeout!.Value.TotalSeconds:0.###} seconds.")) { VmName = vm.Name };
+}
