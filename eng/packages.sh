@@ -88,7 +88,7 @@ unpack_vmlinux() {
         fd377a585a00) tool=xz length=$((length - 4)) ;;
         28b52ffd*) tool=zstd length=$((length - 4)) ;;
         1f8b*) tool=gzip ;;
-        7f454c46*) tool=cat ;;
+        7f454c46*) tool='cat' ;;
         *) die "$image: the kernel is packed in a way this script does not know (first bytes $magic; known: lz4, xz, zstd, gzip, none)" ;;
     esac
     [ "$tool" = cat ] || command -v "$tool" >/dev/null || case $tool in
