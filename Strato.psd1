@@ -1,0 +1,43 @@
+@{
+    RootModule           = 'bin/Strato.PowerShell.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = 'd4f38dad-9428-4961-9ef2-2c8e27599613'
+    Author               = 'The Strato maintainers'
+    CompanyName          = 'The Strato maintainers'
+    Copyright            = '(c) 2026 The Strato maintainers. MIT licence.'
+    Description          = 'Virtual machines from PowerShell, on KVM, with a virtual machine monitor of its own: no daemon, no libvirt, no QEMU.'
+    CompatiblePSEditions = @('Core')
+    PowerShellVersion    = '7.4'
+    FormatsToProcess     = @('Strato.Format.ps1xml')
+    TypesToProcess       = @('Strato.Types.ps1xml')
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+    CmdletsToExport      = @(
+        'Add-StratoDrive'
+        'Enter-StratoConsole'
+        'Get-StratoConsole'
+        'Get-StratoDrive'
+        'Get-StratoHost'
+        'Get-StratoVm'
+        'Invoke-StratoQmp'
+        'New-StratoVm'
+        'Remove-StratoDrive'
+        'Remove-StratoVm'
+        'Restart-StratoVm'
+        'Resume-StratoVm'
+        'Send-StratoConsole'
+        'Set-StratoVm'
+        'Start-StratoVm'
+        'Stop-StratoVm'
+        'Suspend-StratoVm'
+        'Wait-StratoVm'
+    )
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('VirtualMachine', 'VM', 'KVM', 'Hypervisor', 'microVM', 'StratoVirt', 'Linux', 'PSEdition_Core')
+            LicenseUri   = 'https://opensource.org/license/mit'
+            ReleaseNotes = 'First slice: microVMs with disks and a serial console, defined, started, watched and stopped by cmdlets. See CHANGELOG.md.'
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using System.Linq;
+using System.Management.Automation;
+
+namespace Strato.PowerShell.Commands;
+
+/// <summary>Get-StratoDrive: the disks of VMs.</summary>
+[Cmdlet(VerbsCommon.Get, "StratoDrive", DefaultParameterSetName = VMSet)]
+[OutputType(typeof(Drive))]
+public sealed class GetStratoDriveCommand : VmDeviceCmdlet
+{
+    [Parameter(Position = 0, HelpMessage = "Id of the disk; wildcards are allowed. All disks if omitted.")]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DriveIdCompleter))]
+    public string[]? Id { get; set; }
+
+    private protected override void Process(VmTarget vm)
+    {
+        if (Try(vm.Name, () => vm.Client.GetById(vm.Id)) is not { } definition)
+        {
+            return;
+        }
+
+        if (Id is null)
+        {
+            WriteObject(definition.Drives.Select(drive => new Drive(vm, drive)), enumerateCollection: true);
+            return;
+        }
+
+        foreach (string id in Id)
+        {
+            Try(id, () => WriteObject(DriveSelection.Find(definition, id).Select(drive => new Drive(vm, drive)), enumerateCollection: true));
+        }
+    }
+}

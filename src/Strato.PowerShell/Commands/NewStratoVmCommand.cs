@@ -1,0 +1,66 @@
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell.Commands;
+
+/// <summary>New-StratoVm: defines a VM; nothing is started.</summary>
+[Cmdlet(VerbsCommon.New, "StratoVm", SupportsShouldProcess = true)]
+[OutputType(typeof(Vm))]
+public sealed class NewStratoVmCommand : StratoCmdlet
+{
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "Name of the new VM, unique without regard to case.")]
+    [ValidateNotNull]
+    public string Name { get; set; } = null!;
+
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true, HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
+    [ValidateNotNullOrEmpty]
+    public string Kernel { get; set; } = null!;
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Initial RAM disk.")]
+    public string? Initrd { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Kernel command line; by default the console is ttyS0.")]
+    [Alias("Append")]
+    public string? CommandLine { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Memory in bytes, 256MB to 512GB, such as 512MB; 512MB if omitted.")]
+    [Alias("MemoryStartupBytes")]
+    public long Memory { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of virtual CPUs, 1 to 254; 1 if omitted.")]
+    [Alias("ProcessorCount")]
+    public int Cpu { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Machine type; microvm if omitted.")]
+    [ArgumentCompleter(typeof(MachineCompleter))]
+    public string? Machine { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Free text about the VM.")]
+    public string? Notes { get; set; }
+
+    protected override void ProcessRecord() => Try(Name, () =>
+    {
+        VmSettings settings = new()
+        {
+            Name = Name,
+            Kernel = ResolveFile(Kernel),
+            Initrd = string.IsNullOrEmpty(Initrd) ? null : ResolveFile(Initrd),
+            CommandLine = CommandLine,
+            Memory = Given(nameof(Memory)) ? Memory : null,
+            Cpu = Given(nameof(Cpu)) ? Cpu : null,
+            Machine = Machine,
+            Notes = Notes,
+        };
+
+        // Checked first, so that -WhatIf tells what would be refused.
+        Client.Check(settings);
+        HostMemory.Warn(this, settings.Memory);
+        if (ShouldProcess(Name, "Define a VM"))
+        {
+            VmDefinition made = Client.Create(settings, Token);
+            WriteObject(new Vm(Client, Client.Snapshot(made.Id, Token)));
+        }
+    });
+
+    private bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
+}

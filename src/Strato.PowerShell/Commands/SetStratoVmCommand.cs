@@ -1,0 +1,71 @@
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell.Commands;
+
+/// <summary>Set-StratoVm: changes a definition.</summary>
+[Cmdlet(VerbsCommon.Set, "StratoVm", DefaultParameterSetName = NameSet, SupportsShouldProcess = true)]
+[OutputType(typeof(Vm))]
+public sealed class SetStratoVmCommand : VmPassThruCmdlet
+{
+    [Parameter(HelpMessage = "New name of the VM; may change while it runs.")]
+    [Alias("NewVMName")]
+    [ValidateNotNull]
+    public string? NewName { get; set; }
+
+    [Parameter(HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
+    [ValidateNotNullOrEmpty]
+    public string? Kernel { get; set; }
+
+    [Parameter(HelpMessage = "Initial RAM disk; an empty string removes it.")]
+    [AllowEmptyString]
+    public string? Initrd { get; set; }
+
+    [Parameter(HelpMessage = "Kernel command line.")]
+    [Alias("Append")]
+    [AllowEmptyString]
+    public string? CommandLine { get; set; }
+
+    [Parameter(HelpMessage = "Memory in bytes, 256MB to 512GB, such as 512MB.")]
+    [Alias("MemoryStartupBytes")]
+    public long Memory { get; set; }
+
+    [Parameter(HelpMessage = "Number of virtual CPUs, 1 to 254.")]
+    [Alias("ProcessorCount")]
+    public int Cpu { get; set; }
+
+    [Parameter(HelpMessage = "Machine type.")]
+    [ArgumentCompleter(typeof(MachineCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? Machine { get; set; }
+
+    [Parameter(HelpMessage = "Free text about the VM; may change while it runs.")]
+    [AllowEmptyString]
+    public string? Notes { get; set; }
+
+    private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
+    {
+        VmSettings changes = new()
+        {
+            Name = NewName,
+            Kernel = Kernel is null ? null : ResolveFile(Kernel),
+            Initrd = string.IsNullOrEmpty(Initrd) ? Initrd : ResolveFile(Initrd),
+            CommandLine = CommandLine,
+            Memory = Given(nameof(Memory)) ? Memory : null,
+            Cpu = Given(nameof(Cpu)) ? Cpu : null,
+            Machine = Machine,
+            Notes = Notes,
+        };
+        HostMemory.Warn(this, changes.Memory);
+        if (ShouldProcess(vm.Name, "Change the definition"))
+        {
+            vm.Client.Update(vm.Id, changes, Token);
+            if (PassThru)
+            {
+                WriteNow(vm);
+            }
+        }
+    });
+
+    private bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
+}

@@ -1,0 +1,56 @@
+using System.Collections.Generic;
+using Strato.Client;
+
+namespace Strato.PowerShell;
+
+/// <summary>A cmdlet that works on VMs, each given by its object, its name, or a wildcard.</summary>
+/// <remarks>The parameters stand in the classes below: action cmdlets call them Name and VM, device cmdlets VMName and VM.</remarks>
+public abstract class VmSelectingCmdlet : StratoCmdlet
+{
+    internal const string NameSet = "Name";
+    internal const string VMNameSet = "VMName";
+    internal const string VMSet = "VM";
+
+    private protected abstract IReadOnlyList<string>? Names { get; }
+
+    private protected abstract IReadOnlyList<Vm>? Objects { get; }
+
+    protected override void ProcessRecord()
+    {
+        foreach (VmTarget vm in Targets())
+        {
+            Process(vm);
+        }
+    }
+
+    /// <summary>The work for one VM, on the pipeline's thread.</summary>
+    private protected abstract void Process(VmTarget vm);
+
+    private protected IEnumerable<VmTarget> Targets()
+    {
+        foreach (Vm vm in Objects ?? [])
+        {
+            yield return VmTarget.Of(vm);
+        }
+
+        foreach (string name in Names ?? [])
+        {
+            IReadOnlyList<VmDefinition> found = Try(name, () => VmTarget.Find(Client, name)) ?? [];
+            foreach (VmTarget vm in VmTarget.Of(Client, found))
+            {
+                yield return vm;
+            }
+        }
+    }
+
+    private protected void Write(VmTarget vm, VmInfo info) => WriteObject(new Vm(vm.Client, info));
+
+    /// <summary>Emits the VM as it is now.</summary>
+    private protected void WriteNow(VmTarget vm)
+    {
+        if (Try(vm.Name, () => vm.Client.Snapshot(vm.Id, Token)) is { } info)
+        {
+            Write(vm, info);
+        }
+    }
+}

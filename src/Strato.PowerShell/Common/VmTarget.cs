@@ -1,0 +1,29 @@
+using System.Collections.Generic;
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell;
+
+/// <summary>One VM that a cmdlet works on.</summary>
+/// <param name="Client">The store it is in: that of the object, else that of the environment.</param>
+/// <param name="Id">Its id in that store.</param>
+/// <param name="Name">Its name, for messages.</param>
+internal sealed record VmTarget(StratoClient Client, string Id, string Name)
+{
+    public static VmTarget Of(Vm vm) => new(vm.Client, vm.Id, vm.Name);
+
+    public static IEnumerable<VmTarget> Of(StratoClient client, IEnumerable<VmDefinition> definitions)
+    {
+        foreach (VmDefinition definition in definitions)
+        {
+            yield return new VmTarget(client, definition.Id, definition.Name);
+        }
+    }
+
+    /// <summary>The VMs of that name. A wildcard that matches none is silent; a name that no VM has is the error <c>VmNotFound</c>.</summary>
+    public static IReadOnlyList<VmDefinition> Find(StratoClient client, string name)
+    {
+        IReadOnlyList<VmDefinition> found = client.Find(name);
+        return found.Count > 0 || WildcardPattern.ContainsWildcardCharacters(name) ? found : [client.Get(name)];
+    }
+}

@@ -1,0 +1,78 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+
+namespace Strato.PowerShell;
+
+/// <summary>What the completers share.</summary>
+internal static class Completion
+{
+    /// <summary>Whether the value begins with what was typed, which may begin with a quote.</summary>
+    public static bool Matches(string value, string? typed) =>
+        value.StartsWith((typed ?? "").Trim('\'', '"'), StringComparison.OrdinalIgnoreCase);
+
+    public static CompletionResult Result(string value, string tip) => new(Quote(value), value, CompletionResultType.ParameterValue, tip);
+
+    /// <summary>As it has to be typed: quoted when it has characters that mean something to PowerShell.</summary>
+    internal static string Quote(string value)
+    {
+        // In an argument these are plain; a dash, @, # or a digit at the front could mean something else.
+        bool plain = value.Length > 0 && (char.IsLetter(value[0]) || value[0] is '_' or '/');
+        foreach (char c in value)
+        {
+            plain &= char.IsLetterOrDigit(c) || c is '-' or '_' or '.' or '/';
+        }
+
+        return plain ? value : $"'{value.Replace("'", "''", StringComparison.Ordinal)}'";
+    }
+}
+
+/// <summary>Completes from a fixed list.</summary>
+public abstract class ListCompleter : IArgumentCompleter
+{
+    private protected abstract IReadOnlyList<(string Value, string Tip)> Values { get; }
+
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        foreach ((string value, string tip) in Values)
+        {
+            if (Completion.Matches(value, wordToComplete))
+            {
+                yield return Completion.Result(value, tip);
+            }
+        }
+    }
+}
+
+/// <summary>Completes machine types.</summary>
+public sealed class MachineCompleter : ListCompleter
+{
+    private protected override IReadOnlyList<(string Value, string Tip)> Values =>
+        [("microvm", "Smallest machine: virtio-mmio devices, serial console, quick to start.")];
+}
+
+/// <summary>Completes QMP commands.</summary>
+public sealed class QmpCommandCompleter : ListCompleter
+{
+    private protected override IReadOnlyList<(string Value, string Tip)> Values =>
+    [
+        ("cont", "Let the virtual CPUs go on."),
+        ("query-block", "The disks."),
+        ("query-commands", "All commands the engine knows."),
+        ("query-cpus", "The virtual CPUs and their threads."),
+        ("query-events", "All events the engine can send."),
+        ("query-hotpluggable-cpus", "CPU slots."),
+        ("query-kvm", "Whether KVM is used."),
+        ("query-machines", "Machine types."),
+        ("query-name", "The VM's name."),
+        ("query-status", "The run state."),
+        ("query-version", "The engine's version."),
+        ("quit", "End the engine at once."),
+        ("stop", "Hold the virtual CPUs."),
+        ("system_powerdown", "Ask the guest to power down."),
+        ("system_reset", "Reset the machine."),
+    ];
+}

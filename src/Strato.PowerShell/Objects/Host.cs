@@ -1,0 +1,78 @@
+using Strato.Client;
+
+namespace Strato;
+
+/// <summary>What this host offers to VMs, as it was at one moment.</summary>
+public sealed class Host
+{
+    private readonly StratoClient _client;
+    private HostInfo _info;
+
+    internal Host(StratoClient client, HostInfo info)
+    {
+        _client = client;
+        _info = info;
+    }
+
+    /// <summary>Host name.</summary>
+    public string Name => _info.Name;
+
+    /// <summary>usable, emulated, no-permission, absent, or unknown.</summary>
+    public string Kvm => _info.Kvm;
+
+    /// <summary>Why.</summary>
+    public string KvmReason => _info.KvmReason;
+
+    /// <summary>What to do about it; null when KVM is usable.</summary>
+    public string? KvmRemedy => _info.KvmRemedy;
+
+    /// <summary>KVM's API version, or null.</summary>
+    public int? KvmApiVersion => _info.KvmApiVersion;
+
+    /// <summary>Million instructions per second of the probe's loop, or null.</summary>
+    public double? KvmMips => _info.KvmMips;
+
+    /// <summary>Microseconds from the engine's start to its first KVM_RUN, or null.</summary>
+    public long? FirstRunMicroseconds => _info.FirstRunMicroseconds;
+
+    /// <summary>CPU model.</summary>
+    public string CpuModel => _info.CpuModel;
+
+    /// <summary>Logical CPUs online.</summary>
+    public int CpuCount => _info.CpuCount;
+
+    /// <summary>Bytes.</summary>
+    public long MemoryTotal => _info.MemoryTotal;
+
+    /// <summary>Bytes that could be given out without swapping.</summary>
+    public long MemoryAvailable => _info.MemoryAvailable;
+
+    /// <summary>Bytes of one huge page; zero if the kernel has none.</summary>
+    public long HugePageSize => _info.HugePageSize;
+
+    /// <summary>Huge pages set aside.</summary>
+    public long HugePagesTotal => _info.HugePagesTotal;
+
+    /// <summary>Of those, unused.</summary>
+    public long HugePagesFree => _info.HugePagesFree;
+
+    /// <summary>always, madvise, never, or empty.</summary>
+    public string TransparentHugePages => _info.TransparentHugePages;
+
+    /// <summary>Kernel release.</summary>
+    public string KernelRelease => _info.KernelRelease;
+
+    /// <summary>The engine that would be used, or null.</summary>
+    public string? EnginePath => _info.EnginePath;
+
+    /// <summary>Where VM definitions are.</summary>
+    public string StateRoot => _info.StateRoot;
+
+    /// <summary>Where running VMs have their sockets.</summary>
+    public string RuntimeRoot => _info.RuntimeRoot;
+
+    /// <summary>Asks again.</summary>
+    public void Refresh() => _info = _client.GetHost();
+
+    public override string ToString() => Name;
+}

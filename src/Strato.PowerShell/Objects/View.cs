@@ -1,0 +1,53 @@
+using System;
+using System.Globalization;
+using Strato.Client;
+
+namespace Strato;
+
+/// <summary>How the module's views (Strato.Format.ps1xml) write values; objects carry plain numbers.</summary>
+public static class View
+{
+    private const string Escape = "\u001b[";
+
+    /// <summary>Bytes as people say them: <c>512 MB</c>, <c>1.5 GB</c>; units as PowerShell's, 1 MB = 1,048,576.</summary>
+    public static string Size(long? bytes)
+    {
+        if (bytes is not long value)
+        {
+            return "";
+        }
+
+        ReadOnlySpan<string> units = ["B", "KB", "MB", "GB", "TB", "PB"];
+        double size = value;
+        int unit = 0;
+        while (size >= 1024 && unit < units.Length - 1)
+        {
+            size /= 1024;
+            unit++;
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{size:0.#} {units[unit]}");
+    }
+
+    /// <summary>Seconds as <c>hh:mm:ss</c>, with days before it when there are any.</summary>
+    public static string Duration(double seconds)
+    {
+        TimeSpan time = TimeSpan.FromSeconds(Math.Floor(seconds));
+        return time.ToString(time.Days > 0 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>A VM's state in its colour. PowerShell removes the colour where the terminal or $PSStyle wants none.</summary>
+    public static string State(string state) => state switch
+    {
+        VmState.Running => Colour(state, 32),
+        VmState.Paused or VmState.Starting => Colour(state, 33),
+        VmState.Failed or VmState.Unresponsive or VmState.Halted => Colour(state, 31),
+        _ => state,
+    };
+
+    /// <summary>KVM's verdict in its colour.</summary>
+    public static string Kvm(string verdict) => Colour(verdict, verdict == "usable" ? 32 : 31);
+
+    private static string Colour(string text, int colour) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Escape}{colour}m{text}{Escape}0m");
+}

@@ -1,0 +1,99 @@
+using System;
+using System.ComponentModel;
+using System.Linq;
+using Strato.Client;
+using Strato.PowerShell;
+
+namespace Strato;
+
+/// <summary>A VM as it was at one moment. <see cref="Refresh"/> asks again; no property does.</summary>
+/// <remarks>Texts and plain numbers only, so that the object says the same as JSON, as CSV and on the other side of a remote session.</remarks>
+[TypeConverter(typeof(VmConverter))]
+public sealed class Vm
+{
+    private VmInfo _info;
+
+    internal Vm(StratoClient client, VmInfo info)
+    {
+        Client = client;
+        _info = info;
+    }
+
+    /// <summary>The store the VM is in.</summary>
+    internal StratoClient Client { get; }
+
+    /// <summary>Unique in its store, without regard to case.</summary>
+    public string Name => _info.Name;
+
+    /// <summary>Eight characters that never change.</summary>
+    public string Id => _info.Id;
+
+    /// <summary>Stopped, Starting, Running, Paused, Halted, Failed or Unresponsive.</summary>
+    public string State => _info.State;
+
+    /// <summary>One short text about the state.</summary>
+    public string Status => _info.Status;
+
+    /// <summary>Why the VM is in this state, where that is not plain; else null.</summary>
+    public string? StateReason => _info.StateReason;
+
+    /// <summary>Process id of the engine, or null.</summary>
+    public int? ProcessId => _info.ProcessId;
+
+    /// <summary>Seconds since the engine was started; zero when it isn't.</summary>
+    public double Uptime => Math.Round(_info.Uptime.TotalSeconds, 3);
+
+    /// <summary>Percent of the VM's own virtual CPUs in use, or null.</summary>
+    public int? CpuUsage => _info.CpuUsage;
+
+    /// <summary>Bytes of RAM the running VM has; zero when it isn't running.</summary>
+    public long MemoryAssigned => _info.MemoryAssigned;
+
+    /// <summary>Bytes of host memory that the engine occupies; zero when it isn't running.</summary>
+    public long MemoryResident => _info.MemoryResident;
+
+    /// <summary>Bytes of RAM the VM is defined with.</summary>
+    public long Memory => _info.Memory;
+
+    /// <summary>Number of virtual CPUs the VM is defined with.</summary>
+    public int Cpu => _info.Cpu;
+
+    /// <summary>Machine type.</summary>
+    public string Machine => _info.Machine;
+
+    /// <summary>Path of the kernel image.</summary>
+    public string Kernel => _info.Kernel;
+
+    /// <summary>Path of the initial RAM disk, or null.</summary>
+    public string? Initrd => _info.Initrd;
+
+    /// <summary>Kernel command line.</summary>
+    public string CommandLine => _info.CommandLine;
+
+    /// <summary>Disks in the order the guest sees them.</summary>
+    public Drive[] Drives => [.. _info.Drives.Select(drive => new Drive(VmTarget.Of(this), drive))];
+
+    /// <summary>Free text.</summary>
+    public string Notes => _info.Notes;
+
+    /// <summary>When the VM was made, local time.</summary>
+    public DateTime Created => _info.Created.LocalDateTime;
+
+    /// <summary>The engine's log.</summary>
+    public string LogPath => _info.LogPath;
+
+    /// <summary>All console output since the last start.</summary>
+    public string ConsoleLogPath => _info.ConsoleLogPath;
+
+    /// <summary>The engine's QMP socket.</summary>
+    public string QmpPath => _info.QmpPath;
+
+    /// <summary>Folder of the definition and the logs.</summary>
+    public string Path => System.IO.Path.GetDirectoryName(_info.LogPath) ?? "";
+
+    /// <summary>Asks for the state of now.</summary>
+    public void Refresh() => _info = Client.Snapshot(Id);
+
+    /// <summary>The name, so that a VM can stand where a name is expected.</summary>
+    public override string ToString() => Name;
+}
