@@ -205,6 +205,6 @@ internal sealed class BlockDevice : VirtioDevice
         SetConfiguration(0, configuration);
     }
 
-    /// <summary>struct virtio_blk_outhdr.</summary>
-    private readonly record struct RequestHeader(uint Type, uint Reserved, ulong Sector);
+    /// <summary>struct virtio_blk_outhdr, without padding.</summary>
+    internal readonly record struct RequestHeader(uint Type, uint Reserved, ulong Sector);
 }
