@@ -32,7 +32,8 @@ internal sealed class ConsoleRing
             throw new ArgumentOutOfRangeException(nameof(capacity), capacity, "a power of two is needed");
         }
 
-        _bytes = new byte[capacity];
+        // Bytes that were never written are never read either.
+        _bytes = GC.AllocateUninitializedArray<byte>(capacity);
     }
 
     /// <summary>Bytes it holds at most.</summary>

@@ -20,8 +20,8 @@ internal sealed class StdioBackend : ICharBackend
     private readonly TerminalMode? _mode;
     private readonly DescriptorWatch? _outWatch;
     private readonly StreamOutput? _output;
-    private readonly Action _resume;
     private DescriptorWatch? _inWatch;
+    private InputQueue? _queue;
     private StreamInput? _input;
     private bool _outBroken;
     private bool _disposed;
@@ -31,7 +31,6 @@ internal sealed class StdioBackend : ICharBackend
     public StdioBackend(EventLoop loop, bool signals = false)
     {
         _loop = loop;
-        _resume = () => _input?.Resume();
         _feed = new OutputFeed(loop, RingSize, Drain);
 
         // A pipe whose reader ends must end the output, not the engine.
@@ -63,14 +62,15 @@ internal sealed class StdioBackend : ICharBackend
     {
         if (_in is not null)
         {
-            _input = new StreamInput(_loop, _in.Fd, frontend, () => _inWatch?.Dispose());
+            _queue = new InputQueue(_loop, frontend);
+            _input = new StreamInput(_loop, _in.Fd, _queue) { WhenEnded = () => _inWatch?.Dispose() };
             _inWatch = new DescriptorWatch(_loop, _in.Fd, _ => _input.Ready());
         }
     }
 
     public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
 
-    public void ResumeInput() => _loop.Post(_resume);
+    public void ResumeInput() => _queue?.PostResume();
 
     public void Flush(TimeSpan limit) =>
         _output?.Flush(Deadline.After(limit));

@@ -15,25 +15,31 @@ internal sealed class StreamInput
 
     private readonly EventLoop _loop;
     private readonly int _fd;
-    private readonly ICharFrontend _frontend;
-    private readonly Action _ended;
+    private readonly InputQueue _queue;
+    private readonly bool _isPty;
     private readonly Action _resume;
     private readonly byte[] _buffer = new byte[1024];
     private bool _readable;
-    private bool _stopped;
 
     /// <param name="loop">The loop that calls.</param>
     /// <param name="fd">The source; non-blocking, or one that never blocks. It stays the caller's.</param>
-    /// <param name="frontend">Receives what is read.</param>
-    /// <param name="ended">Called once, at the source's end or when reading fails.</param>
-    public StreamInput(EventLoop loop, int fd, ICharFrontend frontend, Action ended)
+    /// <param name="queue">Where it waits for its turn; it enters here.</param>
+    /// <param name="isPty">Whether it is a pty's master, which fails with EIO while nobody has the other side open, and goes on later.</param>
+    public StreamInput(EventLoop loop, int fd, InputQueue queue, bool isPty = false)
     {
         _loop = loop;
         _fd = fd;
-        _frontend = frontend;
-        _ended = ended;
+        _queue = queue;
+        _isPty = isPty;
         _resume = Resume;
+        queue.Enter(this);
     }
+
+    /// <summary>Whether the source has come to its end, or reading failed, or was stopped.</summary>
+    public bool Ended { get; private set; }
+
+    /// <summary>Called on the loop's thread when the source has ended; not when it was stopped.</summary>
+    public Action? WhenEnded { get; set; }
 
     /// <summary>There may be something to read.</summary>
     public void Ready()
@@ -45,7 +51,7 @@ internal sealed class StreamInput
     /// <summary>There may be room.</summary>
     public void Resume()
     {
-        for (int round = 0; _readable && !_stopped; round++)
+        for (int round = 0; _readable && !Ended; round++)
         {
             if (round == RoundsPerTurn)
             {
@@ -53,7 +59,7 @@ internal sealed class StreamInput
                 return;
             }
 
-            int room = Math.Min(_frontend.Room, _buffer.Length);
+            int room = Math.Min(_queue.RoomFor(this), _buffer.Length);
             if (room == 0)
             {
                 return;
@@ -62,20 +68,29 @@ internal sealed class StreamInput
             nint count = Libc.Read(_fd, _buffer.AsSpan(0, room));
             if (count > 0)
             {
-                _frontend.Receive(_buffer.AsSpan(0, (int)count));
+                _queue.Receive(_buffer.AsSpan(0, (int)count));
+                continue;
             }
-            else if (count < 0 && Errno.Last == Errno.EAGAIN)
+
+            int errno = count < 0 ? Errno.Last : 0;
+            if (errno == Errno.EAGAIN || (errno == Errno.EIO && _isPty))
             {
                 _readable = false;
+                return;
             }
-            else
-            {
-                Stop();
-                _ended();
-            }
+
+            Stop();
+            WhenEnded?.Invoke();
         }
     }
 
     /// <summary>Reads no more: the descriptor is about to be closed.</summary>
-    public void Stop() => _stopped = true;
+    public void Stop()
+    {
+        if (!Ended)
+        {
+            Ended = true;
+            _queue.Leave(this);
+        }
+    }
 }

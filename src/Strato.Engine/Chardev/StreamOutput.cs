@@ -37,6 +37,14 @@ internal sealed class StreamOutput(ConsoleRing ring, DescriptorWatch watch, bool
     /// <summary>The descriptor may be writable again.</summary>
     public OutputState Writable() => State == OutputState.Blocked ? Write() : State;
 
+    /// <summary>Drops what has not been written, and begins anew: the peer went, and another may come.</summary>
+    public void Restart()
+    {
+        _position = ring.End;
+        State = OutputState.Idle;
+        watch.WatchWrites(false);
+    }
+
     /// <summary>Writes all there is, waiting for the peer until <paramref name="deadline"/>.</summary>
     public void Flush(Deadline deadline)
     {
@@ -44,12 +52,11 @@ internal sealed class StreamOutput(ConsoleRing ring, DescriptorWatch watch, bool
         {
             if (Write() == OutputState.Blocked)
             {
-                if (deadline.HasPassed)
+                PollEvents events = Libc.Poll(watch.Fd, PollEvents.Out, deadline.MillisecondsLeft);
+                if (deadline.HasPassed || (events & (PollEvents.HangUp | PollEvents.Error)) != 0)
                 {
                     return;
                 }
-
-                _ = Libc.Poll(watch.Fd, PollEvents.Out, deadline.MillisecondsLeft);
             }
         }
     }

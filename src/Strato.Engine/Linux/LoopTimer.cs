@@ -21,6 +21,12 @@ internal sealed unsafe class LoopTimer : IDisposable
     /// <summary>(Re)starts the timer; it fires once. Zero stops it.</summary>
     public void Set(TimeSpan delay)
     {
+        // Once closed, the descriptor's number may be another's.
+        if (_timer.IsClosed)
+        {
+            return;
+        }
+
         long nanoseconds = delay.Ticks * 100;
         Libc.itimerspec value = new()
         {
@@ -31,8 +37,11 @@ internal sealed unsafe class LoopTimer : IDisposable
 
     public void Dispose()
     {
-        _loop.Remove(_timer.Value);
-        _timer.Dispose();
+        if (!_timer.IsClosed)
+        {
+            _loop.Remove(_timer.Value);
+            _timer.Dispose();
+        }
     }
 
     private void OnReady(EpollEvents events)

@@ -16,6 +16,7 @@ internal static unsafe partial class Libc
     internal const int SHUT_RD = 0;
     internal const int SHUT_WR = 1;
     internal const int SHUT_RDWR = 2;
+    internal const int MSG_PEEK = 0x2;
     internal const int MSG_DONTWAIT = 0x40;
     internal const int MSG_NOSIGNAL = 0x4000;
 
@@ -122,14 +123,19 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>recv(2); 0 at the stream's end; -1 with errno on failure (EAGAIN: nothing there now).</summary>
-    internal static nint Receive(int fd, Span<byte> buffer)
+    internal static nint Receive(int fd, Span<byte> buffer) => Receive(fd, buffer, 0);
+
+    /// <summary>recv(2) that leaves the bytes where they are.</summary>
+    internal static nint Peek(int fd, Span<byte> buffer) => Receive(fd, buffer, MSG_PEEK);
+
+    private static nint Receive(int fd, Span<byte> buffer, int flags)
     {
         fixed (byte* pointer = buffer)
         {
             nint count;
             do
             {
-                count = recv(fd, pointer, (nuint)buffer.Length, 0);
+                count = recv(fd, pointer, (nuint)buffer.Length, flags);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
