@@ -111,5 +111,9 @@ internal sealed class ConsoleClient : IDisposable
         }
 
         _server.Serve(this, request);
+        if (_peer.Finished)
+        {
+            Close();
+        }
     }
 }

@@ -22,7 +22,7 @@ internal sealed class StandardStream : IDisposable
         IsSocket = isSocket;
     }
 
-    /// <summary>0 or 1.</summary>
+    /// <summary>The descriptor as the process was given it.</summary>
     public int Number { get; }
 
     /// <summary>The descriptor to use.</summary>

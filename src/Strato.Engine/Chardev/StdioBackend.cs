@@ -28,18 +28,20 @@ internal sealed class StdioBackend : ICharBackend
 
     /// <param name="loop">The main loop.</param>
     /// <param name="signals">Whether keys such as Ctrl-C signal the engine and don't reach the guest.</param>
-    public StdioBackend(EventLoop loop, bool signals = false)
+    /// <param name="input">Descriptor of standard input.</param>
+    /// <param name="output">Descriptor of standard output.</param>
+    public StdioBackend(EventLoop loop, bool signals = false, int input = 0, int output = 1)
     {
         _loop = loop;
         _feed = new OutputFeed(loop, RingSize, Drain);
 
         // A pipe whose reader ends must end the output, not the engine.
         Libc.IgnoreSignal(Libc.SIGPIPE);
-        _in = StandardStream.TryOpen(0, output: false);
-        _out = StandardStream.TryOpen(1, output: true);
-        if (_in is not null && Libc.isatty(0) == 1)
+        _in = StandardStream.TryOpen(input, output: false);
+        _out = StandardStream.TryOpen(output, output: true);
+        if (_in is not null && Libc.isatty(input) == 1)
         {
-            _mode = TerminalMode.TryMakeRaw(0, signals);
+            _mode = TerminalMode.TryMakeRaw(input, signals);
             if (_mode is null)
             {
                 // Reading a terminal from its background would stop the engine (SIGTTIN).

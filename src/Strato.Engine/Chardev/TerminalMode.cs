@@ -34,8 +34,10 @@ internal sealed class TerminalMode : IDisposable
             return null;
         }
 
-        // A background process that sets the mode of its terminal is stopped (SIGTTOU), and the guest with it.
-        if (Libc.tcgetpgrp(fd) != Libc.getpgrp())
+        // A background process that sets the mode of its controlling terminal is stopped (SIGTTOU), and the guest with it.
+        // Of a terminal that isn't the controlling one the foreground can't be asked (-1), and there nobody is stopped.
+        int foreground = Libc.tcgetpgrp(fd);
+        if (foreground >= 0 && foreground != Libc.getpgrp())
         {
             return null;
         }
