@@ -4,6 +4,7 @@ using Strato.Engine.Diagnostics;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
+using Strato.Engine.Qmp;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -26,6 +27,12 @@ internal static class EngineRun
         using ICharBackend? serial = SerialBackends.Create(loop, configuration.Serial);
         using MicroVm board = new(kvm, configuration, loop, serial);
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
+        using QmpServer qmp = new(loop, machine);
+        foreach (string socket in configuration.QmpSockets)
+        {
+            qmp.Listen(socket);
+        }
+
         using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
         if (!configuration.StartPaused)
         {
