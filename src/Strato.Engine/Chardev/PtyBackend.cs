@@ -1,11 +1,10 @@
 using System;
-using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
 namespace Strato.Engine.Chardev;
 
-/// <summary>A new pseudo-terminal, raw, whose path is logged. Output while nobody has it open is dropped.</summary>
+/// <summary>A new pseudo-terminal, raw; its path is in <see cref="Name"/>, which is logged. Output while nobody has it open is dropped.</summary>
 /// <remarks>
 /// The engine keeps only the master, so that it can tell whether anybody has the other side open: the master is then not
 /// hung up. Linux gives no event when somebody opens it, so this is looked at before each write. The watch is edge
@@ -56,7 +55,6 @@ internal sealed class PtyBackend : ICharBackend
         _feed = new OutputFeed(loop, RingSize, Drain);
         _watch = new DescriptorWatch(loop, _master.Value, OnEvents);
         _output = new StreamOutput(_feed.Ring, _watch, isSocket: false, 0);
-        Log.Info("serial", $"the serial port is at {Path}");
     }
 
     /// <summary>Path of the terminal, such as <c>/dev/pts/3</c>.</summary>

@@ -24,7 +24,7 @@ internal static class EngineRun
         using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
         using KvmSystem kvm = OpenKvm();
         WarnOfMemory(configuration.Memory);
-        using ICharBackend? serial = SerialBackends.Create(loop, configuration.Serial);
+        using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
         using QmpServer qmp = new(loop, machine);

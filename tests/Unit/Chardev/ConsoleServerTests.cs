@@ -323,10 +323,8 @@ public sealed class ConsoleServerTests : IDisposable
             held++;
         }
 
-        for (int i = 0; i < ConsoleBackend.RingSize; i++)
-        {
-            Assert.Equal(ByteAt(Total - 1 - i), got[got.Length - 1 - i]);
-        }
+        byte[] end = [.. Enumerable.Range(Total - ConsoleBackend.RingSize, ConsoleBackend.RingSize).Select(i => ByteAt(i))];
+        Assert.True(got.AsSpan(got.Length - end.Length).SequenceEqual(end), "the last MiB is whole");
 
         Assert.InRange(got.Length - held, ConsoleBackend.RingSize, ConsoleBackend.RingSize + (64 * 1024));
 

@@ -368,7 +368,7 @@ public class Serial16550Tests
     {
         Random random = new(1);
         byte[] data = new byte[8];
-        for (int i = 0; i < 200_000; i++)
+        for (int i = 0; i < 50_000; i++)
         {
             int length = 1 << random.Next(4);
             random.NextBytes(data);
