@@ -14,11 +14,14 @@ internal ref struct JsonCursor
 
     private readonly List<string> _path = [];
     private readonly List<HashSet<string>> _seen = [];
+    private readonly ReadOnlySpan<byte> _text;
     private Utf8JsonReader _reader;
 
     public JsonCursor(ReadOnlySpan<byte> utf8)
     {
-        _reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+        // To the reader more could follow: so it tells a text that ends early (no token) from one that is wrong (exception).
+        _text = utf8;
+        _reader = new Utf8JsonReader(utf8, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = MaxDepth }));
     }
 
     /// <summary>The path of the value that is read, without the document's root.</summary>
@@ -104,7 +107,7 @@ internal ref struct JsonCursor
     /// <summary>Takes the end of the document.</summary>
     public void End()
     {
-        // At the end of a whole document Read returns false, and throws at whatever else stands there.
+        // Behind a whole document the reader finds nothing, and throws at whatever stands there but white space.
         _ = TryRead();
     }
 
@@ -153,8 +156,9 @@ internal ref struct JsonCursor
     {
         if (!TryRead())
         {
-            // A whole document was read before; no caller reads on.
-            throw new UserErrorException("InvalidJson", "The JSON ends early.", Path);
+            int line = _text.Count((byte)'\n') + 1;
+            int column = _text.Length - _text.LastIndexOf((byte)'\n');
+            throw new UserErrorException("InvalidJson", $"The JSON ends early, at line {line}, column {column}.", Path);
         }
     }
 
@@ -170,19 +174,11 @@ internal ref struct JsonCursor
             string reason = e.Message;
             int cut = reason.IndexOf(" LineNumber:", StringComparison.Ordinal);
             reason = cut < 0 ? reason : reason[..cut];
-            bool early = _reader.BytesConsumed >= 0 && IsEarlyEnd(reason);
-            string what = early ? "The JSON ends early" : "The JSON is not valid";
             throw new UserErrorException(
                 "InvalidJson",
-                $"{what}, at line {(e.LineNumber ?? 0) + 1}, column {(e.BytePositionInLine ?? 0) + 1}: {reason}",
+                $"The JSON is not valid, at line {(e.LineNumber ?? 0) + 1}, column {(e.BytePositionInLine ?? 0) + 1}: {reason}",
                 Path,
                 e);
         }
     }
-
-    // The reader has no code for it, but all of its messages about a missing rest say one of these.
-    private static bool IsEarlyEnd(string reason) =>
-        reason.Contains("end of data", StringComparison.OrdinalIgnoreCase)
-        || reason.Contains("does not contain any JSON tokens", StringComparison.OrdinalIgnoreCase)
-        || reason.Contains("Expected depth to be zero", StringComparison.OrdinalIgnoreCase);
 }
