@@ -24,15 +24,15 @@ internal static class Daemon
     }
 
     /// <summary>Starts the engine in the background and waits until its machine runs.</summary>
-    /// <returns>The parent's exit code: 0 when the machine runs.</returns>
     /// <exception cref="UserErrorException">What the engine in the background reported.</exception>
-    public static int Launch(string[] args)
+    public static void Launch(string[] args)
     {
         Libc.CreatePipe(out FileDescriptor read, out FileDescriptor write);
         using FileDescriptor reader = read;
+        int child;
         using (write)
         {
-            _ = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], ChildEnvironment(), write.Value, ChildReadyDescriptor);
+            child = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], ChildEnvironment(), write.Value, ChildReadyDescriptor);
         }
 
         Span<byte> buffer = stackalloc byte[4096];
@@ -46,9 +46,11 @@ internal static class Daemon
         ReadOnlySpan<byte> line = buffer[..length];
         if (line.SequenceEqual("ok\n"u8))
         {
-            return 0;
+            return;
         }
 
+        // When the error is told, nothing is left of the attempt.
+        Libc.WaitChild(child);
         throw length > 0
             ? UserErrorException.FromJsonLine(line)
             : new UserErrorException("EngineDied", "The engine in the background ended before its machine ran, and said nothing.", "-daemonize");

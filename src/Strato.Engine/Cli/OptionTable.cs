@@ -33,8 +33,8 @@ internal static class OptionTable
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
         new("-machine", "[type=]microvm[,dump-guest-core=on|off]", "Machine type, and whether guest memory is part of a core dump (on).", SetMachine),
-        new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", (o, v) => o.Configuration.Kernel = Path(v, "kernel", "-kernel")),
-        new("-initrd", "PATH", "Initial RAM disk.", (o, v) => o.Configuration.Initrd = Path(v, "initrd", "-initrd")),
+        new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
+        new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
         new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
         new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
@@ -120,10 +120,23 @@ internal static class OptionTable
         parts.End();
     }
 
+    private static void SetKernel(Options options, string value)
+    {
+        options.Configuration.Kernel = Path(value, "kernel", "-kernel");
+        options.Configuration.KernelWhere = "-kernel";
+    }
+
+    private static void SetInitrd(Options options, string value)
+    {
+        options.Configuration.Initrd = Path(value, "initrd", "-initrd");
+        options.Configuration.InitrdWhere = "-initrd";
+    }
+
     private static void SetCommandLine(Options options, string value)
     {
         ConfigurationLimits.CheckCommandLine(value, "-append");
         options.Configuration.CommandLine = value;
+        options.Configuration.CommandLineWhere = "-append";
     }
 
     private static void SetCpus(Options options, string value)

@@ -47,7 +47,9 @@ internal static class Program
         {
             if (options.Configuration.Daemonize && !inBackground)
             {
-                return Daemon.Launch(args);
+                Daemon.Launch(args);
+                ready.Succeed();
+                return 0;
             }
 
             LogFile.Open(options.Configuration.LogFile);

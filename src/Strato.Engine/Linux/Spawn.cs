@@ -72,6 +72,18 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>Waits until a child has ended, however it does.</summary>
+    internal static void WaitChild(int pid)
+    {
+        int status;
+        while (waitpid(pid, &status, 0) < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR)
+        {
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int waitpid(int pid, int* status, int options);
+
     [LibraryImport("libc")]
     private static partial int posix_spawn(
         int* pid, byte* path, posix_spawn_file_actions_t* actions, posix_spawnattr_t* attributes, byte** argv, byte** envp);

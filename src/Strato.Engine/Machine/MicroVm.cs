@@ -192,9 +192,10 @@ internal sealed class MicroVm : IDisposable
     {
         BootRequest request = new()
         {
-            Kernel = Own(ImageFile.Open(configuration.Kernel!, ImageRole.Kernel, "-kernel")),
-            Initrd = configuration.Initrd is { } initrd ? Own(ImageFile.Open(initrd, ImageRole.Initrd, "-initrd")) : null,
+            Kernel = Own(ImageFile.Open(configuration.Kernel!, ImageRole.Kernel, configuration.KernelWhere)),
+            Initrd = configuration.Initrd is { } initrd ? Own(ImageFile.Open(initrd, ImageRole.Initrd, configuration.InitrdWhere)) : null,
             CommandLine = configuration.CommandLine,
+            CommandLineWhere = configuration.CommandLineWhere,
             Topology = new CpuTopology(configuration.Cpus, 1, 1),
             VirtioSlots = new int[configuration.Drives.Count],
             HasSerial = hasSerial,

@@ -63,13 +63,16 @@ public static class ConfigurationReader
             {
                 case "kernel_image_path":
                     configuration.Kernel = Path(ref cursor, "kernel");
+                    configuration.KernelWhere = cursor.Path;
                     break;
                 case "boot_args":
                     configuration.CommandLine = cursor.GetString();
+                    configuration.CommandLineWhere = cursor.Path;
                     ConfigurationLimits.CheckCommandLine(configuration.CommandLine, cursor.Path);
                     break;
                 case "initrd_fs_path":
                     configuration.Initrd = Path(ref cursor, "initrd");
+                    configuration.InitrdWhere = cursor.Path;
                     break;
                 default:
                     throw cursor.UnknownField(field, BootFields);

@@ -21,11 +21,20 @@ public sealed class VmConfiguration
     /// <summary>Path of the kernel: a bzImage or an ELF vmlinux.</summary>
     public string? Kernel { get; set; }
 
+    /// <summary>The option or JSON path that gave <see cref="Kernel"/>, for errors.</summary>
+    public string KernelWhere { get; set; } = "-kernel";
+
     /// <summary>Path of the initial RAM disk; null for none.</summary>
     public string? Initrd { get; set; }
 
+    /// <summary>The option or JSON path that gave <see cref="Initrd"/>, for errors.</summary>
+    public string InitrdWhere { get; set; } = "-initrd";
+
     /// <summary>The kernel's command line, its words joined by single spaces; empty for none.</summary>
     public string CommandLine { get; set; } = "";
+
+    /// <summary>The option or JSON path that gave <see cref="CommandLine"/>, for errors.</summary>
+    public string CommandLineWhere { get; set; } = "-append";
 
     /// <summary>Bytes of guest memory: a multiple of 4096, 256 MiB to 512 GiB.</summary>
     public long Memory { get; set; } = ConfigurationLimits.MinMemory;

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The tests of tests/Guest with the published engine: those that any machine can run are run here, and those that boot a
+# guest in one run of the lab. Ends with "N passed, N failed, N skipped" over both.
+#   eng/guest-tests.sh [XUNIT-FILTER…]     for example -class '*.DiskTests'
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. eng/packages.sh
+. eng/dotnet.sh
+
+tests=out/build/bin/Guest/debug/Strato.Tests.Guest.dll
+results=$PWD/out/test/guest
+mkdir -p "$results"
+
+eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
+
+# Repetitions take as long as they take; the limit is only against a test that hangs.
+limit=1200
+[ "${STRATO_LONG:-0}" != 1 ] || limit=7200
+
+run() { # run NAME COMMAND…: its output here and in a file
+    local name=$1
+    shift
+    "$@" 2>&1 < /dev/null | tee "$results/$name.log"
+}
+
+run here dotnet "$tests" -noLogo -noColor -trait Where=anywhere "$@"
+run lab tests/Lab/lab --timeout $limit -- dotnet "$tests" -noLogo -noColor -trait- Where=anywhere "$@"
+
+# A run that ended without its summary (a time limit, a crash) is a failure.
+for part in here lab; do
+    grep -aoE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$results/$part.log" | tail -n 1 | grep . ||
+        echo 'Total: 1, Errors: 1, Failed: 0, Skipped: 0'
+done | awk -F'[:, ]+' '
+    { passed += $2 - $4 - $6 - $8; failed += $4 + $6; skipped += $8 }
+    END { print passed " passed, " failed " failed, " skipped " skipped"; exit failed > 0 }'

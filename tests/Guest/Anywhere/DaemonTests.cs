@@ -1,0 +1,129 @@
+using System;
+using System.Globalization;
+using System.IO;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+
+namespace Strato.Tests.Guest.Anywhere;
+
+/// <summary><c>-daemonize</c>: returns when the machine runs and QMP answers; prints what hinders it, and then nothing is left.</summary>
+[Trait("Where", "anywhere")]
+public sealed class DaemonTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private readonly string _qmp = TestHost.NewPath("qmp");
+    private readonly string _pid = TestHost.NewPath("pid");
+    private readonly string _log = TestHost.NewPath("log");
+
+    public DaemonTests()
+    {
+        TestHost.RequireEngine();
+        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+    }
+
+    [Fact]
+    public void Returns_when_qmp_answers()
+    {
+        Command.Result result = Daemonize("-kernel", Payload.Make(PayloadEnd.Halt));
+        Assert.True(result is { ExitCode: 0, Output: "", Errors: "" }, $"{result}");
+
+        // No waiting here: the socket answers at once, and the pid file is there.
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        Assert.Equal("running", qmp.Status());
+        int pid = int.Parse(File.ReadAllText(_pid), CultureInfo.InvariantCulture);
+        string[] stat = File.ReadAllText($"/proc/{pid}/stat").Split(' ');
+        Assert.Equal($"{pid}", stat[5]); // the leader of a session of its own
+        Assert.Equal("0", stat[6]);      // without a terminal
+        foreach (int descriptor in new[] { 0, 1, 2 })
+        {
+            string target = File.ResolveLinkTarget($"/proc/{pid}/fd/{descriptor}", returnFinalTarget: false)!.FullName;
+            Assert.True(target == "/dev/null" || target == _log, $"descriptor {descriptor} is {target}");
+        }
+
+        qmp.Call("quit");
+        qmp.WaitEnd();
+        WaitGone(pid);
+        Assert.False(Path.Exists(_pid), "the pid file is left");
+        Assert.False(Path.Exists(_qmp), "the socket is left");
+    }
+
+    [Theory]
+    [InlineData("-smp 255", 1, "1 to 254")]
+    [InlineData("-kernel /no/such/kernel", 1, "/no/such/kernel")]
+    [InlineData("-kernal x", 2, "-kernal")]
+    [InlineData("-drive file=/no/such/disk,id=a", 1, "/no/such/disk")]
+    [InlineData("-initrd /no/such/initrd", 1, "/no/such/initrd")]
+    [InlineData("-serial unix:/no/such/folder/s,server,nowait", 1, "/no/such/folder/s")]
+    [InlineData("-qmp unix:/no/such/folder/s,server,nowait", 1, "/no/such/folder/s")]
+    [InlineData("-config /no/such/file", 1, "/no/such/file")]
+    public void Error_is_printed_and_nothing_is_left(string words, int code, string text)
+    {
+        string[] kernel = words.StartsWith("-kernel", StringComparison.Ordinal) ? [] : ["-kernel", Payload.Make(PayloadEnd.Halt)];
+        AssertRefused(code, text, [.. kernel, .. words.Split(' ')]);
+    }
+
+    [Fact]
+    public void Readiness_pipe_is_told_too()
+    {
+        using EngineProcess parent = EngineProcess.Start(
+            "-force", "-daemonize", "-D", _log, "-kernel", Payload.Make(PayloadEnd.Halt), "-qmp", $"unix:{_qmp},server,nowait");
+        parent.WaitExit(0, Limit);
+        Assert.Equal("ok\n", parent.Ready);
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        qmp.Call("quit");
+        qmp.WaitEnd();
+    }
+
+    [Fact]
+    public void Socket_that_exists()
+    {
+        File.WriteAllText(_qmp, "mine");
+        AssertRefused(1, _qmp, "-kernel", Payload.Make(PayloadEnd.Halt));
+        Assert.Equal("mine", File.ReadAllText(_qmp));
+    }
+
+    [Fact]
+    public void Pid_file_that_exists()
+    {
+        File.WriteAllText(_pid, "1\n");
+        Command.Result result = Daemonize("-kernel", Payload.Make(PayloadEnd.Halt));
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(_pid, result.Errors, StringComparison.Ordinal);
+        Assert.Equal("1\n", File.ReadAllText(_pid));
+        Assert.False(Path.Exists(_qmp), "a socket is left");
+    }
+
+    [Fact]
+    public void Log_that_cannot_be_written()
+    {
+        Command.Result result = Command.Run(Limit, TestHost.Engine, "-force", "-daemonize", "-kernel", Payload.Make(PayloadEnd.Halt), "-D", "/no/such/log");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("/no/such/log", result.Errors, StringComparison.Ordinal);
+    }
+
+    private void AssertRefused(int code, string text, params string[] arguments)
+    {
+        bool hadQmp = Path.Exists(_qmp);
+        Command.Result result = Daemonize(arguments);
+        Assert.True(result.ExitCode == code, $"{result}");
+        Assert.Contains(text, result.Errors, StringComparison.Ordinal);
+        Assert.Equal(1, result.Errors.Split(" error ").Length - 1); // told once
+        Assert.False(Path.Exists(_pid), "a pid file is left");
+        Assert.Equal(hadQmp, Path.Exists(_qmp));
+        Assert.DoesNotContain(NothingLeft.Engines(), line => line.Contains(_pid, StringComparison.Ordinal));
+    }
+
+    private Command.Result Daemonize(params string[] arguments) =>
+        Command.Run(Limit, TestHost.Engine, ["-force", "-daemonize", "-D", _log, "-pidfile", _pid, "-qmp", $"unix:{_qmp},server,nowait", .. arguments]);
+
+    private static void WaitGone(int pid)
+    {
+        // The connection's end comes a moment before the process's.
+        DateTime end = DateTime.UtcNow + Limit;
+        while (Directory.Exists($"/proc/{pid}/task"))
+        {
+            Assert.True(DateTime.UtcNow < end, $"process {pid} is still there");
+            System.Threading.Thread.Yield();
+        }
+    }
+}

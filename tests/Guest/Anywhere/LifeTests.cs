@@ -1,0 +1,175 @@
+using System;
+using System.IO;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+
+namespace Strato.Tests.Guest.Anywhere;
+
+/// <summary>How a machine starts, pauses, resets and ends, by a payload of some bytes that runs on any KVM.</summary>
+[Trait("Where", "anywhere")]
+public sealed class LifeTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private readonly string _qmp = TestHost.NewPath("qmp");
+
+    public LifeTests()
+    {
+        TestHost.RequireEngine();
+        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+    }
+
+    [Fact]
+    public void Power_off_ends_with_0_and_an_event()
+    {
+        using EngineProcess engine = Start(PayloadEnd.PowerOff, "-S");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        Assert.Equal("prelaunch", qmp.Status());
+        Assert.Equal("", engine.Output.Text());
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, "guest-shutdown");
+        qmp.WaitEnd();
+        engine.WaitExit(0, Limit);
+        Assert.Equal("hello\n", engine.Output.Text());
+        Assert.Equal("ok\n", engine.Ready);
+        Assert.False(Path.Exists(_qmp), "the socket is left");
+    }
+
+    [Fact]
+    public void Power_off_under_no_shutdown_stays_and_a_reset_starts_anew()
+    {
+        using EngineProcess engine = Start(PayloadEnd.PowerOff, "-S", "-no-shutdown");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, "guest-shutdown");
+        Assert.Equal("shutdown", qmp.Status());
+        Assert.NotNull(qmp.Answer("cont")["error"]);
+        qmp.Call("quit");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-qmp-quit");
+        engine.WaitExit(0, Limit);
+    }
+
+    [Theory]
+    [InlineData(nameof(PayloadEnd.Reset), "guest-reset")]
+    [InlineData(nameof(PayloadEnd.TripleFault), "guest-triple-fault")]
+    public void Reset_starts_anew(string end, string reason)
+    {
+        using EngineProcess engine = Start(Enum.Parse<PayloadEnd>(end), "-S");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        qmp.Call("cont");
+        for (int i = 0; i < 5; i++)
+        {
+            AssertReason(qmp.WaitEvent("RESET"), guest: true, reason);
+        }
+
+        engine.Output.WaitFor(new Regex("^(hello\n){5}"), 0, Limit);
+        qmp.Call("quit");
+        engine.WaitExit(0, Limit);
+    }
+
+    [Theory]
+    [InlineData(nameof(PayloadEnd.Reset), "guest-reset")]
+    [InlineData(nameof(PayloadEnd.TripleFault), "guest-triple-fault")]
+    public void Reset_under_no_reboot_ends(string end, string reason)
+    {
+        using EngineProcess engine = Start(Enum.Parse<PayloadEnd>(end), "-S", "-no-reboot");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, reason);
+        engine.WaitExit(0, Limit);
+        Assert.Equal("hello\n", engine.Output.Text());
+    }
+
+    [Fact]
+    public void Failure_of_kvm_ends_with_3_or_stays_under_no_shutdown()
+    {
+        Assert.SkipUnless(TestHost.Kvm.ExitCode == 10, "needs a KVM that emulates, and gives up at an instruction that it doesn't know");
+        using (EngineProcess engine = Start(PayloadEnd.Unhandled, "-S"))
+        {
+            using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+            qmp.Call("cont");
+            AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-error");
+            engine.WaitExit(3, Limit);
+            Assert.Contains("CPU 0 at RIP 0x1000", engine.Errors.Text(), StringComparison.Ordinal);
+        }
+
+        using EngineProcess stays = Start(PayloadEnd.Unhandled, "-S", "-no-shutdown");
+        using QmpConnection second = QmpConnection.Open(_qmp, stays);
+        second.Call("cont");
+        second.WaitEvent("STOP");
+        Assert.Equal("internal-error", second.Status());
+        Assert.NotNull(second.Answer("cont")["error"]);
+        second.Call("system_reset");
+        Assert.Equal("paused", second.Status());
+        second.Call("quit");
+        stays.WaitExit(0, Limit);
+    }
+
+    [Fact]
+    public void Signal_ends_in_order()
+    {
+        using EngineProcess engine = Start(PayloadEnd.Halt);
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        engine.Output.WaitFor("hello\n", 0, Limit);
+        Command.Check("kill", "-TERM", $"{engine.Id}");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-signal");
+        engine.WaitExit(0, Limit);
+        Assert.False(Path.Exists(_qmp), "the socket is left");
+    }
+
+    [Fact]
+    public void Configuration_file_starts_a_machine_and_the_command_line_wins()
+    {
+        string path = TestHost.NewPath("vm.json");
+        JsonObject json = new()
+        {
+            ["boot-source"] = new JsonObject { ["kernel_image_path"] = Payload.Make(PayloadEnd.PowerOff, "from the file\n"), ["boot_args"] = "quiet" },
+            ["machine-config"] = new JsonObject { ["type"] = "MicroVm", ["vcpu_count"] = 200, ["mem_size"] = 268435456 },
+            ["drive"] = new JsonArray(new JsonObject { ["drive_id"] = "d", ["path_on_host"] = TestHost.NewDisk("d.img", 4096), ["read_only"] = true }),
+        };
+        File.WriteAllText(path, json.ToJsonString());
+        using EngineProcess engine = EngineProcess.Start("-force", "-config", path, "-smp", "2", "-serial", "stdio", "-S", "-qmp", $"unix:{_qmp},server,nowait");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        Assert.Equal(2, qmp.Call("query-cpus").AsArray().Count);
+        Assert.Single(qmp.Call("query-block").AsArray());
+        qmp.Call("cont");
+        engine.WaitExit(0, Limit);
+        Assert.Equal("from the file\n", engine.Output.Text());
+    }
+
+    [Fact]
+    public void Drive_that_is_locked_is_refused_but_read_only_twice_is_not()
+    {
+        string disk = TestHost.NewDisk("disk.img", 1 << 20);
+        using EngineProcess first = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-serial", "stdio", "-drive", $"file={disk},id=a");
+        first.Output.WaitFor("hello\n", 0, Limit);
+        foreach (string mode in new[] { "off", "on" })
+        {
+            using EngineProcess second = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-drive", $"file={disk},id=b,readonly={mode}");
+            EngineError error = second.WaitError();
+            Assert.Equal("DriveLocked", error.Id);
+            Assert.Contains(disk, error.Message, StringComparison.Ordinal);
+        }
+
+        // A process that is killed leaves no lock.
+        first.Kill();
+        using EngineProcess third = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-serial", "stdio", "-drive", $"file={disk},id=b,readonly=on");
+        third.Output.WaitFor("hello\n", 0, Limit);
+        using EngineProcess fourth = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-serial", "stdio", "-drive", $"file={disk},id=b,readonly=on");
+        fourth.Output.WaitFor("hello\n", 0, Limit);
+        using EngineProcess writer = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-drive", $"file={disk},id=b");
+        Assert.Equal("DriveLocked", writer.WaitError().Id);
+    }
+
+    private EngineProcess Start(PayloadEnd end, params string[] more) =>
+        EngineProcess.Start(["-force", "-kernel", Payload.Make(end), "-serial", "stdio", "-qmp", $"unix:{_qmp},server,nowait", .. more]);
+
+    private static void AssertReason(JsonNode @event, bool guest, string reason)
+    {
+        Assert.Equal(reason, (string?)@event["data"]!["reason"]);
+        Assert.Equal(guest, (bool)@event["data"]!["guest"]!);
+        Assert.InRange((long)@event["timestamp"]!["seconds"]!, 1_600_000_000, 10_000_000_000);
+        Assert.InRange((long)@event["timestamp"]!["microseconds"]!, 0, 999_999);
+    }
+}
