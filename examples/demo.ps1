@@ -1,0 +1,43 @@
+<#
+.SYNOPSIS
+Boots a Debian guest through the cmdlets and shows its life.
+.PARAMETER Shell
+Ends inside the guest's shell (Ctrl-] leaves).
+#>
+param([string] $Guest = "$PSScriptRoot/../out/guest", [switch] $Shell)
+$ErrorActionPreference = 'Stop'
+Import-Module "$PSScriptRoot/../out/Strato/Strato.psd1"
+
+# A step is shown as a person would type it, then run.
+function Step([scriptblock] $Command) {
+    "PS> $("$Command".Trim())"
+    . $Command | Out-String -Width 110 | ForEach-Object TrimEnd
+    ''
+}
+
+$Guest = (Resolve-Path $Guest).Path
+$disk = Join-Path ([IO.Path]::GetTempPath()) "strato-demo-$PID.ext4"
+cp --sparse=always "$Guest/rootfs.ext4" $disk
+Set-Location $Guest
+try {
+    Step { Get-StratoHost }
+    Step { New-StratoVm demo -Kernel vmlinuz -Initrd initrd.img -Memory 512MB -CommandLine 'console=ttyS0 root=/dev/vda rw' }
+    Step { Add-StratoDrive $disk -VMName demo }
+    Step { Start-StratoVm demo -PassThru | Wait-StratoVm -For Console -Match 'login:' -Timeout 120 -PassThru }
+    Step { Send-StratoConsole root -VMName demo -ExpectMatch '# ' -Timeout 30 }
+    Step { Send-StratoConsole 'uname -sr; head -n 1 /proc/meminfo' -VMName demo -ExpectMatch 'MemTotal.*' -Timeout 30 }
+    Step { Suspend-StratoVm demo -PassThru }
+    Step { Resume-StratoVm demo -PassThru }
+    if ($Shell) {
+        'Now the guest''s shell is yours. Ctrl-] leaves it.'
+        Enter-StratoConsole demo
+    }
+    Step { Stop-StratoVm demo -TurnOffAfter 60 -PassThru }
+}
+finally {
+    Get-StratoVm demo* | Where-Object Name -EQ demo | ForEach-Object {
+        if ($_.State -ne 'Stopped') { Stop-StratoVm $_ -TurnOff -Force }
+        Remove-StratoVm $_ -Confirm:$false
+    }
+    Remove-Item $disk
+}
