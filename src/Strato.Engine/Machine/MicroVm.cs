@@ -49,6 +49,11 @@ internal sealed class MicroVm : IDisposable
             _boot = OpenFiles(configuration, serial is not null, out List<DiskImage> disks);
             _topology = _boot.Topology;
             _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory)));
+            if (!configuration.DumpGuestCore)
+            {
+                _memory.ExcludeFromCoreDump();
+            }
+
             _vm = Own(system.CreateVm());
             _vm.SetIdentityMapAddress(Layout.IdentityMap);
             _vm.SetTssAddress((uint)Layout.Tss);

@@ -163,6 +163,19 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>Leaves guest memory out of a core dump of this process.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void ExcludeFromCoreDump()
+    {
+        foreach (MemoryRegion region in _regions)
+        {
+            if (Libc.madvise((void*)region.HostAddress, (nuint)region.Length, Libc.MADV_DONTDUMP) < 0)
+            {
+                throw LinuxException.Last("madvise(MADV_DONTDUMP)");
+            }
+        }
+    }
+
     public void Dispose()
     {
         foreach (MemoryRegion region in _regions)

@@ -52,6 +52,7 @@ public class ConfigurationJsonTests
     }
 
     [Theory]
+    [InlineData("""{"drive": [{"drive_id": "rootfs", "path_on_host": "/path/to/rootfs", "serial_num": "11111111", "direct": true}]}""", "UnknownField", "drive[0].direct", "The field 'direct' is unknown")]
     [InlineData("""{"net": []}""", "UnknownField", "net", "The field 'net' is unknown; allowed here: boot-source, machine-config, drive, serial.")]
     [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core.")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"iops": 3}]}""", "UnknownField", "drive[1].iops", "The field 'iops' is unknown")]

@@ -79,6 +79,16 @@ public partial class SeedExchangesTests : IDisposable
         Assert.Equal("", client.ReadToEnd());
     }
 
+    // 暂停虚拟机, the usage line: quotes that JSON hasn't.
+    [Fact]
+    public void CurlyQuotesAreRefusedOnce()
+    {
+        using TestClient client = _harness.Connect();
+        Assert.StartsWith("""{"error":{"class":"GenericError","desc":"JSON parse error""", client.Ask("{“execute”:“stop”}\r\n"), StringComparison.Ordinal);
+        Assert.Equal("""{"return":{"enabled":true,"present":true}}""", client.Ask("""{"execute":"query-kvm"}"""));
+        Assert.Equal(RunState.Running, _harness.Machine.State);
+    }
+
     [Theory]
     [InlineData(nameof(RunState.Prelaunch), "prelaunch")]
     [InlineData(nameof(RunState.Shutdown), "shutdown")]
