@@ -191,6 +191,7 @@ public sealed class BackendTests : IDisposable
         for (int visit = 0; visit < 3; visit++)
         {
             // Nobody is there: the output is dropped, and nobody is woken again and again.
+            _test.Settle();
             guest.Print(new string('d', 100_000));
             _test.Settle();
             Assert.False(_test.Loop.RunOnce(50));
