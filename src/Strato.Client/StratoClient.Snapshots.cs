@@ -35,7 +35,7 @@ public sealed partial class StratoClient
                 if (processes[i] is { } process)
                 {
                     anyRuns = true;
-                    sockets[i] = IsSafe(process.Run.Runtime) ? process.Run.QmpSocket : null;
+                    sockets[i] = RuntimeFolder.IsSafe(process.Run.Runtime) ? process.Run.QmpSocket : null;
                     usedBefore[i] = Procfs.TryReadCpuNanoseconds(process.Run.Pid);
                 }
             }
@@ -125,17 +125,4 @@ public sealed partial class StratoClient
         before is null || after is null || span <= TimeSpan.Zero
             ? null
             : (int)Math.Clamp(Math.Round((after.Value - before.Value) / (span.TotalNanoseconds * cpus) * 100), 0, 100);
-
-    private static bool IsSafe(string directory)
-    {
-        try
-        {
-            RuntimeFolder.Check(directory);
-            return true;
-        }
-        catch (StratoException)
-        {
-            return false;
-        }
-    }
 }

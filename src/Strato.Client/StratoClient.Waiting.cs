@@ -102,7 +102,9 @@ public sealed partial class StratoClient
             }
             catch (StratoException e) when (e.Kind is StratoErrorKind.Connection or StratoErrorKind.Timeout)
             {
-                if (process.WaitForEnd(Deadline.After(TimeSpan.Zero), cancel))
+                // The engine closes its sockets a little before its process is gone.
+                TimeSpan grace = process.Run.Ready && e.Kind == StratoErrorKind.Connection ? EndLimit : TimeSpan.Zero;
+                if (process.WaitForEnd(Deadline.After(grace).Sooner(until), cancel))
                 {
                     return false;
                 }
@@ -126,7 +128,17 @@ public sealed partial class StratoClient
                 bool ended = false;
                 while (!ended)
                 {
-                    if (QmpCommand.State(qmp.Execute("query-status", null, QmpConnection.QuickLimit, cancel)) == state)
+                    string now;
+                    try
+                    {
+                        now = QmpCommand.State(qmp.Execute("query-status", null, QmpConnection.QuickLimit, cancel));
+                    }
+                    catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
+                    {
+                        break;
+                    }
+
+                    if (now == state)
                     {
                         return true;
                     }
@@ -148,7 +160,6 @@ public sealed partial class StratoClient
                 }
             }
 
-            // The engine closes its sockets a little before its process is gone.
             process.WaitForEnd(Deadline.After(EndLimit).Sooner(until), cancel);
             return false;
         }

@@ -210,5 +210,5 @@ public sealed class QmpConnection : IDisposable
     }
 
     private static StratoException TimedOut(string? vmName, string what, TimeSpan limit) =>
-        new(StratoErrorKind.Timeout, "QmpTimeout", $"The engine did not answer within {limit.TotalSeconds:0.###} seconds ({what}).") { VmName = vmName };
+        new(StratoErrorKind.Timeout, "QmpTimeout", $"The engine did not answer within {limit.TotalSeconds:0.###} s ({what}).") { VmName = vmName };
 }

@@ -56,12 +56,11 @@ internal sealed class EngineProcess : IDisposable
     internal static EngineProcess? TryAdopt(string runtimeDirectory)
     {
         string socket = Path.Combine(runtimeDirectory, "qmp.sock");
-        if (!File.Exists(socket))
+        if (!File.Exists(socket) || !RuntimeFolder.IsSafe(runtimeDirectory))
         {
             return null;
         }
 
-        RuntimeFolder.Check(runtimeDirectory);
         if (UnixStream.TryConnect(socket, out UnixStream? stream) != ConnectOutcome.Connected)
         {
             return null;

@@ -63,9 +63,29 @@ internal static class RuntimeFolder
         }
     }
 
-    /// <summary>Removes what an engine that is gone left behind.</summary>
+    /// <summary>True if <see cref="Check"/> finds no fault, neither with the folder nor with the one it lies in.</summary>
+    internal static bool IsSafe(string directory)
+    {
+        try
+        {
+            Check(Path.GetDirectoryName(directory) ?? directory);
+            Check(directory);
+            return true;
+        }
+        catch (StratoException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Removes what an engine that is gone left behind. In a folder that isn't ours nothing is touched.</summary>
     internal static void Clean(string directory)
     {
+        if (!IsSafe(directory))
+        {
+            return;
+        }
+
         foreach (string name in (ReadOnlySpan<string>)["qmp.sock", "console.sock", "pid"])
         {
             Store.AtomicFile.Remove(Path.Combine(directory, name));

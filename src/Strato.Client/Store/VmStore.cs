@@ -325,7 +325,12 @@ internal sealed class VmStore
         ?? throw new StratoException(StratoErrorKind.Busy, "StoreBusy", $"Another command has held the lock '{_paths.NamesLock}' for {LockLimit.TotalSeconds} seconds.");
 
     private void EnsureDirectories() => Guard(() =>
-        Directory.CreateDirectory(_paths.VmsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute));
+    {
+        // The mode applies to the last folder of a path only.
+        const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(_paths.StateRoot, ownerOnly);
+        Directory.CreateDirectory(_paths.VmsDirectory, ownerOnly);
+    });
 
     /// <summary>Removes folders of makers and removers that died. Under the lock of names.</summary>
     private void RemoveLeftovers()

@@ -1,0 +1,316 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using System.Threading;
+using Microsoft.Win32.SafeHandles;
+using Strato.Client;
+
+namespace Strato.Tests.Unit.Client;
+
+/// <summary>
+/// Stands in for strato-engine: a process of its own that takes the same options, speaks on the readiness pipe, and serves QMP and the
+/// console. It is this test program, started again with STRATO_TEST_ROLE set.
+/// </summary>
+/// <remarks>
+/// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
+/// <c>mute</c> never becomes ready, <c>deaf</c> ignores system_powerdown, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
+/// </remarks>
+internal sealed class FakeEngine
+{
+    private const string RoleVariable = "STRATO_TEST_ROLE";
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
+    private readonly Lock _guard = new();
+    private readonly List<Socket> _clients = [];
+    private readonly List<Socket> _readers = [];
+    private readonly MemoryStream _console = new();
+    private readonly ManualResetEventSlim _ended = new();
+    private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
+    private string _status = "running";
+    private Socket? _writer;
+
+    /// <summary>A script that runs this program in the role of the engine.</summary>
+    internal static string WriteScript(string folder)
+    {
+        string path = Path.Combine(folder, "strato-engine");
+        File.WriteAllText(path, $"#!/bin/sh\n{RoleVariable}=engine exec '{Program}' \"$@\"\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return path;
+    }
+
+    /// <summary>Shell words that run this program as a shell that starts one VM and ends.</summary>
+    internal static string StarterCommand(StratoPaths paths, string engine, string id) =>
+        $"{RoleVariable}=starter '{Program}' '{paths.StateRoot}' '{paths.RuntimeRoot}' '{engine}' {id}";
+
+    /// <summary>Plays the role that the environment asks for; null if it asks for none.</summary>
+    internal static int? TryPlay(string[] arguments)
+    {
+        switch (Environment.GetEnvironmentVariable(RoleVariable))
+        {
+            case "engine":
+                return new FakeEngine().Run(arguments);
+            case "starter":
+                Environment.SetEnvironmentVariable(RoleVariable, null);
+                VmInfo vm = new StratoClient(new StratoPaths(arguments[0], arguments[1]), arguments[2]).Start(arguments[3]);
+                Console.WriteLine($"{vm.State} {vm.ProcessId}");
+                return 0;
+            default:
+                return null;
+        }
+    }
+
+    private int Run(string[] arguments)
+    {
+        for (int i = 0; i + 1 < arguments.Length; i++)
+        {
+            _options.TryAdd(arguments[i], arguments[i + 1]);
+        }
+
+        string append = _options["-append"];
+        using FileStream ready = new(new SafeFileHandle(3, ownsHandle: true), FileAccess.Write);
+        if (append.Contains("fail", StringComparison.Ordinal))
+        {
+            ready.Write("{\"id\":\"KernelNotFound\",\"message\":\"The kernel is not there.\",\"where\":\"-kernel\"}\n"u8);
+            return 1;
+        }
+
+        if (append.Contains("crash", StringComparison.Ordinal))
+        {
+            File.AppendAllText(_options["-D"], "the guest fell over\n");
+            return 3;
+        }
+
+        if (append.Contains("mute", StringComparison.Ordinal))
+        {
+            Thread.Sleep(Timeout.Infinite);
+        }
+
+        if (Array.IndexOf(arguments, "-S") >= 0)
+        {
+            _status = "prelaunch";
+        }
+
+        string qmp = _options["-qmp"]["unix:".Length..].Split(',')[0];
+        string serial = _options["-serial"];
+        Listen(qmp, ServeQmp);
+        string socket = Between(serial, "socket=", ",");
+        Listen(socket, ServeConsole);
+        Print("fake engine\r\n");
+        int print = append.IndexOf("print=", StringComparison.Ordinal);
+        if (print >= 0)
+        {
+            Print(append[(print + 6)..] + "\r\n");
+        }
+
+        ready.Write("ok\n"u8);
+        ready.Dispose();
+        if (!append.Contains("short", StringComparison.Ordinal))
+        {
+            _ended.Wait();
+        }
+
+        File.Delete(qmp);
+        File.Delete(socket);
+        return 0;
+    }
+
+    private static string Between(string text, string before, string after)
+    {
+        int start = text.IndexOf(before, StringComparison.Ordinal) + before.Length;
+        int end = text.IndexOf(after, start, StringComparison.Ordinal);
+        return end < 0 ? text[start..] : text[start..end];
+    }
+
+    private static void Listen(string path, Action<Socket> serve)
+    {
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        listener.Listen(16);
+        Background(() =>
+        {
+            while (true)
+            {
+                Socket client = listener.Accept();
+                Background(() => serve(client));
+            }
+        });
+    }
+
+    private static void Background(Action work) => new Thread(() =>
+    {
+        try
+        {
+            work();
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            // The other side is gone.
+        }
+    })
+    { IsBackground = true }.Start();
+
+    private void ServeQmp(Socket client)
+    {
+        using NetworkStream stream = new(client, ownsSocket: true);
+        stream.Write("{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":0,\"major\":5},\"package\":\"fake\"},\"capabilities\":[]}}\r\n"u8);
+        lock (_guard)
+        {
+            _clients.Add(client);
+        }
+
+        using StreamReader reader = new(stream);
+        while (reader.ReadLine() is { } line)
+        {
+            using JsonDocument command = JsonDocument.Parse(line);
+            string id = command.RootElement.GetProperty("id").GetRawText();
+            string name = command.RootElement.GetProperty("execute").GetString()!;
+            string? answer = Execute(name);
+            lock (_guard)
+            {
+                Send(client, answer is null
+                    ? $"{{\"error\":{{\"class\":\"CommandNotFound\",\"desc\":\"The command {name} has not been found\"}},\"id\":{id}}}\r\n"
+                    : $"{{\"return\":{answer},\"id\":{id}}}\r\n");
+            }
+
+            if (name == "quit" || (name == "system_powerdown" && !_options["-append"].Contains("deaf", StringComparison.Ordinal)))
+            {
+                Event("SHUTDOWN", "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
+                _ended.Set();
+            }
+        }
+    }
+
+    private string? Execute(string name)
+    {
+        switch (name)
+        {
+            case "query-status":
+                return $"{{\"running\":{(_status == "running" ? "true" : "false")},\"status\":\"{_status}\"}}";
+            case "stop":
+                _status = "paused";
+                Event("STOP", "{}");
+                return "{}";
+            case "cont":
+                _status = "running";
+                Event("RESUME", "{}");
+                return "{}";
+            case "system_reset":
+                Event("RESET", "{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}");
+                return "{}";
+            case "qmp_capabilities" or "quit" or "system_powerdown":
+                return "{}";
+            default:
+                return null;
+        }
+    }
+
+    private void Event(string name, string data)
+    {
+        lock (_guard)
+        {
+            foreach (Socket client in _clients)
+            {
+                Send(client, $"{{\"event\":\"{name}\",\"data\":{data},\"timestamp\":{{\"seconds\":1583908726,\"microseconds\":162739}}}}\r\n");
+            }
+        }
+    }
+
+    private static void Send(Socket client, string text)
+    {
+        try
+        {
+            client.Send(Encoding.UTF8.GetBytes(text));
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It left.
+        }
+    }
+
+    private void ServeConsole(Socket client)
+    {
+        using NetworkStream stream = new(client, ownsSocket: true);
+        StringBuilder header = new();
+        for (int c = stream.ReadByte(); c is not ('\n' or -1); c = stream.ReadByte())
+        {
+            header.Append((char)c);
+        }
+
+        string request = header.ToString();
+        bool attach = request.Contains("attach", StringComparison.Ordinal);
+        lock (_guard)
+        {
+            if (attach && _writer is not null)
+            {
+                if (!request.Contains("\"take\":true", StringComparison.Ordinal))
+                {
+                    Send(client, "{\"error\":\"somebody else is attached\"}\n");
+                    return;
+                }
+
+                _writer.Shutdown(SocketShutdown.Both);
+            }
+
+            _writer = attach ? client : _writer;
+            long offset = request.Contains("start", StringComparison.Ordinal) ? 0 : _console.Length;
+            Send(client, $"{{\"offset\":{offset},\"dropped\":0,\"writer\":{(attach ? "true" : "false")}}}\n");
+            client.Send(_console.GetBuffer().AsSpan((int)offset, (int)(_console.Length - offset)));
+            _readers.Add(client);
+        }
+
+        StringBuilder line = new();
+        for (int c = stream.ReadByte(); c >= 0; c = stream.ReadByte())
+        {
+            if (c is not ('\n' or '\r'))
+            {
+                line.Append((char)c);
+                continue;
+            }
+
+            Print(line + "\r\n");
+            Obey(line.ToString());
+            line.Clear();
+        }
+
+        lock (_guard)
+        {
+            _writer = _writer == client ? null : _writer;
+        }
+
+        // As the protocol has it: what was typed stays typed, and the reader may read on.
+        _ended.Wait();
+    }
+
+    private void Obey(string line)
+    {
+        if (line == "poweroff")
+        {
+            _ended.Set();
+        }
+        else if (line.StartsWith("say ", StringComparison.Ordinal))
+        {
+            Print(line[4..] + "\r\n");
+        }
+    }
+
+    private void Print(string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        lock (_guard)
+        {
+            _console.Write(bytes);
+            using (FileStream log = new(Between(_options["-serial"], "log=", ","), FileMode.Append))
+            {
+                log.Write(bytes);
+            }
+
+            foreach (Socket reader in _readers)
+            {
+                Send(reader, text);
+            }
+        }
+    }
+}
