@@ -51,8 +51,8 @@ check_base64_and_reboot() {
 
 check_initrd_alone() {
     fresh_root
-    boot $guest 'strato.run="ls -d /usr/bin/awk /sys/class/net/lo; cat /proc/mounts" strato.then=poweroff' </dev/null
-    is 'exit code of qemu' $? 0 && has '^/usr/bin/awk$' && has '^strato-guest: exit 0$' && has '^none / rootfs|^rootfs / rootfs'
+    boot $guest 'strato.run="ls -1d /usr/bin/awk /sys/class/net/lo; cat /proc/mounts" strato.then=poweroff' </dev/null
+    is 'exit code of qemu' $? 0 && has '/usr/bin/awk' && has '^strato-guest: exit 0$' && has '^none / rootfs|^rootfs / rootfs'
 }
 
 check_panic_halt_no_root() {
