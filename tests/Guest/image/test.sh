@@ -111,7 +111,7 @@ check_autologin_and_quiet() {
 check_same_bytes() {
     local before after
     before=$(sha256sum $guest/{vmlinuz,vmlinux,initrd.img,rootfs.ext4,generic/initrd.img})
-    rm $guest/.key
+    rm $guest/rootfs.ext4.key
     "$here/build" 2>/dev/null || { why="the build failed"; return 1; }
     after=$(sha256sum $guest/{vmlinuz,vmlinux,initrd.img,rootfs.ext4,generic/initrd.img})
     is 'a second build' "$after" "$before"
