@@ -71,12 +71,8 @@ internal sealed class Binder
         bool taken = false;
         foreach (bool coerce in new[] { false, true })
         {
-            taken |= BindByValue(record, coerce);
+            taken |= (!coerce || !taken) && BindByValue(record, coerce);
             taken |= BindByPropertyName(record, coerce);
-            if (taken)
-            {
-                break;
-            }
         }
 
         return taken && _sets.Any(set => !Missing(set).Any());

@@ -38,7 +38,7 @@ public sealed class BindingTests : CmdletTests
 
     [Fact]
     public void SetsExcludeEachOther() =>
-        Assert.Equal("AmbiguousParameterSet", Assert.Throws<BindingException>(() => Host.Invoke(new Step("Get-StratoVm", "a").With("Id", "b"))).Id);
+        Assert.Equal("AmbiguousParameterSet", Assert.Throws<BindingException>(() => Host.Invoke(new Step("Get-StratoVm").With("Name", "a").With("Id", "b"))).Id);
 
     [Fact]
     public void ValuesAreConvertedAndValidated()

@@ -1,7 +1,6 @@
 using System;
 using System.Linq;
 using System.Management.Automation;
-using Strato.Client;
 using Strato.Tests.CmdletHost;
 using Strato.Tests.Unit.Client;
 using Xunit;

@@ -1,4 +1,3 @@
-using System;
 using System.Linq;
 using System.Management.Automation;
 using System.Threading.Tasks;
@@ -60,14 +59,14 @@ public sealed class ConsoleTests : CmdletTests
     }
 
     [Fact]
-    public void FollowGoesOnUntilTheVmEnds()
+    public async Task FollowGoesOnUntilTheVmEnds()
     {
         Start("web", "print=one");
         int lines = 0;
         Host.OnOutput = _ => lines++;
         Task<HostResult> follow = Task.Run(() => Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow")), Store.Token);
         Store.Client.SendConsole(Store.Client.Get("web").Id, "say two\npoweroff", null, Store.Token);
-        Assert.Equal(["fake engine", "one", "say two", "two", "poweroff"], follow.Result.Of<string>());
+        Assert.Equal(["fake engine", "one", "say two", "two", "poweroff"], (await follow).Of<string>());
         Assert.Equal(5, lines);
     }
 
@@ -85,7 +84,7 @@ public sealed class ConsoleTests : CmdletTests
     public void ControlCEndsFollowing()
     {
         Start("web", "print=one");
-        Host.OnOutput = line => Task.Run(Host.Stop);
+        Host.OnOutput = _ => new System.Threading.Thread(Host.Stop).Start();
         HostResult result = Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow"));
         Assert.True(result.Stopped);
         Assert.Equal("fake engine", result.Output.First());

@@ -36,7 +36,7 @@ public sealed class DriveTests : CmdletTests
     public void MistakesAreNamed()
     {
         New();
-        AssertError(Error(new Step("Add-StratoDrive", "missing.ext4").With("VMName", "web")), "DriveNotFound", ErrorCategory.ObjectNotFound, "web");
+        AssertError(Error(new Step("Add-StratoDrive", "missing.ext4").With("VMName", "web")), "DriveFileNotFound", ErrorCategory.ObjectNotFound, "web");
         Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "root"));
         AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "root")), "DriveExists", ErrorCategory.ResourceExists, "web");
         AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "nobody")), "VmNotFound", ErrorCategory.ObjectNotFound, "nobody");

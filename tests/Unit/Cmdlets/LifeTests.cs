@@ -148,14 +148,14 @@ public sealed class LifeTests : CmdletTests
     }
 
     [Fact]
-    public void WaitIsForSeveralAtOnce()
+    public async Task WaitIsForSeveralAtOnce()
     {
         Start("a");
         Start("b");
         Task<HostResult> wait = Task.Run(() => Host.Invoke(new Step("Wait-StratoVm", "*").With("For", "stopped").Switch("PassThru")), Store.Token);
         Store.Client.Stop(Store.Client.Get("b").Id, null, Store.Token);
         Store.Client.Stop(Store.Client.Get("a").Id, null, Store.Token);
-        Assert.Equal(["a", "b"], wait.Result.Of<Vm>().Select(vm => vm.Name));
+        Assert.Equal(["a", "b"], (await wait).Of<Vm>().Select(vm => vm.Name));
     }
 
     [Fact]
@@ -170,16 +170,16 @@ public sealed class LifeTests : CmdletTests
     }
 
     [Fact]
-    public void WaitFailsAtOnceWhenTheVmEnds()
+    public async Task WaitFailsAtOnceWhenTheVmEnds()
     {
         Start();
         Task<HostResult> wait = Task.Run(() => Host.Invoke(new Step("Wait-StratoVm", "web").With("Match", "never")), Store.Token);
         Store.Client.SendConsole(Store.Client.Get("web").Id, "poweroff", null, Store.Token);
-        AssertError(Assert.Single(wait.Result.Errors), "VmEnded", ErrorCategory.OperationStopped, "web");
+        AssertError(Assert.Single((await wait).Errors), "VmEnded", ErrorCategory.OperationStopped, "web");
     }
 
     [Fact]
-    public void ALongWaitShowsProgressAndTakesItAway()
+    public async Task ALongWaitShowsProgressAndTakesItAway()
     {
         Start();
         using ManualResetEventSlim shown = new();
@@ -187,8 +187,9 @@ public sealed class LifeTests : CmdletTests
         Task<HostResult> wait = Task.Run(() => Host.Invoke(new Step("Wait-StratoVm", "web").With("Match", "done")), Store.Token);
         shown.Wait(Store.Token);
         Store.Client.SendConsole(Store.Client.Get("web").Id, "say done", null, Store.Token);
-        Assert.Equal("Waiting for 'done' on the console", wait.Result.Progress[0].Activity);
-        Assert.Equal(ProgressRecordType.Completed, wait.Result.Progress[^1].RecordType);
+        HostResult result = await wait;
+        Assert.Equal("Waiting for 'done' on the console", result.Progress[0].Activity);
+        Assert.Equal(ProgressRecordType.Completed, result.Progress[^1].RecordType);
         Host.OnProgress = null;
         Assert.Empty(Run(new Step("Suspend-StratoVm", "web")).Progress);
     }
