@@ -1,5 +1,6 @@
 using System.Linq;
 using System.Management.Automation;
+using System.Threading;
 using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Tests.CmdletHost;
@@ -63,8 +64,14 @@ public sealed class ConsoleTests : CmdletTests
     {
         Start("web", "print=one");
         int lines = 0;
-        Host.OnOutput = _ => lines++;
+        using ManualResetEventSlim following = new();
+        Host.OnOutput = _ =>
+        {
+            lines++;
+            following.Set();
+        };
         Task<HostResult> follow = Task.Run(() => Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow")), Store.Token);
+        following.Wait(Store.Token);
         Store.Client.SendConsole(Store.Client.Get("web").Id, "say two\npoweroff", null, Store.Token);
         Assert.Equal(["fake engine", "one", "say two", "two", "poweroff"], (await follow).Of<string>());
         Assert.Equal(5, lines);
@@ -84,7 +91,7 @@ public sealed class ConsoleTests : CmdletTests
     public void ControlCEndsFollowing()
     {
         Start("web", "print=one");
-        Host.OnOutput = _ => new System.Threading.Thread(Host.Stop).Start();
+        Host.OnOutput = _ => new Thread(Host.Stop).Start();
         HostResult result = Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow"));
         Assert.True(result.Stopped);
         Assert.Equal("fake engine", result.Output.First());

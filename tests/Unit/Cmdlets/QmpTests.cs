@@ -39,7 +39,7 @@ public sealed class QmpTests : CmdletTests
     public void AnErrorOfTheEngineKeepsItsClass()
     {
         Start();
-        AssertError(Error(new Step("Invoke-StratoQmp", "fly").With("VMName", "web")), "QmpCommandNotFound", ErrorCategory.ObjectNotFound, "web");
+        AssertError(Error(new Step("Invoke-StratoQmp", "fly").With("VMName", "web")), "QmpCommandNotFound", ErrorCategory.InvalidArgument, "web");
     }
 
     [Theory]
