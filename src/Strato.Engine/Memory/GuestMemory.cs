@@ -19,6 +19,7 @@ internal sealed unsafe class GuestMemory : IDisposable
     private const ulong HugePageSize = 2 << 20;
 
     private readonly MemoryRegion[] _regions;
+    private bool _disposed;
 
     private GuestMemory(MemoryRegion[] regions)
     {
@@ -190,8 +191,15 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>May be called again: a second munmap would take away whatever the process has mapped there since.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         foreach (MemoryRegion region in _regions)
         {
             _ = Libc.munmap((void*)region.HostAddress, (nuint)region.Length);
