@@ -48,11 +48,8 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
         KvmSystem.Path);
 
     /// <summary>Looks at this host with a small VM of its own.</summary>
-    /// <param name="system">The host's KVM.</param>
-    /// <param name="firstRunAt">Timestamp (Stopwatch) of the first KVM_RUN; null when it didn't come to that.</param>
-    public static KvmVerdict Measure(KvmSystem system, out long? firstRunAt)
+    public static KvmVerdict Measure(KvmSystem system)
     {
-        firstRunAt = null;
         try
         {
             using GuestMemory memory = GuestMemory.Allocate([(0, 2 << 20)]);
@@ -63,9 +60,7 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
             vm.SetMemoryRegion(0, 0, memory.Size, memory.Regions[0].HostAddress);
             using KvmVcpu vcpu = vm.CreateVcpu(0);
             vcpu.SetCpuid(system.GetSupportedCpuid());
-            SpeedCheck.Result speed = SpeedCheck.Measure(vcpu, memory);
-            firstRunAt = speed.FirstRunAt;
-            return OfSpeed(speed);
+            return OfSpeed(SpeedCheck.Measure(vcpu, memory));
         }
         catch (LinuxException error)
         {

@@ -28,9 +28,7 @@ public sealed class GetStratoConsoleCommand : VmConsoleCmdlet
             return;
         }
 
-        using ConsoleReader reader = tail is { } lines
-            ? vm.Client.OpenConsole(vm.Id, lines, Token)
-            : vm.Client.OpenConsole(vm.Id, ConsoleStart.Beginning, Token);
+        using ConsoleReader reader = vm.Client.OpenConsole(vm.Id, ConsoleStart.Beginning, Token);
         while (reader.ReadLine(Token) is { } line)
         {
             WriteObject(line);

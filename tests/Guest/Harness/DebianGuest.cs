@@ -1,0 +1,248 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Strato.Tests.Guest.Harness;
+
+/// <summary>A disk of a guest.</summary>
+internal sealed record Disk(string Path, bool ReadOnly = false, string? Serial = null);
+
+/// <summary>What ttyS0 is connected to.</summary>
+internal enum SerialKind
+{
+    Stdio,
+    Unix,
+    Pty,
+    Console,
+}
+
+/// <summary>How to start a <see cref="DebianGuest"/>.</summary>
+internal sealed record GuestOptions
+{
+    public string Kernel { get; init; } = TestHost.CloudKernel;
+
+    public string? Initrd { get; init; } = TestHost.CloudInitrd;
+
+    public string Memory { get; init; } = "256M";
+
+    public int Cpus { get; init; } = 1;
+
+    /// <summary>Added to the kernel's command line.</summary>
+    public string CommandLine { get; init; } = "";
+
+    public IReadOnlyList<Disk> Disks { get; init; } = [];
+
+    public SerialKind Serial { get; init; }
+
+    /// <summary>More options of the engine.</summary>
+    public IReadOnlyList<string> More { get; init; } = [];
+}
+
+/// <summary>A running Debian guest: its engine, its console with a shell on it, and a QMP connection.</summary>
+internal sealed class DebianGuest : IDisposable
+{
+    /// <summary>For a boot or a long command: many times what a quiet machine needs, for machines are not always quiet.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+
+    public const string Prompt = "root@strato:/root# ";
+
+    private int _commands;
+
+    private DebianGuest(GuestOptions options)
+    {
+        string serial = options.Serial switch
+        {
+            SerialKind.Unix => $"unix:{SocketPath},server,nowait",
+            SerialKind.Pty => "pty",
+            SerialKind.Console => $"console,socket={SocketPath},log={LogPath}",
+            _ => "stdio",
+        };
+        List<string> arguments =
+        [
+            "-name", "guest", "-machine", "microvm", "-kernel", options.Kernel, "-m", options.Memory, "-smp", $"{options.Cpus}",
+            "-append", $"console=ttyS0 quiet panic=-1 strato.autologin {options.CommandLine}",
+            "-serial", serial, "-qmp", $"unix:{QmpPath},server,nowait",
+        ];
+        if (options.Initrd is not null)
+        {
+            arguments.AddRange(["-initrd", options.Initrd]);
+        }
+
+        for (int i = 0; i < options.Disks.Count; i++)
+        {
+            Disk disk = options.Disks[i];
+            string device = disk.Serial is null ? "" : $",serial={disk.Serial}";
+            arguments.AddRange(["-drive", $"file={disk.Path},id=disk{i},readonly={(disk.ReadOnly ? "on" : "off")}{device}"]);
+            arguments.AddRange(["-device", $"virtio-blk-device,drive=disk{i},id=device{i}"]);
+        }
+
+        Engine = EngineProcess.Start([.. arguments, .. options.More]);
+        try
+        {
+            Qmp = QmpConnection.Open(QmpPath, Engine);
+            (Console, Input) = Connect(options.Serial);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public string QmpPath { get; } = TestHost.NewPath("qmp");
+
+    /// <summary>The socket of the serial port or console.</summary>
+    public string SocketPath { get; } = TestHost.NewPath("tty");
+
+    /// <summary>The console's log.</summary>
+    public string LogPath { get; } = TestHost.NewPath("console.log");
+
+    public EngineProcess Engine { get; }
+
+    public QmpConnection Qmp { get; }
+
+    public ByteLog Console { get; private set; }
+
+    public Stream Input { get; private set; }
+
+    /// <summary>Starts a guest and waits for its shell.</summary>
+    public static DebianGuest Boot(GuestOptions options)
+    {
+        DebianGuest guest = new(options);
+        try
+        {
+            guest.WaitShell(0);
+            return guest;
+        }
+        catch
+        {
+            guest.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until the shell of a boot, whose output begins at an offset of the console, asks for a command.</summary>
+    public void WaitShell(int from) => Console.WaitFor(Prompt, Console.WaitFor("strato-guest: ready", from, Limit), Limit);
+
+    /// <summary>Runs a command in the guest's shell.</summary>
+    /// <returns>Its exit code, and all that it wrote.</returns>
+    public (int ExitCode, string Output) Run(string command, TimeSpan? limit = null)
+    {
+        // What the terminal echoes of these lines has the quotes, and so isn't taken for the markers.
+        int number = ++_commands;
+        int from = Console.Length;
+        Send($"echo '@@'begin {number}; {command}\necho '@@'end {number} $?\n");
+        int begin = Console.WaitFor($"@@begin {number}\r\n", from, limit ?? Limit);
+        int end = Console.WaitFor($"@@end {number} ", begin, limit ?? Limit);
+        Match code = Console.WaitFor(new Regex(@"^(\d+)\r"), end, limit ?? Limit);
+        string output = Console.Text(begin, end - $"@@end {number} ".Length).Replace("\r", "", StringComparison.Ordinal);
+
+        // The shell's prompt and the echo of the second line precede the marker.
+        int prompt = output.LastIndexOf("root@", StringComparison.Ordinal);
+        return (int.Parse(code.Groups[1].ValueSpan, null), prompt < 0 ? output : output[..prompt]);
+    }
+
+    /// <summary>Runs a command that must succeed, and gives its output without the last newline.</summary>
+    public string Check(string command, TimeSpan? limit = null)
+    {
+        (int code, string output) = Run(command, limit);
+        Assert.True(code == 0, $"in the guest: {command}: exit code {code}\n{output}");
+        return output.TrimEnd('\n');
+    }
+
+    /// <summary>Lets the guest's shell tell its uptime twenty times a second, until <see cref="StopBeat"/>.</summary>
+    public void StartBeat() =>
+        Send("while read -t 0.05 x; [ \"$x\" != end ]; do read up rest </proc/uptime; echo beat $up; done\n");
+
+    public void StopBeat()
+    {
+        Send("end\n");
+        Check("true");
+    }
+
+    /// <summary>The seconds of uptime in the next beat.</summary>
+    public double NextBeat() => double.Parse(
+        Console.WaitFor(new Regex(@"beat ([\d.]+)\r"), Console.Length, Limit).Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+
+    public void Send(string text)
+    {
+        Input.Write(Encoding.Latin1.GetBytes(text));
+        Input.Flush();
+    }
+
+    /// <summary>Powers off from inside, and asserts that the engine ends well.</summary>
+    public void PowerOff()
+    {
+        Send("poweroff\n");
+        Assert.Equal("guest-shutdown", (string?)Qmp.WaitEvent("SHUTDOWN")["data"]!["reason"]);
+        Engine.WaitExit(0, Limit);
+    }
+
+    /// <summary>Becomes the writer of the console socket again.</summary>
+    public void Attach()
+    {
+        Input.Dispose();
+        (Console, Input) = ConsoleClient.Attach(ConnectSocket());
+    }
+
+    /// <summary>Another client of the socket.</summary>
+    public NetworkStream ConnectSocket()
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(SocketPath));
+        return new NetworkStream(socket, ownsSocket: true);
+    }
+
+    public void Dispose()
+    {
+        Qmp?.Dispose();
+        Input?.Dispose();
+        Engine.Dispose();
+    }
+
+    private (ByteLog Console, Stream Input) Connect(SerialKind serial)
+    {
+        switch (serial)
+        {
+            case SerialKind.Stdio:
+                return (Engine.Output, Engine.Input);
+            case SerialKind.Pty:
+                string path = Engine.Errors.WaitFor(new Regex(@"/dev/pts/\d+"), 0, Limit).Value;
+                FileStream terminal = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 1);
+                return (new ByteLog(path, terminal), terminal);
+            case SerialKind.Unix:
+                NetworkStream stream = ConnectSocket();
+                return (new ByteLog("the serial port's socket", stream), stream);
+            default:
+                return ConsoleClient.Attach(ConnectSocket());
+        }
+    }
+}
+
+/// <summary>A client of the console's socket (<c>-serial console,socket=PATH</c>).</summary>
+internal static class ConsoleClient
+{
+    /// <summary>Becomes the console's writer, and reads from its start.</summary>
+    public static (ByteLog Console, Stream Input) Attach(NetworkStream stream) =>
+        (Open(stream, """{"mode":"attach","from":"start"}""", out _), stream);
+
+    /// <summary>Sends the request and reads the line that answers it; what follows is the console.</summary>
+    public static ByteLog Open(NetworkStream stream, string request, out string answer)
+    {
+        stream.Write(Encoding.UTF8.GetBytes(request + "\n"));
+        List<byte> line = [];
+        int next;
+        while ((next = stream.ReadByte()) is not (-1 or '\n'))
+        {
+            line.Add((byte)next);
+        }
+
+        answer = Encoding.UTF8.GetString([.. line]);
+        return new ByteLog("the console", stream);
+    }
+}

@@ -1,0 +1,52 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Strato.Tests.Guest.Harness;
+
+/// <summary>A guest's <c>dmesg -r</c>: what the kernel found wrong, and how long it waited for whom.</summary>
+internal static class KernelLog
+{
+    /// <summary>Warnings and errors of stock kernels that have nothing to do with the machine, each with its reason.</summary>
+    private static readonly (string Pattern, string Reason)[] Allowed = [];
+
+    /// <summary>Initialisers of drivers for devices that the machine has, or that a PC has and this machine doesn't.</summary>
+    private static readonly Regex Devices = new("i8042|serial|8250|pnp|virtio|rtc|cmos|tpm|pci|ged|parport|floppy|ide|fb_|vga|speaker", RegexOptions.None);
+
+    /// <summary>Asserts that there's no line of level warning or worse that isn't allowed.</summary>
+    public static void AssertClean(string log)
+    {
+        List<string> bad = [];
+        foreach (string line in log.Split('\n'))
+        {
+            // <facility * 8 + level>[time] text
+            Match match = Regex.Match(line, @"^<(\d+)>(\[ *[\d.]+\] .*)$");
+            if (match.Success && (int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) & 7) <= 4
+                && !Array.Exists(Allowed, allowed => Regex.IsMatch(line, allowed.Pattern)))
+            {
+                bad.Add(line);
+            }
+        }
+
+        Assert.True(bad.Count == 0, $"the kernel warns:\n{string.Join('\n', bad)}");
+    }
+
+    /// <summary>Asserts, in the log of a kernel with initcall_debug, that none of its drivers waited long for a device of the machine.</summary>
+    public static void AssertNoStall(string log)
+    {
+        MatchCollection calls = Regex.Matches(log, @"initcall (\S+) returned -?\d+ after (\d+) usecs");
+        Assert.True(calls.Count > 300, $"{calls.Count} initcalls in the log");
+        List<string> slow = [];
+        foreach (Match call in calls)
+        {
+            if (Devices.IsMatch(call.Groups[1].Value) && int.Parse(call.Groups[2].ValueSpan, CultureInfo.InvariantCulture) > 300_000)
+            {
+                slow.Add(call.Value);
+            }
+        }
+
+        Assert.True(slow.Count == 0, $"drivers that took longer than 300 ms:\n{string.Join('\n', slow)}");
+    }
+}
