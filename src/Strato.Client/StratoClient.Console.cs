@@ -43,12 +43,13 @@ public sealed partial class StratoClient
 
         // What the guest prints is read while it takes the text: two full buffers could wait for each other else.
         Deadline sendDeadline = Deadline.After(SendLimit).Sooner(deadline);
+        _ = Drain(reader, buffer, null, out _, out _);
         int sent = 0;
         while (sent < bytes.Length)
         {
             int count = connection.Stream.Send(bytes.AsSpan(sent));
             sent += Math.Max(count, 0);
-            bool had = Drain(reader, buffer, sent > 0 ? matcher : null, out ConsoleMatch? early, out bool closed);
+            bool had = Drain(reader, buffer, matcher, out ConsoleMatch? early, out bool closed);
             if (early is not null && sent == bytes.Length)
             {
                 return early;
@@ -68,7 +69,7 @@ public sealed partial class StratoClient
         connection.Stream.EndWriting();
         if (matcher is null)
         {
-            WaitUntilTaken(connection, reader, buffer, waiter, sendDeadline);
+            // The engine gives the guest what is in the socket, also after this side has closed.
             return null;
         }
 
@@ -179,21 +180,5 @@ public sealed partial class StratoClient
 
         closed = count == 0;
         return had;
-    }
-
-    /// <summary>Waits until the engine has read everything, so that closing loses nothing.</summary>
-    private static void WaitUntilTaken(ConsoleConnection connection, ConsoleReader reader, byte[] buffer, Waiter waiter, Deadline deadline)
-    {
-        // No event tells that the other side has read; the engine reads within a millisecond, so a few looks are enough.
-        for (int pause = 1; connection.Stream.UnreadByPeer > 0 && !deadline.Passed; pause = Math.Min(pause * 2, 50))
-        {
-            Drain(reader, buffer, null, out _, out bool closed);
-            if (closed)
-            {
-                return;
-            }
-
-            waiter.WaitReadable(Deadline.After(TimeSpan.FromMilliseconds(pause)), connection.Fd);
-        }
     }
 }

@@ -12,7 +12,7 @@ internal static class Procfs
     internal static long TicksPerSecond { get; } = Math.Max(1, (long)Libc.sysconf(Libc._SC_CLK_TCK));
 
     /// <summary>Changes with every boot of the host.</summary>
-    internal static string BootId { get; } = ReadText("/proc/sys/kernel/random/boot_id")?.Trim() ?? "";
+    internal static string BootId => ReadText("/proc/sys/kernel/random/boot_id")?.Trim() ?? "";
 
     /// <summary>/proc/PID/stat as far as it is needed here.</summary>
     /// <param name="State">Field 3, such as <c>S</c>, <c>T</c> (stopped by a signal) or <c>Z</c>.</param>

@@ -28,8 +28,14 @@ internal static class EndReason
             return "The host was restarted while the VM ran.";
         }
 
-        // An engine that ends in order removes its sockets.
-        return File.Exists(run.QmpSocket) ? $"The engine ended unexpectedly: its process {run.Pid} is gone{LastWords(log)}" : null;
+        // An engine that ends in order removes its sockets, and its log's last line says why.
+        if (File.Exists(run.QmpSocket))
+        {
+            return $"The engine ended unexpectedly: its process {run.Pid} is gone{LastWords(log)}";
+        }
+
+        IReadOnlyList<string> last = TextTail.Read(log, 1);
+        return last.Count > 0 && last[0].EndsWith("end (host-error)", StringComparison.Ordinal) ? $"The guest or KVM failed{LastWords(log)}" : null;
     }
 
     internal static string Meaning(int code) => code switch
@@ -41,11 +47,27 @@ internal static class EndReason
         _ => "unknown",
     };
 
-    /// <summary>"; its log '…' ends with: …", or where the log is.</summary>
+    /// <summary>"; its log '…' says: …", the last error of its last lines or else the last line; or only where the log is.</summary>
     internal static string LastWords(string log)
     {
-        IReadOnlyList<string> lines = TextTail.Read(log, 1);
-        return lines.Count == 0 ? $"; see '{log}'." : $"; its log '{log}' ends with: {lines[0].Trim()}";
+        IReadOnlyList<string> lines = TextTail.Read(log, 10);
+        if (lines.Count == 0)
+        {
+            return $"; see '{log}'.";
+        }
+
+        string said = lines[^1];
+        for (int i = lines.Count - 1; i >= 0; i--)
+        {
+            // "TIME error ROOM: MESSAGE"
+            if (lines[i].Contains(" error ", StringComparison.Ordinal))
+            {
+                said = lines[i];
+                break;
+            }
+        }
+
+        return $"; its log '{log}' says: {said.Trim()}";
     }
 
     internal static string SignalName(int signal) => signal switch

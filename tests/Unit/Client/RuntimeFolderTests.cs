@@ -124,6 +124,34 @@ public sealed class RuntimeFolderTests : IDisposable
     }
 
     [Theory]
+    [InlineData(0, null, false, "T info machine: end (guest-shutdown)", null)]
+    [InlineData(3, null, false, "T error machine: KVM_RUN failed\nT info machine: end (host-error)", "exit code 3 (the guest or KVM failed while running).*KVM_RUN failed")]
+    [InlineData(null, 11, true, "", "signal 11 (SIGSEGV)")]
+    [InlineData(null, null, false, "T info machine: end (host-signal)", null)]
+    [InlineData(null, null, false, "T error machine: KVM_RUN failed\nT info machine: end (host-error)", "The guest or KVM failed.*KVM_RUN failed")]
+    [InlineData(null, null, true, "T info serial: ttyS0", "is gone.*ttyS0")]
+    public void TheEndOfAnEngineIsExplained(int? code, int? signal, bool socketLeft, string log, string? expected)
+    {
+        string folder = Path.Combine(_fixture.Root, "r");
+        Directory.CreateDirectory(folder);
+        RunRecord run = new(4242, 1, Procfs.BootId, folder, Ready: true);
+        if (socketLeft)
+        {
+            File.WriteAllText(run.QmpSocket, "");
+        }
+
+        string? reason = EndReason.Describe(run, code is null && signal is null ? null : new ExitRecord(4242, 1, code, signal), _fixture.WriteFile("engine.log", log));
+        if (expected is null)
+        {
+            Assert.Null(reason);
+        }
+        else
+        {
+            Assert.Matches(expected.Replace("(", "\\(", StringComparison.Ordinal).Replace(")", "\\)", StringComparison.Ordinal), reason);
+        }
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("{")]
     [InlineData("[]")]

@@ -363,6 +363,26 @@ public sealed class VmStoreTests : IDisposable
     }
 
     [Fact]
+    public void AnyDefinitionIsReadAsItWasWritten()
+    {
+        Gen<string> texts = Gen.Elements("a", "\"", "\\", "\n", "\u0000", "é", "🚀", "<&>", "\u2028", "}").ArrayOf().Select(string.Concat);
+        Gen<VmDefinition> definitions =
+            from name in texts
+            from initrd in Gen.Elements(null, "/i")
+            from line in texts
+            from memory in Gen.Choose(int.MinValue, int.MaxValue)
+            from cpu in Gen.Choose(int.MinValue, int.MaxValue)
+            from drives in texts.Select(t => new DriveDefinition { Id = t, Path = t + "/", ReadOnly = t.Length % 2 == 0, Serial = t.Length % 3 == 0 ? t : null }).ArrayOf()
+            select new VmDefinition { Id = "abcdefgh", Name = name, Machine = "m", Kernel = "/k", Initrd = initrd, CommandLine = line, Memory = memory * 4096L, Cpu = cpu, Drives = drives, Created = DateTimeOffset.UnixEpoch.AddTicks(memory), Notes = line };
+        Prop.ForAll(definitions.ToArbitrary(), vm =>
+        {
+            VmDefinition read = DefinitionJson.Read(DefinitionJson.Write(vm), "abcdefgh");
+            return read with { Drives = vm.Drives, Extra = vm.Extra } == vm
+                && read.Drives.Select(d => d with { Extra = [] }).SequenceEqual(vm.Drives.Select(d => d with { Extra = [] }));
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
     public void ANameIsReadFromAsMuchOfAFileAsThereIs()
     {
         VmDefinition vm = _fixture.Create("näme");
