@@ -21,6 +21,19 @@ public sealed partial class StratoClient
         return OpenConsole(id, process.Run, Store.NameOf(id), start, token);
     }
 
+    /// <summary>As <see cref="OpenConsole(string, ConsoleStart, CancellationToken)"/>, but begins at the last lines printed so far, that many.</summary>
+    public ConsoleReader OpenConsole(string id, int lines, CancellationToken token = default)
+    {
+        ConsoleReader reader = OpenConsole(id, ConsoleStart.Beginning, token);
+        long start = TextTail.Find(Paths.ConsoleLog(id), lines);
+        byte[] skipped = new byte[65536];
+        while (reader.Offset < start && reader.Read(skipped.AsSpan(0, (int)Math.Min(skipped.Length, start - reader.Offset)), token) > 0)
+        {
+        }
+
+        return reader;
+    }
+
     /// <summary>The last lines of this boot's console, or of the last boot's if the VM is stopped; null gives all lines. Escape sequences are kept.</summary>
     public IReadOnlyList<string> TailConsole(string id, int? lines = null) => TextTail.Read(Paths.ConsoleLog(GetById(id).Id), lines);
 

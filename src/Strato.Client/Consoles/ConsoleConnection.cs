@@ -131,7 +131,7 @@ internal sealed class ConsoleConnection : IDisposable
                 throw new StratoException(StratoErrorKind.Busy, "ConsoleBusy", $"The console of VM '{vmName}' can't be written to: {error}")
                 {
                     VmName = vmName,
-                    RecommendedAction = "Leave the other session with Ctrl-], or take the console from it with -Force.",
+                    RecommendedAction = "Leave the other session with Ctrl-], or take the keyboard from it with -Take.",
                 };
             }
 

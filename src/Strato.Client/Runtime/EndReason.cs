@@ -155,6 +155,20 @@ internal static class TextTail
         }
     }
 
+    /// <summary>Offset where the last so many lines begin; 0 if the file is not there.</summary>
+    internal static long Find(string path, int lines)
+    {
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            return lines <= 0 ? file.Length : StartOf(file, lines);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Offset where the last so many lines begin; a newline at the very end doesn't begin another.</summary>
     private static long StartOf(FileStream file, int lines)
     {

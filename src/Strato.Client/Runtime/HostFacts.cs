@@ -77,7 +77,7 @@ internal static class HostFacts
     internal static string? Remedy(string verdict) => verdict switch
     {
         "usable" => null,
-        "emulated" => "Use a host with hardware virtualization, or a cloud instance with nested virtualization; tests/Lab/lab runs stock guests anywhere; Start-StratoVm -Force tries all the same.",
+        "emulated" => "Use a host with hardware virtualization, or a cloud instance with nested virtualization; tests/Lab/lab runs stock guests anywhere; Start-StratoVm -AllowEmulation tries all the same.",
         "no-permission" => ReadinessPipe.ActionFor("KvmNoPermission"),
         "absent" => ReadinessPipe.ActionFor("KvmUnavailable"),
         _ => "See that the engine is there and runs: strato-engine -probe.",

@@ -114,7 +114,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
     {
         "KvmUnavailable" or "KvmAbsent" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
-        "KvmEmulated" => "Use a host with hardware virtualization; -Force tries all the same, thousands of times slower.",
+        "KvmEmulated" => "Use a host with hardware virtualization; -AllowEmulation tries all the same, thousands of times slower.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         _ => null,
     };

@@ -132,6 +132,7 @@ internal sealed class ImageFile : IDisposable
     /// <returns>Bytes read.</returns>
     public ulong Read(ulong offset, GuestMemory memory, ulong address, ulong length)
     {
+        memory.PreferHugePages(address, length);
         ulong done = 0;
         while (done < length)
         {

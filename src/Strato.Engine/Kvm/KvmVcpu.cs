@@ -10,6 +10,7 @@ internal sealed unsafe class KvmVcpu : IDisposable
     private readonly FileDescriptor _vcpu;
     private readonly int _mapSize;
     private readonly KvmRun* _run;
+    private bool _disposed;
 
     public KvmVcpu(FileDescriptor vcpu, int mapSize)
     {
@@ -90,10 +91,15 @@ internal sealed unsafe class KvmVcpu : IDisposable
     /// <summary>Tells the guest's clock watchdogs that it was paused. Guests without kvmclock refuse it, which is no fault.</summary>
     public void NoteClockPaused() => _ = Libc.ioctl(_vcpu.Value, KvmAbi.KVM_KVMCLOCK_CTRL, 0);
 
+    /// <summary>May be called again: a second munmap would take away whatever the process has mapped there since.</summary>
     public void Dispose()
     {
-        _ = Libc.munmap(_run, (nuint)_mapSize);
-        _vcpu.Dispose();
+        if (!_disposed)
+        {
+            _disposed = true;
+            _ = Libc.munmap(_run, (nuint)_mapSize);
+            _vcpu.Dispose();
+        }
     }
 
     private static void Check(int result, string call)

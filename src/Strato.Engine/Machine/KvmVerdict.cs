@@ -48,8 +48,11 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
         KvmSystem.Path);
 
     /// <summary>Looks at this host with a small VM of its own.</summary>
-    public static KvmVerdict Measure(KvmSystem system)
+    /// <param name="system">The host's KVM.</param>
+    /// <param name="firstRunAt">Timestamp (Stopwatch) of the first KVM_RUN; null when it didn't come to that.</param>
+    public static KvmVerdict Measure(KvmSystem system, out long? firstRunAt)
     {
+        firstRunAt = null;
         try
         {
             using GuestMemory memory = GuestMemory.Allocate([(0, 2 << 20)]);
@@ -60,7 +63,9 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
             vm.SetMemoryRegion(0, 0, memory.Size, memory.Regions[0].HostAddress);
             using KvmVcpu vcpu = vm.CreateVcpu(0);
             vcpu.SetCpuid(system.GetSupportedCpuid());
-            return OfSpeed(SpeedCheck.Measure(vcpu, memory));
+            SpeedCheck.Result speed = SpeedCheck.Measure(vcpu, memory);
+            firstRunAt = speed.FirstRunAt;
+            return OfSpeed(speed);
         }
         catch (LinuxException error)
         {

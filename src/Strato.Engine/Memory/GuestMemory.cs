@@ -16,7 +16,10 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// <summary>Size of a page on every machine the engine knows.</summary>
     public const ulong PageSize = 4096;
 
+    private const ulong HugePageSize = 2 << 20;
+
     private readonly MemoryRegion[] _regions;
+    private bool _disposed;
 
     private GuestMemory(MemoryRegion[] regions)
     {
@@ -49,14 +52,7 @@ internal sealed unsafe class GuestMemory : IDisposable
         for (int i = 0; i < ranges.Length; i++)
         {
             (ulong start, ulong length) = ranges[i];
-            // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
-            void* address = Libc.mmap(
-                null, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
-            if (address == Libc.MAP_FAILED)
-            {
-                throw LinuxException.Last($"mmap of {length} bytes of guest memory");
-            }
-
+            byte* address = MapAligned(length);
             regions[i] = new MemoryRegion(start, length, (nint)address);
         }
 
@@ -163,6 +159,25 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>Asks the host to back a range with huge pages: for what is about to be filled as a whole. Where it can't, nothing changes.</summary>
+    /// <remarks>
+    /// Not for all RAM: a guest that touches little would hold up to 512 times as much. Filling a kernel's 14 MB takes a
+    /// tenth of the time, and the nested page tables of the guest get huge entries there as well.
+    /// </remarks>
+    public void PreferHugePages(ulong address, ulong length)
+    {
+        foreach (MemoryRegion region in _regions)
+        {
+            ulong offset = address - region.Start;
+            if (address >= region.Start && offset < region.Length && length <= region.Length - offset && length >= HugePageSize)
+            {
+                ulong start = offset & ~(HugePageSize - 1);
+                ulong end = Math.Min(region.Length, (offset + length + HugePageSize - 1) & ~(HugePageSize - 1));
+                _ = Libc.madvise((byte*)region.HostAddress + start, (nuint)(end - start), Libc.MADV_HUGEPAGE);
+            }
+        }
+    }
+
     /// <summary>Leaves guest memory out of a core dump of this process.</summary>
     /// <exception cref="LinuxException">The host refuses.</exception>
     public void ExcludeFromCoreDump()
@@ -176,12 +191,40 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>May be called again: a second munmap would take away whatever the process has mapped there since.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         foreach (MemoryRegion region in _regions)
         {
             _ = Libc.munmap((void*)region.HostAddress, (nuint)region.Length);
         }
+    }
+
+    /// <summary>Maps memory at a multiple of the huge page size: guest and host addresses must agree in those bits, or no page of it can be huge.</summary>
+    private static byte* MapAligned(ulong length)
+    {
+        // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
+        const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE;
+        byte* map = (byte*)Libc.mmap(null, (nuint)(length + HugePageSize), Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0);
+        if (map == Libc.MAP_FAILED)
+        {
+            throw LinuxException.Last($"mmap of {length} bytes of guest memory");
+        }
+
+        ulong before = (ulong)-(long)map & (HugePageSize - 1);
+        if (before != 0)
+        {
+            _ = Libc.munmap(map, (nuint)before);
+        }
+
+        _ = Libc.munmap(map + before + length, (nuint)(HugePageSize - before));
+        return map + before;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -28,7 +28,9 @@ public sealed class GetStratoConsoleCommand : VmConsoleCmdlet
             return;
         }
 
-        using ConsoleReader reader = vm.Client.OpenConsole(vm.Id, ConsoleStart.Beginning, Token);
+        using ConsoleReader reader = tail is { } lines
+            ? vm.Client.OpenConsole(vm.Id, lines, Token)
+            : vm.Client.OpenConsole(vm.Id, ConsoleStart.Beginning, Token);
         while (reader.ReadLine(Token) is { } line)
         {
             WriteObject(line);

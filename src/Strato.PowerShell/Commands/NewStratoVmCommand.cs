@@ -10,6 +10,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
 {
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "Name of the new VM, unique without regard to case.")]
     [ValidateNotNull]
+    [AllowEmptyString]
     public string Name { get; set; } = null!;
 
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true, HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
@@ -54,10 +55,14 @@ public sealed class NewStratoVmCommand : StratoCmdlet
 
         // Checked first, so that -WhatIf tells what would be refused.
         Client.Check(settings);
-        HostMemory.Warn(this, settings.Memory);
         if (ShouldProcess(Name, "Define a VM"))
         {
             VmDefinition made = Client.Create(settings, Token);
+            foreach (string warning in Client.GetWarnings(made))
+            {
+                WriteWarning(warning);
+            }
+
             WriteObject(new Vm(Client, Client.Snapshot(made.Id, Token)));
         }
     });

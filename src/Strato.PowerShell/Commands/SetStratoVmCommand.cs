@@ -11,6 +11,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [Parameter(HelpMessage = "New name of the VM; may change while it runs.")]
     [Alias("NewVMName")]
     [ValidateNotNull]
+    [AllowEmptyString]
     public string? NewName { get; set; }
 
     [Parameter(HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
@@ -56,10 +57,14 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             Machine = Machine,
             Notes = Notes,
         };
-        HostMemory.Warn(this, changes.Memory);
         if (ShouldProcess(vm.Name, "Change the definition"))
         {
-            vm.Client.Update(vm.Id, changes, Token);
+            VmDefinition changed = vm.Client.Update(vm.Id, changes, Token);
+            foreach (string warning in changes.Memory is null && changes.Cpu is null ? [] : vm.Client.GetWarnings(changed))
+            {
+                WriteWarning(warning);
+            }
+
             if (PassThru)
             {
                 WriteNow(vm);

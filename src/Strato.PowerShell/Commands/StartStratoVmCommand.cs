@@ -44,6 +44,11 @@ public sealed class StartStratoVmCommand : VmParallelCmdlet
 
         if (ShouldProcess(vm.Name, "Start"))
         {
+            foreach (string warning in vm.Client.GetWarnings(now.Definition))
+            {
+                WriteWarning(warning);
+            }
+
             StartOptions options = new() { Force = AllowEmulation, Paused = Paused, Timeout = TimeSpan.FromSeconds(Timeout) };
             Begin(vm, () => vm.Client.Start(vm.Id, options, Token));
         }

@@ -74,7 +74,8 @@ internal static class Json
             case JsonValueKind.String:
                 return element.GetString();
             case JsonValueKind.Number:
-                return element.TryGetInt64(out long whole) ? whole : element.TryGetUInt64(out ulong large) ? large : element.GetDouble();
+                // The casts keep the kinds apart: without them all would become the common type, double.
+                return element.TryGetInt64(out long whole) ? (object)whole : element.TryGetUInt64(out ulong large) ? (object)large : element.GetDouble();
             case JsonValueKind.True or JsonValueKind.False:
                 return element.GetBoolean();
             default:

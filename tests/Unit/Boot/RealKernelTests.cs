@@ -22,6 +22,19 @@ public class RealKernelTests
         Assert.NotEqual(new byte[64], boot.Read(loaded.Entry, 64));
     }
 
+    [Fact]
+    public void ItsUnpackedElfFileIsEnteredByPvh()
+    {
+        string? path = Find("out/guest/vmlinux");
+        Assert.SkipUnless(path is not null, "out/guest/vmlinux isn't there: ./build.sh guest makes it");
+        using BootFixture boot = new();
+        using ImageFile kernel = ImageFile.Open(path!, ImageRole.Kernel, "-kernel");
+        LoadedKernel loaded = KernelImage.Load(boot.Memory, kernel);
+        Assert.Equal("ELF, PVH entry", loaded.Format);
+        Assert.False(loaded.WantsDevicesOnCommandLine); // Debian's has ACPI
+        Assert.NotEqual(new byte[64], boot.Read(loaded.Entry, 64));
+    }
+
     private static string? Find(string relative)
     {
         for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)

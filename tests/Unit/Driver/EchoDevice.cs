@@ -17,6 +17,9 @@ internal sealed class EchoDevice(int queues = 2, int queueSize = 256)
     /// <summary>Requests that were served since it was made.</summary>
     public long Served { get; private set; }
 
+    /// <summary>Called at each request, for a driver that acts while the device works.</summary>
+    public Action? OnServe { get; set; }
+
     public void Announce(ReadOnlySpan<byte> configuration) => SetConfiguration(0, configuration);
 
     protected override void ProcessQueue(int index) => ServeRequests(index, _chain);
@@ -24,6 +27,7 @@ internal sealed class EchoDevice(int queues = 2, int queueSize = 256)
     protected override uint Serve(int index, DescriptorChain chain)
     {
         Served++;
+        OnServe?.Invoke();
         uint written = 0;
         while (chain.Readable.Length > 0 && chain.Writable.Length > 0)
         {

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Threading;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
@@ -27,6 +28,7 @@ internal sealed class MmioDriver : IDisposable
 
     private readonly List<DriverQueue> _queues = [];
     private ulong _allocated = 0x1000;
+    private Thread? _loopThread;
 
     public MmioDriver(VirtioDevice device)
     {
@@ -162,12 +164,19 @@ internal sealed class MmioDriver : IDisposable
         }
     }
 
-    /// <summary>Lets the device do all it has to do.</summary>
+    /// <summary>Lets the device do all it has to do. Of no effect while the loop has its own thread.</summary>
     public void Run()
     {
-        while (Loop.RunOnce(0))
+        while (_loopThread is null && Loop.RunOnce(0))
         {
         }
+    }
+
+    /// <summary>From now on, until <see cref="Dispose"/>, the device is served on a thread of its own, as in the engine.</summary>
+    public void StartLoopThread()
+    {
+        _loopThread = new Thread(Loop.Run);
+        _loopThread.Start();
     }
 
     /// <summary>Some zeroed RAM of the first region.</summary>
@@ -189,6 +198,12 @@ internal sealed class MmioDriver : IDisposable
 
     public void Dispose()
     {
+        if (_loopThread is not null)
+        {
+            Loop.Post(Loop.Stop);
+            _loopThread.Join();
+        }
+
         Transport.Dispose();
         Loop.Dispose();
         Memory.Dispose();

@@ -1,0 +1,176 @@
+. "$PSScriptRoot/common.ps1"
+BeforeDiscovery {
+    $manifest = Import-PowerShellDataFile $ModulePath
+    $cmdlets = $manifest.CmdletsToExport
+}
+BeforeAll {
+    . "$PSScriptRoot/common.ps1"
+    Import-Strato
+    $folder = New-TestState
+}
+AfterAll { Remove-TestState $folder }
+
+Describe 'The module' -Tag Unit {
+    It 'has a valid manifest' {
+        $info = Test-ModuleManifest $ModulePath
+        $info.CompatiblePSEditions | Should -Be 'Core'
+        $info.PrivateData.PSData.Tags | Should -Contain 'KVM'
+    }
+    It 'exports the cmdlets of its manifest and nothing else' {
+        $module = Get-Module Strato
+        $module.ExportedCmdlets.Keys | Sort-Object | Should -Be ((Import-PowerShellDataFile $ModulePath).CmdletsToExport | Sort-Object)
+        $module.ExportedFunctions.Count + $module.ExportedAliases.Count + $module.ExportedVariables.Count | Should -Be 0
+    }
+    It 'has no assembly of PowerShell beside it' {
+        Get-ChildItem (Join-Path (Split-Path $ModulePath) bin) -Filter *.dll | ForEach-Object Name | Sort-Object |
+            Should -Be 'Strato.Client.dll', 'Strato.PowerShell.dll', 'Strato.Protocol.dll'
+    }
+    It 'writes nothing when it is imported' {
+        Invoke-Pwsh '' | Should -BeNullOrEmpty
+    }
+    It 'can be removed and imported again' {
+        Remove-Module Strato
+        Import-Strato
+        Get-Command Get-StratoVm | Should -Not -BeNullOrEmpty
+    }
+}
+
+Describe 'Help' -Tag Unit {
+    Context '<_>' -ForEach $cmdlets {
+        BeforeAll { $help = Get-Help $_ -Full; $command = Get-Command $_ }
+        It 'says what it does' {
+            $help.Synopsis | Should -Match '^\S.*\.$'
+            $help.Synopsis | Should -Not -Match 'Fill this in|^\s*\w+-Strato'
+            ($help.description.Text -join '').Length | Should -BeGreaterThan 50
+        }
+        It 'has three examples' {
+            @($help.examples.example).Count | Should -BeGreaterOrEqual 3
+            $help.examples.example.code | Should -Match 'Strato'
+        }
+        It 'describes every parameter' {
+            $common = [System.Management.Automation.Cmdlet]::CommonParameters
+            foreach ($name in $command.Parameters.Keys | Where-Object { $_ -notin $common }) {
+                $parameter = $help.parameters.parameter | Where-Object name -EQ $name
+                ($parameter.description.Text -join '').Length | Should -BeGreaterThan 10 -Because "-$name"
+            }
+        }
+        It 'has examples that parse' {
+            foreach ($code in $help.examples.example.code) {
+                $errors = $null
+                $null = [System.Management.Automation.Language.Parser]::ParseInput($code, [ref] $null, [ref] $errors)
+                $errors | Should -BeNullOrEmpty -Because $code
+            }
+        }
+    }
+    It 'has a topic about the module' {
+        Get-Help about_Strato | Out-String | Should -Match 'virtual machine monitor'
+    }
+}
+
+Describe 'Views' -Tag Unit {
+    BeforeAll {
+        New-StratoVm one "$folder/vmlinuz" -Memory 1536MB | Add-StratoDrive "$folder/vmlinuz" -Serial S1
+        $vm = Get-StratoVm one
+    }
+    AfterAll { Remove-StratoVm one -Force }
+
+    It 'shows VMs as a table' {
+        $lines = ($vm | Out-String -Width 120) -split "`n" | Where-Object { $_ }
+        $lines[0] | Should -Match '^\S*Name +State +CpuUsage\(%\) +MemoryAssigned +Uptime +Status'
+        $lines[2] | Should -Match 'one +Stopped +0 B +00:00:00 '
+    }
+    It 'shows a list and a wide view' {
+        $vm | Format-List | Out-String | Should -Match 'Memory\S* +: \S*1.5 GB'
+        $vm | Format-Wide | Out-String | Should -Match 'one'
+        $vm | Format-List * | Out-String | Should -Match 'QmpPath'
+    }
+    It 'shows drives and hosts' {
+        $vm | Get-StratoDrive | Out-String | Should -Match 'VMName +Id +Size +ReadOnly +Path'
+        $vm | Get-StratoDrive | Format-List | Out-String | Should -Match 'Serial\S* +: \S*S1'
+        Get-StratoHost | Out-String | Should -Match 'KvmReason'
+    }
+    It 'colours states, unless the output is to be plain' {
+        $before = $PSStyle.OutputRendering
+        $running = [pscustomobject]@{ PSTypeName = 'Strato.Vm'; Name = 'x'; State = 'Running'; CpuUsage = 5; MemoryAssigned = 1GB; Uptime = 60.5; Status = 'ok' }
+        try {
+            $PSStyle.OutputRendering = 'Ansi'
+            $running | Out-String | Should -Match "`e\[32mRunning`e\[0m"
+            $PSStyle.OutputRendering = 'PlainText'
+            $running | Out-String | Should -Not -Match "`e"
+            $running | Out-String | Should -Match 'x +Running +5 +1 GB +00:01:00 ok'
+        } finally { $PSStyle.OutputRendering = $before }
+    }
+}
+
+Describe 'Objects' -Tag Unit {
+    BeforeAll {
+        New-StratoVm one "$folder/vmlinuz" -Notes 'größe' | Add-StratoDrive "$folder/vmlinuz" -Serial S1
+        $vm = Get-StratoVm one
+    }
+    AfterAll { Remove-StratoVm one -Force }
+
+    It 'say the same as JSON' {
+        $copy = $vm | ConvertTo-Json | ConvertFrom-Json
+        foreach ($name in 'Name', 'Id', 'State', 'Uptime', 'Memory', 'Cpu', 'Kernel', 'Notes', 'MemoryAssigned') {
+            $copy.$name | Should -BeExactly $vm.$name -Because $name
+        }
+        $copy.Drives[0].Serial | Should -Be 'S1'
+        $copy.Created | Should -BeOfType [datetime]
+    }
+    It 'say the same through Clixml, and can be used again' {
+        $path = Join-Path $folder vm.xml
+        $vm | Export-Clixml $path
+        $copy = Import-Clixml $path
+        $copy.PSTypeNames[0] | Should -Be 'Deserialized.Strato.Vm'
+        $copy.Drives[0].Path | Should -Be "$folder/vmlinuz"
+        ($copy | Set-StratoVm -Cpu 2 -PassThru).Cpu | Should -Be 2
+    }
+    It 'come back from a job' {
+        $copy = Start-Job { Import-Module $using:ModulePath; Get-StratoVm one } | Receive-Job -Wait -AutoRemoveJob
+        $copy.Name | Should -Be 'one'
+        ($copy | Get-StratoDrive).Serial | Should -Be 'S1'
+    }
+    It 'are refreshed on demand' {
+        $old = Get-StratoVm one
+        Set-StratoVm one -Notes 'new'
+        $old.Notes | Should -Not -Be 'new'
+        $old.Refresh()
+        $old.Notes | Should -Be 'new'
+    }
+}
+
+Describe 'Completion' -Tag Unit {
+    BeforeAll {
+        'web', 'we two', 'db' | ForEach-Object { New-StratoVm $_ "$folder/vmlinuz" } | Add-StratoDrive "$folder/vmlinuz" -Id root
+        function Complete([string] $Text) { (TabExpansion2 $Text $Text.Length).CompletionMatches.CompletionText }
+    }
+    AfterAll { Remove-StratoVm * -Force }
+
+    It 'completes <Text>' -ForEach @(
+        @{ Text = 'Start-StratoVm we'; Expected = @("'we two'", 'web') }
+        @{ Text = 'Stop-StratoVm -VMName d'; Expected = @('db') }
+        @{ Text = 'Get-StratoDrive r'; Expected = @('root') }
+        @{ Text = 'Get-StratoDrive -VMName web -Id '; Expected = @('root') }
+        @{ Text = 'Wait-StratoVm web -For P'; Expected = @('Paused') }
+        @{ Text = 'New-StratoVm x -Machine '; Expected = @('microvm') }
+        @{ Text = 'Invoke-StratoQmp query-st'; Expected = @('query-status') }
+        @{ Text = 'Send-StratoConsole x -VMName w'; Expected = @("'we two'", 'web') }
+    ) { Complete $Text | Should -Be $Expected }
+}
+
+Describe 'Import' -Tag Slow {
+    It 'takes at most 60 ms more than an empty binary module' {
+        $empty = Join-Path $folder Empty
+        $null = New-Item -ItemType Directory $empty
+        Add-Type -TypeDefinition 'using System.Management.Automation; [Cmdlet("Get", "EmptyThing")] public class Empty : PSCmdlet { }' -OutputAssembly "$empty/Empty.dll"
+        New-ModuleManifest "$empty/Empty.psd1" -RootModule Empty.dll -CmdletsToExport Get-EmptyThing -FunctionsToExport @() -AliasesToExport @() -VariablesToExport @()
+        function Measure-Import([string] $Path) {
+            [double](& ([System.Environment]::ProcessPath) -NoProfile -NonInteractive -c "(Measure-Command { Import-Module '$Path' }).TotalMilliseconds")
+        }
+        # In turn, so that both see the same load; the least of each, since load only adds.
+        $times = 1..7 | ForEach-Object { [pscustomobject]@{ Empty = Measure-Import "$empty/Empty.psd1"; Strato = Measure-Import $ModulePath } }
+        $least = @{ Empty = ($times.Empty | Measure-Object -Minimum).Minimum; Strato = ($times.Strato | Measure-Object -Minimum).Minimum }
+        Write-Host ('    import: {0:N0} ms, an empty module {1:N0} ms' -f $least.Strato, $least.Empty)
+        $least.Strato - $least.Empty | Should -BeLessOrEqual 60
+    }
+}

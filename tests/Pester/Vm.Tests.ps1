@@ -1,0 +1,130 @@
+. "$PSScriptRoot/common.ps1"
+BeforeAll {
+    . "$PSScriptRoot/common.ps1"
+    Import-Strato
+    $folder = New-TestState
+    $kernel = "$folder/vmlinuz"
+}
+AfterAll { Remove-TestState $folder }
+
+Describe 'Definitions' -Tag Unit {
+    AfterEach { Get-StratoVm | Remove-StratoVm -Force }
+
+    It 'are made, shown, changed and removed' {
+        $vm = New-StratoVm -Name web -Kernel $kernel -CommandLine 'a b' -Memory 1GB -Cpu 2 -Machine microvm
+        $vm.PSTypeNames[0] | Should -Be 'Strato.Vm'
+        $vm.State | Should -Be 'Stopped'
+        Get-StratoVm web | ForEach-Object Memory | Should -Be 1GB
+        Set-StratoVm web -Memory 512MB -NewName www | Should -BeNullOrEmpty
+        (Get-StratoVm www).Memory | Should -Be 512MB
+        (Get-StratoVm www).Id | Should -Be $vm.Id
+        Remove-StratoVm www -Confirm:$false | Should -BeNullOrEmpty
+        Get-StratoVm | Should -BeNullOrEmpty
+    }
+    It 'take relative paths and ~ from the location of PowerShell' {
+        Push-Location $folder
+        try { (New-StratoVm web ./vmlinuz).Kernel | Should -Be $kernel } finally { Pop-Location }
+        Push-Location /
+        try { { New-StratoVm other ./vmlinuz -ErrorAction Stop } | Should -Throw -ErrorId 'KernelNotFound,*' } finally { Pop-Location }
+        { New-StratoVm other ~/no-kernel-here -ErrorAction Stop } | Should -Throw "*$HOME/no-kernel-here*"
+        { New-StratoVm other Env:HOME -ErrorAction Stop } | Should -Throw -ErrorId 'PathNotFile,*'
+    }
+    It 'may bear odd names' {
+        $names = 'two words', 'größe 日本', '[brackets]', '-dash', 'a`b', "it's", '$x', ('n' * 200)
+        $names | ForEach-Object { New-StratoVm -Name $_ $kernel } | Should -HaveCount $names.Count
+        foreach ($name in $names) { (Get-StratoVm -Name $name).Name | Should -BeExactly $name }
+        Get-StratoVm -Name '[[]brackets*' | ForEach-Object Name | Should -Be '[brackets]'
+        foreach ($name in $names) { Remove-StratoVm -Name $name -Force }
+        Get-StratoVm | Should -BeNullOrEmpty
+    }
+    It 'go through pipelines' {
+        $made = 1..5 | ForEach-Object { New-StratoVm "n$_" $kernel } | Add-StratoDrive $kernel -PassThru | Set-StratoVm -Cpu 2 -PassThru
+        $made | Should -HaveCount 5
+        $made.Drives | Should -HaveCount 5
+        'n1', 'n2' | Get-StratoVm | ForEach-Object Cpu | Should -Be 2, 2
+        Get-StratoVm n[34] | Remove-StratoVm -Force
+        Get-StratoVm | ForEach-Object Name | Should -Be 'n1', 'n2', 'n5'
+    }
+    It 'come from a table' {
+        "Name,Kernel,Memory`na,$kernel,268435456`nb,$kernel,536870912" | ConvertFrom-Csv | New-StratoVm | ForEach-Object Memory | Should -Be 256MB, 512MB
+    }
+    It 'stay as they are under -WhatIf' {
+        New-StratoVm web $kernel -WhatIf
+        Get-StratoVm | Should -BeNullOrEmpty
+        $null = New-StratoVm web $kernel
+        Set-StratoVm web -Cpu 8 -WhatIf
+        Add-StratoDrive $kernel -VMName web -WhatIf
+        Remove-StratoVm web -Force -WhatIf
+        $WhatIfPreference = $true
+        Remove-StratoVm web -Force
+        $WhatIfPreference = $false
+        (Get-StratoVm web).Cpu | Should -Be 1
+        (Get-StratoVm web).Drives | Should -BeNullOrEmpty
+    }
+    It 'are removed only after a question' {
+        $null = New-StratoVm web $kernel
+        Invoke-Pwsh "Remove-StratoVm web" | Out-String | Should -Match 'NonInteractive|Confirm'
+        (Get-StratoVm web).Name | Should -Be 'web'
+    }
+    It 'are safe with several runspaces at once' {
+        1..20 | ForEach-Object -Parallel {
+            Import-Module $using:ModulePath
+            $null = New-StratoVm "p$_" $using:kernel
+            Set-StratoVm "p$_" -Notes "note $_"
+        } -ThrottleLimit 5
+        Get-StratoVm p* | ForEach-Object { $_.Notes -replace 'note ', 'p' | Should -Be $_.Name }
+        (Get-StratoVm).Count | Should -Be 20
+        $made = 1..8 | ForEach-Object -Parallel { Import-Module $using:ModulePath; New-StratoVm same $using:kernel -ErrorAction SilentlyContinue } -ThrottleLimit 8
+        @($made).Count | Should -Be 1
+    }
+    It 'survive another shell' {
+        $null = New-StratoVm web $kernel
+        Invoke-Pwsh "Set-StratoVm web -Cpu 2; (Get-StratoVm web).Cpu" | Should -Be 2
+        (Get-StratoVm web).Cpu | Should -Be 2
+    }
+}
+
+Describe 'Mistakes' -Tag Unit {
+    BeforeAll { $null = New-StratoVm web $kernel }
+    AfterAll { Remove-StratoVm web -Force }
+
+    It 'are named: <Id>' -ForEach @(
+        @{ Id = 'VmNotFound'; Category = 'ObjectNotFound'; Says = "*'nobody'*"; Script = { Get-StratoVm nobody } }
+        @{ Id = 'VmNotFound'; Category = 'ObjectNotFound'; Says = "*'nobody'*"; Script = { Start-StratoVm nobody } }
+        @{ Id = 'VmExists'; Category = 'ResourceExists'; Says = "*'WEB'*"; Script = { New-StratoVm WEB $kernel } }
+        @{ Id = 'InvalidName'; Category = 'InvalidArgument'; Says = '*'; Script = { New-StratoVm '' $kernel } }
+        @{ Id = 'InvalidName'; Category = 'InvalidArgument'; Says = '*slash*'; Script = { New-StratoVm a/b $kernel } }
+        @{ Id = 'KernelNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { New-StratoVm x /nowhere } }
+        @{ Id = 'InvalidMemory'; Category = 'InvalidArgument'; Says = '*256*'; Script = { New-StratoVm x $kernel -Memory 100MB } }
+        @{ Id = 'InvalidMemory'; Category = 'InvalidArgument'; Says = '*512*'; Script = { New-StratoVm x $kernel -Memory 600GB } }
+        @{ Id = 'InvalidCpuCount'; Category = 'InvalidArgument'; Says = '*255*254*'; Script = { New-StratoVm x $kernel -Cpu 255 } }
+        @{ Id = 'UnknownMachineType'; Category = 'InvalidArgument'; Says = '*i440fx*'; Script = { New-StratoVm x $kernel -Machine i440fx } }
+        @{ Id = 'DriveFileNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere.ext4*'; Script = { Add-StratoDrive /nowhere.ext4 -VMName web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Suspend-StratoVm web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Invoke-StratoQmp query-status -VMName web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Send-StratoConsole x -VMName web } }
+        @{ Id = 'MatchMissing'; Category = 'InvalidArgument'; Says = '*-Match*'; Script = { Wait-StratoVm web -For Console } }
+    ) {
+        $problem = try { & $Script -ErrorAction Stop 2>&1 } catch { $_ }
+        Get-ErrorId $problem | Should -Be $Id
+        "$($problem.CategoryInfo.Category)" | Should -Be $Category
+        "$problem" | Should -BeLike $Says
+    }
+    It 'in one item leave the others alone' {
+        $found = Get-StratoVm nobody, web, noone -ErrorAction SilentlyContinue -ErrorVariable problems
+        $found.Name | Should -Be 'web'
+        $problems.TargetObject | Should -Be 'nobody', 'noone'
+    }
+    It 'come with what to do' {
+        $problem = try { Start-StratoVm nobody -ErrorAction Stop } catch { $_ }
+        $problem.CategoryInfo.TargetName | Should -Be 'nobody'
+    }
+    It 'in a wildcard are silent' {
+        Get-StratoVm no* -ErrorAction Stop | Should -BeNullOrEmpty
+        Stop-StratoVm no* -ErrorAction Stop
+    }
+    It 'in parameters that exclude each other end the cmdlet' {
+        { Stop-StratoVm web -TurnOff -TurnOffAfter 5 } | Should -Throw -ErrorId 'ParametersConflict,*'
+        { Wait-StratoVm web -Match '(' } | Should -Throw -ErrorId 'MatchInvalid,*'
+    }
+}

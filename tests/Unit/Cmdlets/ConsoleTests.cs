@@ -1,0 +1,99 @@
+using System.Linq;
+using System.Management.Automation;
+using System.Threading;
+using System.Threading.Tasks;
+using Strato.Client;
+using Strato.Tests.CmdletHost;
+using Xunit;
+
+namespace Strato.Tests.Unit.Cmdlets;
+
+/// <summary>Get-, Send- and Enter-StratoConsole.</summary>
+[Collection(CmdletCollection.Name)]
+public sealed class ConsoleTests : CmdletTests
+{
+    [Fact]
+    public void SendTypesALineAndCanWaitForTheAnswer()
+    {
+        Start();
+        Assert.Empty(Run(new Step("Send-StratoConsole", "say hello").With("VMName", "web").With("ExpectMatch", "^hello").With("Timeout", 20)).Output);
+        Run(new Step("Get-StratoVm"), new Step("Send-StratoConsole", "say ").Switch("NoNewline"));
+        Assert.Equal("web", Run(new Step("Send-StratoConsole", "more").With("VMName", "web").With("ExpectMatch", "^more").Switch("PassThru")).Single<Vm>().Name);
+    }
+
+    [Fact]
+    public void SendLooksOnlyAtWhatFollows()
+    {
+        Start("web", "print=hello");
+        ErrorRecord error = Error(new Step("Send-StratoConsole", "say x").With("VMName", "web").With("ExpectMatch", "hello").With("Timeout", 1));
+        AssertError(error, "WaitTimeout", ErrorCategory.OperationTimeout, "web");
+    }
+
+    [Fact]
+    public void SendNeedsARunningVm()
+    {
+        New();
+        AssertError(Error(new Step("Send-StratoConsole", "x").With("VMName", "web")), "VmNotRunning", ErrorCategory.InvalidOperation, "web");
+        Assert.Single(Run(new Step("Send-StratoConsole", "x").With("VMName", "web").Switch("WhatIf")).ShouldProcess);
+    }
+
+    [Fact]
+    public void TheKeyboardHasOneUserUnlessTaken()
+    {
+        Start();
+        using ConsoleSession session = Store.Client.EnterConsole(Store.Client.Get("web").Id, take: false, Store.Token);
+        AssertError(Error(new Step("Send-StratoConsole", "say x").With("VMName", "web")), "ConsoleBusy", ErrorCategory.ResourceBusy, "web");
+        AssertError(Error(new Step("Enter-StratoConsole", "web")), "ConsoleBusy", ErrorCategory.ResourceBusy, "web");
+        Run(new Step("Send-StratoConsole", "say x").With("VMName", "web").With("ExpectMatch", "^x").Switch("Take"));
+    }
+
+    [Fact]
+    public void GetEmitsLinesOfThisBootOrTheLast()
+    {
+        Start("web", "print=one");
+        Run(new Step("Send-StratoConsole", "say two").With("VMName", "web").With("ExpectMatch", "^two"));
+        string[] all = [.. Run(new Step("Get-StratoConsole", "web")).Of<string>()];
+        Assert.Equal(["fake engine", "one", "say two", "two"], all);
+        Assert.Equal(["two"], Run(new Step("Get-StratoVm"), new Step("Get-StratoConsole").With("Tail", 1)).Of<string>());
+        Run(new Step("Stop-StratoVm", "web"));
+        Assert.Equal(all, Run(new Step("Get-StratoConsole", "web")).Of<string>());
+    }
+
+    [Fact]
+    public async Task FollowGoesOnUntilTheVmEnds()
+    {
+        Start("web", "print=one");
+        int lines = 0;
+        using ManualResetEventSlim following = new();
+        Host.OnOutput = _ =>
+        {
+            lines++;
+            following.Set();
+        };
+        Task<HostResult> follow = Task.Run(() => Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow")), Store.Token);
+        following.Wait(Store.Token);
+        Store.Client.SendConsole(Store.Client.Get("web").Id, "say two\npoweroff", null, Store.Token);
+        Assert.Equal(["fake engine", "one", "say two", "two", "poweroff"], (await follow).Of<string>());
+        Assert.Equal(5, lines);
+    }
+
+    [Fact]
+    public void FollowCanBeginAtTheLastLines()
+    {
+        Start("web", "print=one");
+        Host.OnOutput = line => Host.Stop();
+        HostResult result = Host.Invoke(new Step("Get-StratoConsole", "web").With("Tail", 1).Switch("Follow"));
+        Assert.Equal("one", result.Output[0]);
+        Assert.True(result.Stopped);
+    }
+
+    [Fact]
+    public void ControlCEndsFollowing()
+    {
+        Start("web", "print=one");
+        Host.OnOutput = _ => new Thread(Host.Stop).Start();
+        HostResult result = Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow"));
+        Assert.True(result.Stopped);
+        Assert.Equal("fake engine", result.Output.First());
+    }
+}

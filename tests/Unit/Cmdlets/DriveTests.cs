@@ -1,0 +1,86 @@
+using System.IO;
+using System.Linq;
+using System.Management.Automation;
+using Strato.Tests.CmdletHost;
+using Xunit;
+
+namespace Strato.Tests.Unit.Cmdlets;
+
+/// <summary>Add-, Get- and Remove-StratoDrive.</summary>
+[Collection(CmdletCollection.Name)]
+public sealed class DriveTests : CmdletTests
+{
+    public DriveTests() => Store.WriteFile("root.ext4", new string('x', 4096));
+
+    [Fact]
+    public void ThePathIsFirstAndTheVmComesThroughThePipeline()
+    {
+        Vm vm = Run(
+            new Step("New-StratoVm", "web", "vmlinuz"),
+            new Step("Add-StratoDrive", "root.ext4").Switch("PassThru"),
+            new Step("Add-StratoDrive", "./root.ext4").With("Id", "data").With("Serial", "S1").Switch("ReadOnly", "PassThru")).Single<Vm>();
+        Assert.Equal([("disk0", false, null), ("data", true, "S1")], vm.Drives.Select(drive => (drive.Id, drive.ReadOnly, drive.Serial)));
+        Assert.All(vm.Drives, drive => Assert.Equal((Path.Combine(Store.Root, "root.ext4"), 4096L, "web", vm.Id), (drive.Path, drive.Size, drive.VMName, drive.VMId)));
+    }
+
+    [Fact]
+    public void AddIsSilentAndTakesAName()
+    {
+        New();
+        Assert.Empty(Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web")).Output);
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").Switch("WhatIf"));
+        Assert.Single(Run(new Step("Get-StratoDrive").With("VMName", "web")).Output);
+    }
+
+    [Fact]
+    public void MistakesAreNamed()
+    {
+        New();
+        AssertError(Error(new Step("Add-StratoDrive", "missing.ext4").With("VMName", "web")), "DriveFileNotFound", ErrorCategory.ObjectNotFound, "web");
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "root"));
+        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "root")), "DriveExists", ErrorCategory.ResourceExists, "web");
+        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "nobody")), "VmNotFound", ErrorCategory.ObjectNotFound, "nobody");
+        ErrorRecord error = Error(new Step("Get-StratoDrive", "swap").With("VMName", "web"));
+        AssertError(error, "DriveNotFound", ErrorCategory.ObjectNotFound, "swap");
+        Assert.Equal("The VM 'web' has no disk 'swap'; it has root.", error.ToString());
+    }
+
+    [Fact]
+    public void ARunningVmKeepsItsDrives()
+    {
+        New();
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "web");
+        AssertError(Error(new Step("Remove-StratoDrive", "disk0").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "disk0");
+    }
+
+    [Fact]
+    public void DrivesAreFoundByIdWildcardAndRemovedAsObjects()
+    {
+        New();
+        foreach (string id in (string[])["root", "data1", "data2"])
+        {
+            Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", id));
+        }
+
+        Assert.Equal(["data1", "data2"], Ids(new Step("Get-StratoVm", "web"), new Step("Get-StratoDrive", "DATA*")));
+        Assert.Empty(Ids(new Step("Get-StratoVm", "web"), new Step("Get-StratoDrive", "no*")));
+        Run(new Step("Get-StratoDrive", "data1").With("VMName", "web"), new Step("Remove-StratoDrive"));
+        Assert.Equal(["root", "data2"], Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        Vm vm = Run(new Step("Get-StratoVm"), new Step("Remove-StratoDrive", "*").Switch("PassThru")).Single<Vm>();
+        Assert.Empty(vm.Drives);
+        Assert.True(File.Exists(Path.Combine(Store.Root, "root.ext4")));
+    }
+
+    [Fact]
+    public void ADriveWhoseFileWentAwayHasNoSize()
+    {
+        New();
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        File.Delete(Path.Combine(Store.Root, "root.ext4"));
+        Assert.Null(Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Size);
+    }
+
+    private string[] Ids(params Step[] pipeline) => [.. Run(pipeline).Of<Drive>().Select(drive => drive.Id)];
+}

@@ -1,0 +1,174 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Management.Automation;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Strato.Tests.CmdletHost;
+using Xunit;
+
+namespace Strato.Tests.Unit.Cmdlets;
+
+/// <summary>The conventions that hold for all cmdlets, read from their metadata.</summary>
+public sealed class MetadataTests
+{
+    // Get-Verb of PowerShell 7.6, those that a module like this could use.
+    private static readonly string[] ApprovedVerbs =
+    [
+        "Add", "Clear", "Close", "Copy", "Enter", "Exit", "Find", "Format", "Get", "Hide", "Join", "Lock", "Move", "New", "Open", "Optimize", "Pop", "Push", "Redo",
+        "Remove", "Rename", "Reset", "Resize", "Search", "Select", "Set", "Show", "Skip", "Split", "Step", "Switch", "Undo", "Unlock", "Watch", "Connect",
+        "Disconnect", "Read", "Receive", "Send", "Write", "Backup", "Checkpoint", "Compare", "Compress", "Convert", "ConvertFrom", "ConvertTo", "Dismount", "Edit",
+        "Expand", "Export", "Group", "Import", "Initialize", "Limit", "Merge", "Mount", "Out", "Publish", "Restore", "Save", "Sync", "Unpublish", "Update", "Debug",
+        "Measure", "Ping", "Repair", "Resolve", "Test", "Trace", "Approve", "Assert", "Build", "Complete", "Confirm", "Deny", "Deploy", "Disable", "Enable",
+        "Install", "Invoke", "Register", "Request", "Restart", "Resume", "Start", "Stop", "Submit", "Suspend", "Uninstall", "Unregister", "Wait",
+        "Block", "Grant", "Protect", "Revoke", "Unblock", "Unprotect", "Use",
+    ];
+
+    private static readonly string[] Reading = ["Get", "Wait", "Enter"];
+
+    public static TheoryData<string> Names => [.. CmdletInfo.All.Select(cmdlet => cmdlet.Name)];
+
+    public static string Root { get; } = FindRoot();
+
+    [Fact]
+    public void TheManifestExportsExactlyTheCmdlets()
+    {
+        string manifest = File.ReadAllText(Path.Combine(Root, "Strato.psd1"));
+        string list = Regex.Match(manifest, @"CmdletsToExport\s*=\s*@\(([^)]*)\)", RegexOptions.None, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        Assert.Equal(
+            CmdletInfo.All.Select(cmdlet => cmdlet.Name).Order(StringComparer.Ordinal),
+            Regex.Matches(list, "'([^']+)'", RegexOptions.None, TimeSpan.FromSeconds(5)).Select(match => match.Groups[1].Value));
+        Assert.Contains("ModuleVersion        = '0.1.0'", manifest, StringComparison.Ordinal);
+        foreach (string empty in (string[])["FunctionsToExport", "VariablesToExport", "AliasesToExport"])
+        {
+            Assert.Matches($@"{empty}\s*=\s*@\(\)", manifest);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void VerbsAreApprovedAndNounsSingular(string name)
+    {
+        CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
+        Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
+        Assert.Matches("^Strato(Vm|Drive|Host|Console|Qmp)$", cmdlet.NounName);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void MutationsSupportShouldProcessAndSayWhatTheyEmit(string name)
+    {
+        CmdletInfo cmdlet = CmdletInfo.Get(name);
+        Assert.Equal(!Reading.Contains(cmdlet.Attribute.VerbName, StringComparer.Ordinal), cmdlet.Attribute.SupportsShouldProcess);
+        Assert.Equal(name == "Remove-StratoVm" ? ConfirmImpact.High : ConfirmImpact.Medium, cmdlet.Attribute.ConfirmImpact);
+        Assert.NotNull(cmdlet.Type.GetCustomAttribute<OutputTypeAttribute>());
+        Assert.Contains(cmdlet.Attribute.DefaultParameterSetName, cmdlet.Sets, StringComparer.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ParametersKeepTheConventions(string name)
+    {
+        foreach (Strato.Tests.CmdletHost.ParameterInfo parameter in CmdletInfo.Get(name).Parameters)
+        {
+            PropertyInfo property = parameter.Property;
+            Assert.Matches("^[A-Z][A-Za-z]+$", parameter.Name);
+            Assert.All(parameter.Sets.Values, declared => Assert.Matches(@"^[A-Z][^\n]{8,}\.$", declared.HelpMessage));
+            Assert.NotEqual(typeof(bool), property.PropertyType);
+            Assert.NotEqual(typeof(TimeSpan), property.PropertyType);
+            if (parameter.Name is "Timeout" or "TurnOffAfter")
+            {
+                Assert.Equal(typeof(int), property.PropertyType);
+                Assert.NotNull(property.GetCustomAttribute<ValidateRangeAttribute>());
+            }
+
+            if (property.PropertyType == typeof(SwitchParameter))
+            {
+                Assert.Equal(default, (SwitchParameter)property.GetValue(Activator.CreateInstance(CmdletInfo.Get(name).Type))!);
+            }
+
+            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name != "New-StratoVm"))
+            {
+                Assert.NotNull(property.GetCustomAttribute<SupportsWildcardsAttribute>());
+                Assert.Equal("VmNameCompleter", property.GetCustomAttribute<ArgumentCompleterAttribute>()?.Type.Name);
+                Assert.Equal(typeof(string[]), property.PropertyType);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void VmsComeByNameOrByObject(string name)
+    {
+        CmdletInfo cmdlet = CmdletInfo.Get(name);
+        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost")
+        {
+            return;
+        }
+
+        bool device = cmdlet.Attribute.NounName != "StratoVm";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoQmp" || name == "Send-StratoConsole";
+        ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
+        ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
+        Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
+        if (!ownArgument)
+        {
+            // The alias works both ways: -Name and -VMName are the same.
+            Assert.Equal(cmdlet.Find("Name"), cmdlet.Find("VMName"));
+            Assert.True(byName.ValueFromPipeline && byName.Position == 0 && vm.Position == 0);
+            Assert.Equal(device ? "VMName" : "Name", cmdlet.Attribute.DefaultParameterSetName);
+            return;
+        }
+
+        // With the name at position 0, New-StratoVm … | Add-StratoDrive root.ext4 would not bind.
+        Assert.Equal("VM", cmdlet.Attribute.DefaultParameterSetName);
+        Assert.True(byName.Position < 0 && vm.Position < 0 && !byName.ValueFromPipeline);
+        IEnumerable<string> first = cmdlet.Sets.Where(set => set is "VM" or "VMName").Select(set => cmdlet.Parameters.Single(p => p.In(set)?.Position == 0).Name).Distinct(StringComparer.Ordinal);
+        Assert.Single(first);
+    }
+
+    [Theory]
+    [InlineData("New-StratoVm", "Name Kernel Initrd CommandLine Memory Cpu Machine")]
+    [InlineData("Wait-StratoVm", "For Match Timeout PassThru")]
+    [InlineData("Send-StratoConsole", "Text VMName NoNewline ExpectMatch Timeout")]
+    [InlineData("Stop-StratoVm", "Name VM TurnOff TurnOffAfter Force PassThru")]
+    [InlineData("Invoke-StratoQmp", "Command VMName Arguments")]
+    [InlineData("Get-StratoConsole", "VMName Tail Follow")]
+    [InlineData("Remove-StratoVm", "Name VM Force")]
+    public void ParametersThatScriptsUse(string name, string parameters)
+    {
+        IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
+        Assert.All(parameters.Split(' '), parameter => Assert.Contains(parameter, has, StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void MemoryIsInBytesAndCpuACount()
+    {
+        Assert.Equal(typeof(long), CmdletInfo.Get("New-StratoVm").Find("Memory").Property.PropertyType);
+        Assert.Equal(typeof(int), CmdletInfo.Get("New-StratoVm").Find("Cpu").Property.PropertyType);
+    }
+
+    [Theory]
+    [InlineData(typeof(Vm), "Name Id State ProcessId Memory Cpu Uptime CpuUsage MemoryAssigned Status")]
+    [InlineData(typeof(Drive), "VMName Id Path ReadOnly Serial Size")]
+    [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
+    public void ObjectsHaveTextsAndNumbers(Type type, string properties)
+    {
+        Type[] plain = [typeof(string), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(Drive[])];
+        Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
+        Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
+        Assert.Equal("Strato", type.Namespace);
+    }
+
+    private static string FindRoot()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Strato.slnx")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new InvalidOperationException("The tests run outside the repository.");
+    }
+}

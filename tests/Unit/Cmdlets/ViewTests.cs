@@ -1,0 +1,30 @@
+using Xunit;
+
+namespace Strato.Tests.Unit.Cmdlets;
+
+/// <summary>How values are written in the views.</summary>
+public sealed class ViewTests
+{
+    [Theory]
+    [InlineData(null, "")]
+    [InlineData(0L, "0 B")]
+    [InlineData(1023L, "1023 B")]
+    [InlineData(512L << 20, "512 MB")]
+    [InlineData(1536L << 20, "1.5 GB")]
+    [InlineData(1L << 40, "1 TB")]
+    public void Sizes(long? bytes, string text) => Assert.Equal(text, View.Size(bytes));
+
+    [Theory]
+    [InlineData(0, "00:00:00")]
+    [InlineData(59.999, "00:00:59")]
+    [InlineData(3661, "01:01:01")]
+    [InlineData(93784, "1.02:03:04")]
+    public void Durations(double seconds, string text) => Assert.Equal(text, View.Duration(seconds));
+
+    [Theory]
+    [InlineData("Running", "\u001b[32mRunning\u001b[0m")]
+    [InlineData("Unresponsive", "\u001b[31mUnresponsive\u001b[0m")]
+    [InlineData("Paused", "\u001b[33mPaused\u001b[0m")]
+    [InlineData("Stopped", "Stopped")]
+    public void States(string state, string text) => Assert.Equal(text, View.State(state));
+}
