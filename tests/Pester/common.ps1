@@ -3,7 +3,7 @@ $ErrorActionPreference = 'Stop'
 
 $RepoRoot = (Resolve-Path (Join-Path $PSScriptRoot '../..')).Path
 $ModulePath = $env:STRATO_MODULE ? $env:STRATO_MODULE : (Join-Path $RepoRoot 'out/Strato/Strato.psd1')
-$EnginePath = Join-Path (Split-Path $ModulePath) 'bin/strato-engine'
+$EnginePath = $env:STRATO_ENGINE ? $env:STRATO_ENGINE : (Join-Path (Split-Path $ModulePath) 'bin/strato-engine')
 $GuestFolder = Join-Path $RepoRoot 'out/guest'
 
 # What this host has. Asked once a process: the probe takes a while where KVM emulates.
@@ -34,7 +34,7 @@ function Import-Strato { Import-Module $ModulePath -Force }
 # A store and a runtime folder of its own, below a short path: a unix socket's path has at most 108 bytes.
 function New-TestState {
     $folder = "/tmp/st$PID-$([System.IO.Path]::GetRandomFileName().Substring(0, 4))"
-    $null = New-Item -ItemType Directory "$folder/s", "$folder/r"
+    $null = New-Item -ItemType Directory $folder
     $env:STRATO_STATE = "$folder/s"
     $env:STRATO_RUNTIME = "$folder/r"
     Set-Content "$folder/vmlinuz" 'kernel'
@@ -64,6 +64,15 @@ function Get-ErrorId($Record) { ($Record.FullyQualifiedErrorId -split ',')[0] }
 # Runs a command line in another pwsh that has the module, and returns what it wrote.
 function Invoke-Pwsh([string] $Script) {
     & ([System.Environment]::ProcessPath) -NoProfile -NonInteractive -c "Import-Module '$ModulePath'; $Script" 2>&1
+}
+
+# Waits for what another process brings about; no event tells of it.
+function Wait-Until([scriptblock] $Condition, [int] $Seconds = 30, [string] $What = $Condition) {
+    $end = [datetime]::UtcNow.AddSeconds($Seconds)
+    while (-not (& $Condition)) {
+        if ([datetime]::UtcNow -gt $end) { throw "not within $Seconds s: $What" }
+        Start-Sleep -Milliseconds 100
+    }
 }
 
 # A kernel that needs no stock host: prints "tiny guest", then echoes what is typed; Ctrl-R resets the machine. It polls the

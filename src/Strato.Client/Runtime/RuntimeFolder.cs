@@ -7,7 +7,7 @@ namespace Strato.Client.Runtime;
 /// <summary>The folder of sockets: ours alone, also where anybody may make folders beside it (/tmp).</summary>
 internal static class RuntimeFolder
 {
-    /// <summary>Makes RuntimeRoot/ID with mode 0700, and refuses a root that isn't ours alone. Returns the folder.</summary>
+    /// <summary>Makes RuntimeRoot/ID with mode 0700, and refuses a root that another user could write to. Returns the folder.</summary>
     internal static string Prepare(string root, string id)
     {
         string directory = Path.Combine(root, id);
@@ -26,14 +26,22 @@ internal static class RuntimeFolder
         }
 
         Make(root);
-        Check(root);
+        CheckRoot(root);
         Make(directory);
         Check(directory);
         return directory;
     }
 
-    /// <summary>Refuses a folder that another user could have made or can write to. A folder that isn't there is good: nothing is in it.</summary>
-    internal static void Check(string directory)
+    /// <summary>Refuses a VM's folder that another user could have made or has any access to. A folder that isn't there is good: nothing is in it.</summary>
+    internal static void Check(string directory) => CheckOwned(directory, 0x3f, "only its owner may have access (700)");
+
+    /// <summary>
+    /// Others may look into the root (a folder made by mkdir for STRATO_RUNTIME has mode 755), for the folders in it are closed; but who
+    /// can write to it could put folders of their own there.
+    /// </summary>
+    private static void CheckRoot(string directory) => CheckOwned(directory, 0x12, "only its owner may write to it (700 or 755)");
+
+    private static void CheckOwned(string directory, uint forbidden, string allowed)
     {
         if (!Libc.TryStat(directory, out Libc.statx_t stat))
         {
@@ -57,9 +65,9 @@ internal static class RuntimeFolder
             throw Unusable(directory, $"belongs to user {stat.stx_uid}, not to user {uid}");
         }
 
-        if ((stat.stx_mode & 0x3f) != 0)
+        if ((stat.stx_mode & forbidden) != 0)
         {
-            throw Unusable(directory, $"has mode {Convert.ToString(stat.stx_mode & 0xfff, 8)}; only its owner may have access (700)");
+            throw Unusable(directory, $"has mode {Convert.ToString(stat.stx_mode & 0xfff, 8)}; {allowed}");
         }
     }
 
@@ -68,7 +76,7 @@ internal static class RuntimeFolder
     {
         try
         {
-            Check(Path.GetDirectoryName(directory) ?? directory);
+            CheckRoot(Path.GetDirectoryName(directory) ?? directory);
             Check(directory);
             return true;
         }

@@ -20,11 +20,20 @@ public sealed class RuntimeFolderTests : IDisposable
     public void AFolderThatOthersMayWriteToIsRefused()
     {
         Directory.CreateDirectory(_fixture.Paths.RuntimeRoot);
-        File.SetUnixFileMode(_fixture.Paths.RuntimeRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute);
+        File.SetUnixFileMode(_fixture.Paths.RuntimeRoot, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupWrite);
         VmDefinition vm = _fixture.Create();
         StratoException error = ClientFixture.Fails("RuntimeFolderUnsafe", () => _fixture.Client.Start(vm.Id));
-        Assert.Contains("has mode 710", error.Message, StringComparison.Ordinal);
+        Assert.Contains("has mode 720", error.Message, StringComparison.Ordinal);
         Assert.Equal(_fixture.Paths.RuntimeRoot, error.Where);
+    }
+
+    [Fact]
+    public void ARootThatOthersMayReadIsGoodAndTheFolderInItIsClosed()
+    {
+        Directory.CreateDirectory(_fixture.Paths.RuntimeRoot);
+        File.SetUnixFileMode(_fixture.Paths.RuntimeRoot, (UnixFileMode)0x1ed);
+        VmInfo vm = _fixture.Start();
+        Assert.Equal((UnixFileMode)0x1c0, File.GetUnixFileMode(_fixture.Paths.RuntimeDirectory(vm.Id)));
     }
 
     [Fact]

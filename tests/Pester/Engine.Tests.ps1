@@ -1,0 +1,178 @@
+. "$PSScriptRoot/common.ps1"
+BeforeAll {
+    . "$PSScriptRoot/common.ps1"
+    Import-Strato
+    if (-not $NoEngine) {
+        $folder = New-TestState
+        New-TinyKernel "$folder/tiny"
+        # The tiny guest runs where KVM only emulates, too.
+        $PSDefaultParameterValues['Start-StratoVm:AllowEmulation'] = $true
+        $start = 'Start-StratoVm -AllowEmulation'
+    }
+}
+AfterAll { if ($folder) { Remove-TestState $folder } }
+
+Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
+    BeforeEach { $null = New-StratoVm tiny "$folder/tiny" -Memory 256MB }
+    AfterEach {
+        Get-StratoVm | Where-Object ProcessId | ForEach-Object { & /bin/kill -CONT $_.ProcessId }
+        Get-StratoVm | Stop-StratoVm -TurnOff
+        Get-StratoVm | Remove-StratoVm -Force
+    }
+
+    It 'goes through its life' {
+        Start-StratoVm tiny | Should -BeNullOrEmpty
+        $vm = Get-StratoVm tiny
+        $vm.State | Should -Be 'Running'
+        $vm.MemoryAssigned | Should -Be 256MB
+        Get-Content "/proc/$($vm.ProcessId)/cmdline" | Should -Match 'strato-engine'
+        (Suspend-StratoVm tiny -PassThru).State | Should -Be 'Paused'
+        (Resume-StratoVm tiny -PassThru).State | Should -Be 'Running'
+        (Restart-StratoVm tiny -Reset -PassThru).ProcessId | Should -Be $vm.ProcessId
+        Stop-StratoVm tiny -TurnOff
+        $vm.Refresh()
+        $vm.State | Should -Be 'Stopped'
+        $vm.StateReason | Should -BeNullOrEmpty
+    }
+    It 'has a console to wait for, to read, to follow and to type into' {
+        Start-StratoVm tiny
+        (Wait-StratoVm tiny -For Console -Match '^tiny guest$' -Timeout 20 -PassThru).Name | Should -Be 'tiny'
+        Send-StratoConsole 'hello' -VMName tiny -ExpectMatch 'hello' -Timeout 20
+        Get-StratoVm | Send-StratoConsole 'there' -NoNewline -ExpectMatch 'there$' -Timeout 20
+        Get-StratoConsole tiny | Should -Be 'tiny guest', 'hello', 'there'
+        Get-StratoConsole tiny -Tail 1 | Should -Be 'there'
+        Get-StratoConsole tiny -Tail 2 -Follow | Select-Object -First 1 | Should -Be 'hello'
+        { Send-StratoConsole 'x' -VMName tiny -ExpectMatch 'tiny guest' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        Stop-StratoVm tiny -TurnOff
+        Get-StratoConsole tiny -Tail 3 | Select-Object -First 1 | Should -Be 'tiny guest'
+    }
+    It 'answers QMP' {
+        Start-StratoVm tiny
+        $status = Invoke-StratoQmp query-status -VMName tiny
+        $status.status | Should -Be 'running'
+        $status.running | Should -BeTrue
+        Get-StratoVm | Invoke-StratoQmp query-cpus | Should -HaveCount 1
+        (Invoke-StratoQmp query-commands -VMName tiny).name | Should -Contain 'system_powerdown'
+        Invoke-StratoQmp stop -VMName tiny | Should -BeNullOrEmpty
+        (Get-StratoVm tiny).State | Should -Be 'Paused'
+        { Invoke-StratoQmp fly -VMName tiny -ErrorAction Stop } | Should -Throw -ErrorId 'QmpCommandNotFound,*'
+        { Invoke-StratoQmp cont -VMName tiny -Arguments 'no json' } | Should -Throw -ErrorId 'ArgumentsInvalid,*'
+    }
+    It 'may wait with its virtual CPUs standing' {
+        (Start-StratoVm tiny -Paused -PassThru).State | Should -Be 'Paused'
+        Get-StratoConsole tiny | Should -BeNullOrEmpty
+        Resume-StratoVm tiny
+        Wait-StratoVm tiny -Match 'tiny guest' -Timeout 20
+    }
+    It 'is started for several VMs at once, in order' {
+        1..4 | ForEach-Object { New-StratoVm "n$_" "$folder/tiny" -Memory 256MB } | Start-StratoVm -PassThru | Wait-StratoVm -Match tiny -Timeout 60 -PassThru |
+            ForEach-Object Name | Should -Be 'n1', 'n2', 'n3', 'n4'
+        (Get-StratoVm n* | Where-Object State -EQ Running).Count | Should -Be 4
+    }
+    It 'that runs keeps its definition' {
+        Start-StratoVm tiny
+        { Set-StratoVm tiny -Cpu 2 -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+        { Remove-StratoVm tiny -Force -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+        Set-StratoVm tiny -NewName small -PassThru | ForEach-Object State | Should -Be 'Running'
+        Wait-StratoVm small -Match tiny -Timeout 20
+        Start-StratoVm small -WarningVariable warned -WarningAction SilentlyContinue
+        $warned | Should -Match 'Running already'
+    }
+    It 'outlives the shell that started it, which ends at once, also when its output is a pipe' {
+        $pwsh = [System.Environment]::ProcessPath
+        $sh = "'$pwsh' -NoProfile -NonInteractive -c ""Import-Module '$ModulePath'; $start tiny; (Get-StratoVm tiny).State"" | cat"
+        $took = Measure-Command { $script:said = & timeout 60 sh -c $sh }
+        $said | Should -Be 'Running'
+        $took.TotalSeconds | Should -BeLessThan 60
+        $vm = Get-StratoVm tiny
+        $vm.State | Should -Be 'Running'
+        # Its own session, so that neither Ctrl-C nor a hang-up reaches it.
+        $stat = (Get-Content "/proc/$($vm.ProcessId)/stat") -replace '^.*\) ' -split ' '
+        $stat[3] | Should -Be $vm.ProcessId
+        Send-StratoConsole 'still here' -VMName tiny -ExpectMatch 'still here' -Timeout 20
+    }
+    It 'that is killed is a stopped VM with the reason, and starts again' {
+        $vm = Start-StratoVm tiny -PassThru
+        & /bin/kill -KILL $vm.ProcessId
+        Wait-StratoVm tiny -For Stopped -Timeout 20
+        $vm.Refresh()
+        $vm.State | Should -Be 'Stopped'
+        $vm.StateReason | Should -Match 'SIGKILL|unexpectedly'
+        $vm.Status | Should -Match 'SIGKILL|unexpectedly'
+        Start-StratoVm tiny
+        (Get-StratoVm tiny).State | Should -Be 'Running'
+    }
+    It 'that is stopped by SIGSTOP is Unresponsive within a second and hangs nobody' {
+        $null = New-StratoVm other "$folder/tiny" -Memory 256MB
+        $vm = Start-StratoVm tiny, other -PassThru | Where-Object Name -EQ tiny
+        & /bin/kill -STOP $vm.ProcessId
+        $took = Measure-Command { $script:states = Get-StratoVm }
+        ($states | Where-Object Name -EQ tiny).State | Should -Be 'Unresponsive'
+        ($states | Where-Object Name -EQ other).State | Should -Be 'Running'
+        $took.TotalSeconds | Should -BeLessThan 3
+        { Invoke-StratoQmp query-status -VMName tiny -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'QmpTimeout,*'
+        & /bin/kill -CONT $vm.ProcessId
+        Wait-Until { (Get-StratoVm tiny).State -eq 'Running' }
+        & /bin/kill -STOP $vm.ProcessId
+        Stop-StratoVm tiny -TurnOff
+        (Get-StratoVm tiny).State | Should -Be 'Stopped'
+    }
+    It 'that cannot start says why and leaves nothing' {
+        Set-Content "$folder/bad" 'this is not a kernel'
+        Set-StratoVm tiny -Kernel "$folder/bad"
+        $problem = try { Start-StratoVm tiny -ErrorAction Stop } catch { $_ }
+        "$problem" | Should -Match ([regex]::Escape("$folder/bad"))
+        (Get-StratoVm tiny).State | Should -Be 'Stopped'
+        Get-TestEngine $folder | Should -BeNullOrEmpty
+    }
+    It 'has its disks locked against a second one' {
+        [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
+        $null = New-StratoVm other "$folder/tiny" -Memory 256MB
+        Get-StratoVm | Add-StratoDrive "$folder/disk.img"
+        Start-StratoVm tiny
+        { Start-StratoVm other -ErrorAction Stop } | Should -Throw -ErrorId 'DriveLocked,*'
+    }
+    It 'is waited for without a hurry, and Ctrl-C ends the wait at once' {
+        Start-StratoVm tiny
+        $other = [powershell]::Create().AddScript({ param($m) Import-Module $m; Wait-StratoVm tiny -Match 'never' }).AddArgument($ModulePath)
+        $handle = $other.BeginInvoke()
+        Wait-Until { $other.Streams.Progress.Count -gt 0 } -What 'progress of the wait'
+        $took = Measure-Command { $other.Stop() }
+        $took.TotalMilliseconds | Should -BeLessThan 1000
+        $other.Dispose()
+        { Wait-StratoVm tiny -Match 'never' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        $handle.IsCompleted | Should -BeTrue
+        (Get-StratoVm tiny).State | Should -Be 'Running'
+    }
+    It 'that ends fails those who wait for it' {
+        Start-StratoVm tiny
+        $other = [powershell]::Create().AddScript({ param($m) Import-Module $m; Wait-StratoVm tiny -Match 'never' }).AddArgument($ModulePath)
+        $handle = $other.BeginInvoke()
+        Wait-Until { $other.Streams.Progress.Count -gt 0 } -What 'progress of the wait'
+        Stop-StratoVm tiny -TurnOff
+        Wait-Until { $handle.IsCompleted }
+        Get-ErrorId $other.Streams.Error[0] | Should -Be 'VmEnded'
+        $other.Dispose()
+    }
+    It 'is seen by several runspaces' {
+        Start-StratoVm tiny
+        1..4 | ForEach-Object -Parallel { Import-Module $using:ModulePath; (Get-StratoVm tiny).State } | Should -Be (@('Running') * 4)
+    }
+}
+
+Describe 'Where KVM only emulates' -Tag Engine -Skip:($global:StratoTestHost.Kvm -ne 'emulated') {
+    It 'a start fails at once with the reason and what to do' {
+        $null = New-StratoVm tiny "$folder/tiny" -Memory 256MB
+        $problem = try { Start-StratoVm tiny -AllowEmulation:$false -ErrorAction Stop } catch { $_ }
+        Get-ErrorId $problem | Should -Be 'KvmEmulated'
+        $problem.ErrorDetails.RecommendedAction | Should -Match 'AllowEmulation'
+        (Get-StratoVm tiny).State | Should -Be 'Stopped'
+        Remove-StratoVm tiny -Force
+    }
+    It 'the host says so' {
+        $found = Get-StratoHost
+        $found.Kvm | Should -Be 'emulated'
+        $found.KvmMips | Should -BeGreaterThan 0
+        $found.KvmRemedy | Should -Not -BeNullOrEmpty
+    }
+}

@@ -1,0 +1,58 @@
+. "$PSScriptRoot/common.ps1"
+BeforeAll {
+    . "$PSScriptRoot/common.ps1"
+    Import-Strato
+    # A virtual CPU of the virtual KVM host is slow: what takes a second on a real one may take twenty there.
+    $limit = $global:StratoTestHost.InLab ? 180 : 60
+    $prompt = '[#$] $'
+}
+
+Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
+    BeforeAll {
+        $folder = New-TestState
+        $null = New-StratoVm deb "$GuestFolder/vmlinuz" -Initrd "$GuestFolder/initrd.img" -CommandLine 'console=ttyS0 reboot=k panic=-1 quiet strato.autologin' -Memory 512MB -Cpu 2
+        Start-StratoVm deb -PassThru | Wait-StratoVm -For Console -Match 'strato-guest: ready' -Timeout $limit
+        Wait-StratoVm deb -Match $prompt -Timeout $limit
+    }
+    AfterAll {
+        Get-StratoVm | Stop-StratoVm -TurnOff
+        Remove-TestState $folder
+    }
+
+    It 'runs' {
+        $vm = Get-StratoVm deb
+        $vm.State | Should -Be 'Running'
+        $vm.Uptime | Should -BeGreaterThan 0
+        $vm.CpuUsage | Should -BeIn (0..100)
+        $vm.MemoryResident | Should -BeGreaterThan 16MB
+    }
+    It 'has the virtual CPUs and the memory it was given' {
+        Send-StratoConsole 'echo cpus=$(nproc)' -VMName deb -ExpectMatch '^cpus=2\b' -Timeout $limit
+        Send-StratoConsole 'awk ''/MemTotal/ { print "kib=" ($2 > 400000) }'' /proc/meminfo' -VMName deb -ExpectMatch '^kib=1\b' -Timeout $limit
+    }
+    It 'stands still while it is paused' {
+        Suspend-StratoVm deb
+        { Send-StratoConsole 'echo moving' -VMName deb -ExpectMatch '^moving' -Timeout 2 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        Resume-StratoVm deb
+        Wait-StratoVm deb -Match '^moving' -Timeout $limit
+    }
+    It 'outlives a shell and is known to the next' {
+        Invoke-Pwsh '(Get-StratoVm deb).State' | Should -Be 'Running'
+    }
+    It 'is reset' {
+        $before = (Get-StratoConsole deb | Select-String 'strato-guest: ready').Count
+        Restart-StratoVm deb -Reset -Force
+        Wait-Until { (Get-StratoConsole deb | Select-String 'strato-guest: ready').Count -gt $before } -Seconds $limit
+    }
+    It 'powers down when it is asked to' {
+        Stop-StratoVm deb -Timeout $limit
+        $vm = Get-StratoVm deb
+        $vm.State | Should -Be 'Stopped'
+        $vm.StateReason | Should -BeNullOrEmpty
+        Get-StratoConsole deb -Tail 40 | Out-String | Should -Match 'strato-guest: poweroff'
+    }
+    It 'ends by itself, and the wait for that ends with it' {
+        Set-StratoVm deb -CommandLine 'console=ttyS0 reboot=k panic=-1 quiet strato.then=poweroff'
+        Start-StratoVm deb -PassThru | Wait-StratoVm -For Stopped -Timeout $limit -PassThru | ForEach-Object State | Should -Be 'Stopped'
+    }
+}
