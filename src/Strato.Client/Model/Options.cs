@@ -13,7 +13,7 @@ public sealed record StartOptions
     public bool Paused { get; init; }
 
     /// <summary>How long the engine may take until the guest runs.</summary>
-    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
 }
 
 /// <summary>How to stop a VM. The default asks the guest to power down and waits for it.</summary>
