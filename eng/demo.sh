@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Shows Strato: the host's verdict, then a Debian guest through the cmdlets where guests run.
+# Shows Strato: the host's verdict, then a Debian guest through the cmdlets where guests run, then figures beside QEMU's microvm.
+# On a terminal it ends inside the guest's shell (Ctrl-] leaves).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . eng/dotnet.sh
@@ -7,25 +8,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 eng/build.sh
 tests/Guest/image/build
+use_pwsh "the demo in PowerShell; the same cmdlet classes run in the cmdlet test host instead"
+[ -n "$pwsh" ] || dotnet build tests/CmdletHost/Demo -v q -nologo -clp:NoSummary
+
 echo
 echo "== This host"
 out/Strato/bin/strato-engine -probe || true
-bench/first-run
-echo
-use_pwsh "the demo in PowerShell; the same cmdlet classes run in the cmdlet test host instead"
-state=$(mktemp -d out/demo.XXXXXX)
-trap 'rm -rf "$state"' EXIT
-export STRATO_STATE=$PWD/$state/state
 
+echo
 echo "== A Debian guest"
 if [ -n "$pwsh" ]; then
-    shell=
-    [ -t 0 ] && [ -t 1 ] && shell=-Shell
-    tests/Lab/lab -- "$pwsh" -NoProfile -File examples/demo.ps1 $shell
+    interactive=
+    [ -t 0 ] && [ -t 1 ] && interactive=-Interactive
+    tests/Lab/lab -- "$pwsh" -NoProfile -File examples/demo.ps1 $interactive
 else
-    dotnet build tests/CmdletHost/Demo -v q -nologo -clp:NoSummary
-    tests/Lab/lab -- dotnet out/build/bin/Demo/debug/Strato.Demo.dll
+    tests/Lab/lab -- eng/demo-in-test-host.sh
 fi
-echo
-echo "== Beside QEMU's microvm"
-tests/Lab/lab -- bench/boot --rounds 2

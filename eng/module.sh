@@ -13,7 +13,7 @@ mkdir -p "$module/bin" out/module
 
 # Folders of its own: restoring for a runtime would change the lock files' runtime-free graph.
 publish() {
-    dotnet publish src/Strato.PowerShell -c Release -p:ArtifactsPath="$PWD/out/module/$1" -p:RestorePackagesWithLockFile=false \
+    dotnet publish src/Strato.PowerShell -c Release -p:ArtifactsPath="$PWD/out/module/$1" \
         "${@:2}" -v q -nologo -clp:NoSummary > "$log" 2>&1
 }
 

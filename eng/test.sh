@@ -78,11 +78,19 @@ step build dotnet build Strato.slnx -v q -nologo -clp:NoSummary
 step format dotnet format Strato.slnx --no-restore --verify-no-changes
 step package eng/build.sh
 [ "$failed" -eq 0 ] || finish
-suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor
+suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor -longRunning 60
+use_pester "the Pester suites"
+if [ -n "$pwsh" ]; then
+    suite pester "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -ExcludeTag Kvm,Slow
+fi
 if [ "$scope" = all ]; then
     step guest-image tests/Guest/image/build
     suite lab tests/Lab/test.sh
     suite guest eng/guest-tests.sh
+    if [ -n "$pwsh" ]; then
+        kvm_tags=Kvm
+        [ "$STRATO_LONG" = 0 ] || kvm_tags=Kvm,Slow
+        suite pester-kvm tests/Lab/lab --timeout 1500 -- "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag "$kvm_tags"
+    fi
 fi
-suite pester-prerequisites true > /dev/null || true
 finish

@@ -1,10 +1,12 @@
 <#
 .SYNOPSIS
 Boots a Debian guest through the cmdlets and shows its life.
-.PARAMETER Shell
+.PARAMETER Guest
+The folder of the guest image that ./build.sh guest makes.
+.PARAMETER Interactive
 Ends inside the guest's shell (Ctrl-] leaves).
 #>
-param([string] $Guest = "$PSScriptRoot/../out/guest", [switch] $Shell)
+param([string] $Guest = "$PSScriptRoot/../out/guest", [switch] $Interactive)
 $ErrorActionPreference = 'Stop'
 Import-Module "$PSScriptRoot/../out/Strato/Strato.psd1"
 
@@ -16,7 +18,10 @@ function Step([scriptblock] $Command) {
 }
 
 $Guest = (Resolve-Path $Guest).Path
-$disk = Join-Path ([IO.Path]::GetTempPath()) "strato-demo-$PID.ext4"
+$folder = (New-Item -ItemType Directory (Join-Path ([IO.Path]::GetTempPath()) "sd$PID")).FullName
+$env:STRATO_STATE = "$folder/state"
+$env:STRATO_RUNTIME = "$folder/run"
+$disk = "$folder/disk.ext4"
 cp --sparse=always "$Guest/rootfs.ext4" $disk
 Set-Location $Guest
 try {
@@ -28,7 +33,7 @@ try {
     Step { Send-StratoConsole 'uname -sr; head -n 1 /proc/meminfo' -VMName demo -ExpectMatch 'MemTotal.*' -Timeout 30 }
     Step { Suspend-StratoVm demo -PassThru }
     Step { Resume-StratoVm demo -PassThru }
-    if ($Shell) {
+    if ($Interactive) {
         'Now the guest''s shell is yours. Ctrl-] leaves it.'
         Enter-StratoConsole demo
     }
@@ -39,5 +44,5 @@ finally {
         if ($_.State -ne 'Stopped') { Stop-StratoVm $_ -TurnOff -Force }
         Remove-StratoVm $_ -Confirm:$false
     }
-    Remove-Item $disk
+    Remove-Item -Recurse -Force $folder
 }

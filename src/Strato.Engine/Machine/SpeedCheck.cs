@@ -29,9 +29,6 @@ internal static class SpeedCheck
     private const ulong End = 0x5000;
     private static readonly TimeSpan Deadline = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How often a slow loop is repeated. Where the host is itself a guest, time that others had is in the thread's; an emulation is slow every time.</summary>
-    private const int Attempts = 5;
-
     /// <summary>What a run of the loop showed.</summary>
     /// <param name="Mips">Million instructions a second.</param>
     /// <param name="Failure">Why the loop could not run at all; null when it ran.</param>
@@ -39,20 +36,7 @@ internal static class SpeedCheck
     internal readonly record struct Result(double Mips, string? Failure, long FirstRunAt);
 
     /// <summary>Runs the loop on <paramref name="vcpu"/> in the calling thread; registers and the first 20 KiB of memory are put back.</summary>
-    /// <returns>The first that is fast enough, else the best.</returns>
     public static Result Measure(KvmVcpu vcpu, GuestMemory memory)
-    {
-        Result best = MeasureOnce(vcpu, memory);
-        for (int attempt = 1; attempt < Attempts && best is { Failure: null, Mips: < UsableMips }; attempt++)
-        {
-            Result next = MeasureOnce(vcpu, memory);
-            best = next.Failure is not null || next.Mips > best.Mips ? next : best;
-        }
-
-        return best;
-    }
-
-    private static Result MeasureOnce(KvmVcpu vcpu, GuestMemory memory)
     {
         vcpu.GetRegs(out KvmRegs regsBefore);
         vcpu.GetSregs(out KvmSregs sregsBefore);
