@@ -12,6 +12,7 @@ namespace Strato.Client;
 public sealed partial class StratoClient
 {
     /// <summary>How long the engine may take to read what was sent.</summary>
+    private static readonly TimeSpan FormerWriterLimit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan SendLimit = TimeSpan.FromSeconds(10);
 
     /// <summary>Follows the console of a running VM; ends when the VM ends. Errors: <c>VmNotRunning</c>, <c>ConsoleTimeout</c>, <c>ConsoleDisconnected</c>.</summary>
@@ -47,7 +48,7 @@ public sealed partial class StratoClient
         string name = Store.NameOf(id);
         RuntimeFolder.Check(process.Run.Runtime);
         Deadline deadline = Deadline.After(options.Timeout);
-        ConsoleConnection connection = ConsoleConnection.Open(process.Run.ConsoleSocket, name, attach: true, fromStart: false, options.Take, token);
+        ConsoleConnection connection = AttachForSending(process.Run.ConsoleSocket, name, options.Take, token);
         using ConsoleReader reader = new(connection, log: null);
         ConsoleMatcher? matcher = options.ExpectMatch is null ? null : new ConsoleMatcher(options.ExpectMatch);
         byte[] bytes = Encoding.UTF8.GetBytes(options.NoNewline ? text : text + "\n");
@@ -87,6 +88,25 @@ public sealed partial class StratoClient
         }
 
         return Match(id, name, process, reader, matcher, options.ExpectMatch!.ToString(), options.Timeout, deadline, token);
+    }
+
+    /// <summary>Becomes the console's writer. A send that came just before may not have left yet, so its place is waited for a moment.</summary>
+    private static ConsoleConnection AttachForSending(string socket, string name, bool take, CancellationToken token)
+    {
+        Deadline deadline = Deadline.After(FormerWriterLimit);
+        while (true)
+        {
+            try
+            {
+                return ConsoleConnection.Open(socket, name, attach: true, fromStart: false, take, token);
+            }
+            catch (StratoException error) when (error.Id == "ConsoleBusy" && !deadline.Passed)
+            {
+                // The engine tells nobody when the place becomes free.
+                _ = token.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(10));
+                token.ThrowIfCancellationRequested();
+            }
+        }
     }
 
     /// <summary>An interactive session on this process's terminal; run it with <see cref="ConsoleSession.Run"/>. Errors: <c>VmNotRunning</c>, <c>ConsoleBusy</c>, <c>ConsoleTimeout</c>.</summary>
