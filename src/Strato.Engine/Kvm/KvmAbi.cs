@@ -24,6 +24,8 @@ internal static class KvmAbi
     public const uint KVM_IRQFD = 0x4020AE76;
     public const uint KVM_CREATE_PIT2 = 0x4040AE77;
     public const uint KVM_IOEVENTFD = 0x4040AE79;
+    public const uint KVM_SET_CLOCK = 0x4030AE7B;
+    public const uint KVM_GET_CLOCK = 0x8030AE7C;
     public const uint KVM_GET_PIT2 = 0x8070AE9F;
     public const uint KVM_SET_PIT2 = 0x4070AEA0;
 

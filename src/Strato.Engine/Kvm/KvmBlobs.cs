@@ -99,3 +99,11 @@ internal struct KvmPitConfig
 {
     public uint Flags;
 }
+
+/// <summary>struct kvm_clock_data: what the guest's kvmclock reads, in nanoseconds.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 48)]
+internal struct KvmClockData
+{
+    public ulong Clock;
+    public uint Flags;
+}

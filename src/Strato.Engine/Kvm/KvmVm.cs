@@ -95,6 +95,21 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
         }
     }
 
+    /// <summary>The guest's kvmclock now, in nanoseconds.</summary>
+    public ulong GetClock()
+    {
+        KvmClockData data;
+        Check(Libc.ioctl(vm.Value, KvmAbi.KVM_GET_CLOCK, &data), "KVM_GET_CLOCK");
+        return data.Clock;
+    }
+
+    /// <summary>Lets the guest's kvmclock go on from <paramref name="nanoseconds"/>. With no vCPU in the guest.</summary>
+    public void SetClock(ulong nanoseconds)
+    {
+        KvmClockData data = new() { Clock = nanoseconds };
+        Check(Libc.ioctl(vm.Value, KvmAbi.KVM_SET_CLOCK, &data), "KVM_SET_CLOCK");
+    }
+
     public void Dispose() => vm.Dispose();
 
     private static void Check(int result, string call)

@@ -32,6 +32,7 @@ internal sealed class MicroVm : IDisposable
     private readonly PowerControl _power;
     private readonly Serial16550? _serial;
     private VcpuThread[] _threads = [];
+    private ulong? _stoppedClock;
 
     /// <summary>Makes the board and loads the kernel; no vCPU runs yet.</summary>
     /// <param name="system">The host's KVM.</param>
@@ -132,6 +133,9 @@ internal sealed class MicroVm : IDisposable
         {
             thread.WaitParked();
         }
+
+        // A reset parks a machine that may be paused already: the clock stopped with the pause.
+        _stoppedClock ??= _vm.GetClock();
     }
 
     /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
@@ -143,8 +147,15 @@ internal sealed class MicroVm : IDisposable
         }
     }
 
+    /// <summary>The vCPUs run on, and the guest's clock from where it stopped.</summary>
     public void UnparkVcpus()
     {
+        if (_stoppedClock is { } clock)
+        {
+            _vm.SetClock(clock);
+            _stoppedClock = null;
+        }
+
         foreach (VcpuThread thread in _threads)
         {
             // The guest's watchdogs would take the pause for a lock-up.
