@@ -37,8 +37,8 @@ public sealed class CloudKernelTests(CloudKernelTests.Shared shared) : IClassFix
     public void Clock_is_kvms_and_the_date_is_the_hosts()
     {
         Assert.Equal("kvm-clock", shared.Guest.Check("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"));
-        long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
-        Assert.InRange(long.Parse(shared.Guest.Check("date +%s"), CultureInfo.InvariantCulture), now - 5, now + 60);
+        long guest = long.Parse(shared.Guest.Check("date +%s"), CultureInfo.InvariantCulture);
+        Assert.InRange(guest - DateTimeOffset.UtcNow.ToUnixTimeSeconds(), -60, 60);
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public sealed class CloudKernelTests(CloudKernelTests.Shared shared) : IClassFix
     public void Output_comes_whole()
     {
         int lines = TestHost.Long ? 150_000 : 20_000;
-        string output = shared.Guest.Check($"seq 1 {lines}", TimeSpan.FromSeconds(600));
+        string output = shared.Guest.Check($"seq 1 {lines}", DebianGuest.Limit * 3);
         Assert.Equal(string.Join('\n', Enumerable.Range(1, lines)), output);
     }
 

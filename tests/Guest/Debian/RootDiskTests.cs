@@ -154,8 +154,8 @@ public sealed class RootDiskTests(RootDiskTests.Shared shared) : IClassFixture<R
     public void Big_file_is_written()
     {
         DebianGuest guest = shared.Guest;
-        guest.Check($"dd if=/dev/urandom of=/root/big bs=1M count={BigFile >> 20} 2>/dev/null", TimeSpan.FromSeconds(300));
-        s_sum = guest.Check("md5sum </root/big", TimeSpan.FromSeconds(300)).Split(' ')[0];
+        guest.Check($"dd if=/dev/urandom of=/root/big bs=1M count={BigFile >> 20} 2>/dev/null", DebianGuest.Limit * 3);
+        s_sum = guest.Check("md5sum </root/big", DebianGuest.Limit * 3).Split(' ')[0];
     }
 
     [Fact]

@@ -46,8 +46,8 @@ internal sealed record GuestOptions
 /// <summary>A running Debian guest: its engine, its console with a shell on it, and a QMP connection.</summary>
 internal sealed class DebianGuest : IDisposable
 {
-    /// <summary>For a boot or a long command: many times what a quiet machine needs, for machines are not always quiet.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
+    /// <summary>For a boot or a long command: many times what a quiet machine needs. STRATO_PATIENCE multiplies it for one that is very busy.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120) * TestHost.Patience;
 
     public const string Prompt = "root@strato:/root# ";
 
@@ -157,7 +157,7 @@ internal sealed class DebianGuest : IDisposable
 
     /// <summary>Lets the guest's shell tell its uptime twenty times a second, until <see cref="StopBeat"/>.</summary>
     public void StartBeat() =>
-        Send("while read -t 0.05 x; [ \"$x\" != end ]; do read up rest </proc/uptime; echo beat $up; done\n");
+        Send("x=; while read -t 0.05 x; [ \"$x\" != end ]; do read up rest </proc/uptime; echo beat $up; done\n");
 
     public void StopBeat()
     {

@@ -118,7 +118,7 @@ internal sealed class QmpConnection : IDisposable
 
     private JsonNode NextLine()
     {
-        Match line = _lines.WaitFor(new Regex(@"^([^\n]*)\n"), _read, TimeSpan.FromSeconds(120));
+        Match line = _lines.WaitFor(new Regex(@"^([^\n]*)\n"), _read, DebianGuest.Limit);
         _read += line.Length;
         return JsonNode.Parse(line.Groups[1].Value)!;
     }

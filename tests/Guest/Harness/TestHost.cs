@@ -25,6 +25,9 @@ internal static class TestHost
     /// <summary>Whether repetitions are wanted too.</summary>
     public static bool Long { get; } = Environment.GetEnvironmentVariable("STRATO_LONG") == "1";
 
+    /// <summary>Factor of all time limits in guests.</summary>
+    public static double Patience { get; } = double.TryParse(Environment.GetEnvironmentVariable("STRATO_PATIENCE"), CultureInfo.InvariantCulture, out double factor) ? factor : 1;
+
     /// <summary>A folder for this run's small files. Its name is short, for a socket's path has 107 bytes at most.</summary>
     public static string Folder { get; } = Directory.CreateTempSubdirectory("strato-guest-").FullName;
 
