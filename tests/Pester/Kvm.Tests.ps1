@@ -5,6 +5,7 @@ BeforeAll {
     # A virtual CPU of the virtual KVM host is slow: what takes a second on a real one may take twenty there.
     $limit = $global:StratoTestHost.InLab ? 180 : 60
     $prompt = '[#$] $'
+    $PSDefaultParameterValues['Start-StratoVm:AllowEmulation'] = $global:StratoTestHost.InLab
 }
 
 Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {

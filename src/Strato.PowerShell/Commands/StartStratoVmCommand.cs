@@ -15,9 +15,9 @@ public sealed class StartStratoVmCommand : VmParallelCmdlet
     [Parameter(HelpMessage = "Start even where KVM only emulates, which is too slow for a stock kernel.")]
     public SwitchParameter AllowEmulation { get; set; }
 
-    [Parameter(HelpMessage = "Seconds the engine may take until the guest runs; 30 if omitted.")]
+    [Parameter(HelpMessage = "Seconds the engine may take until the guest runs; 60 if omitted.")]
     [ValidateRange(1, 86400)]
-    public int Timeout { get; set; } = 30;
+    public int Timeout { get; set; } = 60;
 
     [Parameter(HelpMessage = "How many VMs are started at once; 8 if omitted.")]
     [ValidateRange(1, 1024)]
