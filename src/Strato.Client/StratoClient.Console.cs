@@ -69,7 +69,7 @@ public sealed partial class StratoClient
                 return early;
             }
 
-            if (count < 0 || closed)
+            if (count < 0 || (closed && sent < bytes.Length))
             {
                 throw Ended(id, name, process, matcher);
             }
@@ -83,7 +83,7 @@ public sealed partial class StratoClient
         connection.Stream.EndWriting();
         if (matcher is null)
         {
-            // The engine gives the guest what is in the socket, also after this side has closed.
+            WaitUntilTaken(connection, reader, buffer, waiter, Deadline.After(FormerWriterLimit).Sooner(sendDeadline));
             return null;
         }
 
@@ -213,5 +213,21 @@ public sealed partial class StratoClient
 
         closed = count == 0;
         return had;
+    }
+
+    /// <summary>Waits a moment until the engine has read everything: what it prints to a closed connection would end its reading.</summary>
+    private static void WaitUntilTaken(ConsoleConnection connection, ConsoleReader reader, byte[] buffer, Waiter waiter, Deadline deadline)
+    {
+        // No event tells that the other side has read; the engine reads within a millisecond, so a few looks are enough.
+        for (int pause = 1; connection.Stream.UnreadByPeer > 0 && !deadline.Passed; pause = Math.Min(pause * 2, 50))
+        {
+            _ = Drain(reader, buffer, null, out _, out bool closed);
+            if (closed)
+            {
+                return;
+            }
+
+            _ = waiter.WaitReadable(Deadline.After(TimeSpan.FromMilliseconds(pause)), connection.Fd);
+        }
     }
 }

@@ -17,6 +17,9 @@ internal static unsafe partial class Libc
     /// <summary>sun_path with its terminating zero.</summary>
     internal const int UnixPathSize = 108;
 
+    /// <summary><c>linux/sockios.h</c>, the same number as TIOCOUTQ.</summary>
+    internal const nuint SIOCOUTQ = 0x5411;
+
     [StructLayout(LayoutKind.Sequential)]
     internal struct sockaddr_un
     {
@@ -49,4 +52,8 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     internal static partial int shutdown(int fd, int how);
+
+    // Variadic in C; see fcntl.
+    [LibraryImport("libc")]
+    internal static partial int ioctl(int fd, nuint request, int* argument);
 }

@@ -161,6 +161,16 @@ internal sealed unsafe class UnixStream : IDisposable
         return true;
     }
 
+    /// <summary>Bytes (as the kernel accounts for them) that the other side has not read yet.</summary>
+    internal int UnreadByPeer
+    {
+        get
+        {
+            int count = 0;
+            return Libc.ioctl(Fd, Libc.SIOCOUTQ, &count) == 0 ? count : 0;
+        }
+    }
+
     internal void EndWriting() => Libc.shutdown(Fd, Libc.SHUT_WR);
 
     public void Dispose() => _socket.Dispose();
