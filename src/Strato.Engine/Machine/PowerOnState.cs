@@ -74,7 +74,12 @@ internal sealed class PowerOnState
         vcpu.SetMpState(KvmAbi.KVM_MP_STATE_RUNNABLE);
         vcpu.SetSregs(ref sregs);
         vcpu.SetRegs(ref _regs);
-        vcpu.SetXcrs(ref _xcrs);
+        if ((uint)_xcrs[0] != 0)
+        {
+            // nr_xcrs: a processor without XSAVE has none, and KVM refuses to set none.
+            vcpu.SetXcrs(ref _xcrs);
+        }
+
         vcpu.SetXsave(ref _xsave);
         vcpu.SetDebugRegs(ref _debugRegs);
         WriteMsrs(vcpu);
