@@ -108,7 +108,8 @@ public sealed class AttackTests
             driver.Queues[0].WriteDescriptor(table, 0, Page(driver), 16, 0, 0);
             Indirect(driver.Queues[0], table, 16, 0);
             driver.Queues[0].KickAlways();
-        }),
+        }
+        ),
 
         // Rings that can't be.
         ["queue size 0"] = Ring(size: 0),
@@ -137,51 +138,59 @@ public sealed class AttackTests
             driver.Write(MmioRegister.DriverFeaturesSelect, 2);
             driver.Write(MmioRegister.DriverFeatures, 1);
             Handshake(driver, driver.ReadOffer());
-        }),
+        }
+        ),
         ["DRIVER_OK without FEATURES_OK"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 1);
             driver.Write(MmioRegister.Status, 3);
             driver.Write(MmioRegister.Status, 7);
             Assert.Equal((VirtioStatus)3, driver.Status);
-        }),
+        }
+        ),
         ["DRIVER without ACKNOWLEDGE"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 2);
             Assert.Equal(VirtioStatus.None, driver.Status);
-        }),
+        }
+        ),
         ["status that goes back"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
             driver.Write(MmioRegister.Status, 3);
             Assert.Equal((VirtioStatus)15, driver.Status);
-        }),
+        }
+        ),
         ["unknown status bits"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 0x11);
             driver.Write(MmioRegister.Status, 0x101);
             driver.Write(MmioRegister.Status, 0xffff_ff00);
             Assert.Equal(VirtioStatus.None, driver.Status);
-        }),
+        }
+        ),
         ["NEEDS_RESET written by the driver"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 0x41);
             Assert.Equal(VirtioStatus.Acknowledge, driver.Status);
-        }),
+        }
+        ),
         ["progress after FAILED"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 1);
             driver.Write(MmioRegister.Status, 0x81);
             driver.Write(MmioRegister.Status, 0x83);
             Assert.Equal(VirtioStatus.Acknowledge | VirtioStatus.Failed, driver.Status);
-        }),
+        }
+        ),
         ["features after FEATURES_OK"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
             ulong before = driver.Device.Features;
             driver.WriteFeatures(0);
             Assert.Equal(before, driver.Device.Features);
-        }),
+        }
+        ),
         ["requests after FAILED"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
@@ -190,7 +199,8 @@ public sealed class AttackTests
             driver.Queues[0].KickAlways();
             driver.Run();
             Assert.Equal(0, driver.Queues[0].UsedIndex);
-        }),
+        }
+        ),
 
         // Registers out of turn.
         ["queue registers after DRIVER_OK"] = (Outcome.Nothing, driver =>
@@ -200,14 +210,16 @@ public sealed class AttackTests
             driver.Write(MmioRegister.QueueSize, 0);
             driver.Write(MmioRegister.QueueReady, 1);
             Assert.Equal(1u, driver.Read(MmioRegister.QueueReady));
-        }),
+        }
+        ),
         ["queue registers after the queue is ready"] = (Outcome.Nothing, driver =>
         {
             driver.Negotiate();
             DriverQueue queue = driver.AddQueue(16);
             driver.WriteQueueAddresses(MmioDriver.Hole, 1, 3);
             Assert.Equal(queue.UsedRing, driver.Device.Queues[0].UsedRing);
-        }),
+        }
+        ),
         ["queue registers before FEATURES_OK"] = (Outcome.Nothing, driver =>
         {
             driver.Write(MmioRegister.Status, 3);
@@ -215,14 +227,16 @@ public sealed class AttackTests
             driver.Write(MmioRegister.QueueReady, 1);
             Assert.Equal(0u, driver.Read(MmioRegister.QueueReady));
             Assert.Equal(0ul, driver.Device.Queues[0].UsedRing);
-        }),
+        }
+        ),
         ["a queue made ready again after DRIVER_OK"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
             driver.Write(MmioRegister.QueueReady, 0);
             driver.Write(MmioRegister.QueueReady, 1);
             Assert.Equal(0u, driver.Read(MmioRegister.QueueReady));
-        }),
+        }
+        ),
         ["queue_select out of range"] = (Outcome.Nothing, driver =>
         {
             driver.Negotiate();
@@ -235,28 +249,32 @@ public sealed class AttackTests
                 driver.Write(MmioRegister.QueueReady, 1);
                 Assert.Equal(0u, driver.Read(MmioRegister.QueueReady));
             }
-        }),
+        }
+        ),
         ["notification of a queue that isn't there"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
             driver.Notify((uint)driver.Device.Queues.Length);
             driver.Notify(uint.MaxValue);
             driver.Run();
-        }),
+        }
+        ),
         ["notification before DRIVER_OK"] = (Outcome.Nothing, driver =>
         {
             driver.Negotiate();
             driver.AddQueue(16).Publish(ushort.MaxValue);
             driver.Notify(0);
             driver.Run();
-        }),
+        }
+        ),
         ["notification of a queue that isn't ready"] = (Outcome.Nothing, driver =>
         {
             driver.Negotiate();
             driver.DriverOk();
             driver.Notify(0);
             driver.Run();
-        }),
+        }
+        ),
         ["accesses of every width and offset"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
@@ -272,7 +290,8 @@ public sealed class AttackTests
                     }
                 }
             }
-        }),
+        }
+        ),
         ["short and misaligned accesses"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
@@ -289,7 +308,8 @@ public sealed class AttackTests
             driver.Transport.Write(MmioRegister.Status, new byte[8]);
             driver.Transport.Write(MmioRegister.Status - 2, new byte[4]);
             Assert.Equal((VirtioStatus)15, driver.Status);
-        }),
+        }
+        ),
         ["configuration beyond its end"] = (Outcome.Nothing, driver =>
         {
             driver.Start();
@@ -300,7 +320,8 @@ public sealed class AttackTests
             byte[] before = driver.ReadConfiguration(64);
             driver.Transport.Write(MmioRegister.Configuration, data);
             Assert.Equal(before, driver.ReadConfiguration(64));
-        }),
+        }
+        ),
     };
 
     public static TheoryData<string, string> Table
@@ -392,7 +413,8 @@ public sealed class AttackTests
             driver.Write(MmioRegister.QueueSize, size);
             driver.WriteQueueAddresses(table ?? queue.DescriptorTable, available ?? queue.AvailableRing, used ?? queue.UsedRing);
             driver.Write(MmioRegister.QueueReady, 1);
-        });
+        }
+    );
 
     private static void Indirect(DriverQueue queue, ulong table, uint length, ushort flags)
     {
