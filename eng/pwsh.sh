@@ -28,7 +28,7 @@ _find_pwsh() {
 }
 
 _find_pester() {
-    local has='(Get-Module -ListAvailable Pester | Where-Object Version -GE 5.0 | Measure-Object).Count -gt 0'
+    local has='(Get-Module -ListAvailable Pester | Where-Object { $_.Version -ge [version]"5.0" } | Measure-Object).Count -gt 0'
     [ "$("$pwsh" -NoProfile -NonInteractive -c "$has")" = True ] && return 0
     timeout 60 "$pwsh" -NoProfile -NonInteractive -c \
         'Install-Module Pester -MinimumVersion 5.5 -Scope CurrentUser -Force -SkipPublisherCheck' > /dev/null 2>&1

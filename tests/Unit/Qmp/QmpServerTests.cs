@@ -382,13 +382,20 @@ public sealed class QmpServerTests : IDisposable
             client.Ask(request);
         }
 
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        for (int i = 0; i < 2000; i++)
+        // Tests beside this one keep memory as well, for a while: a leak of ours would show in every round.
+        long least = long.MaxValue;
+        for (int round = 0; round < 5 && least > 200_000; round++)
         {
-            client.Ask(request);
+            long before = GC.GetTotalMemory(forceFullCollection: true);
+            for (int i = 0; i < 2000; i++)
+            {
+                client.Ask(request);
+            }
+
+            least = Math.Min(least, GC.GetTotalMemory(forceFullCollection: true) - before);
         }
 
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 200_000);
+        Assert.InRange(least, long.MinValue, 200_000);
     }
 
     [Fact]
