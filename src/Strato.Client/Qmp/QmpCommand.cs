@@ -2,12 +2,48 @@ using System;
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Strato.Protocol.Qmp;
 
 namespace Strato.Client.Qmp;
 
 /// <summary>What is sent, and how the answers are understood.</summary>
 internal static class QmpCommand
 {
+    /// <summary>Bytes of the longest answer that is taken; a longer one is a fault.</summary>
+    internal const int MaximumMessage = 16 << 20;
+
+    /// <summary>What cuts an engine's stream into messages.</summary>
+    internal static QmpFramer NewFramer() => new(MaximumMessage);
+
+    /// <summary>Takes the next whole message; false when more bytes are needed.</summary>
+    /// <exception cref="StratoException">QmpProtocol: what came isn't JSON, is too long or nested too deeply.</exception>
+    internal static bool TryTake(QmpFramer framer, out JsonElement message)
+    {
+        message = default;
+        switch (framer.TryRead(out ReadOnlyMemory<byte> bytes))
+        {
+            case QmpFrame.None:
+                return false;
+            case QmpFrame.Malformed:
+                throw Protocol("something that is not JSON");
+            case QmpFrame.TooLarge:
+                throw Protocol($"a message longer than {MaximumMessage} bytes");
+            case QmpFrame.TooDeep:
+                throw Protocol($"a message that nests objects and arrays more than {QmpFramer.MaxDepth} deep");
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = QmpFramer.MaxDepth });
+            message = document.RootElement.Clone();
+            return true;
+        }
+        catch (JsonException e)
+        {
+            throw Protocol($"something that is not JSON: {e.Message.TrimEnd('.')}", e);
+        }
+    }
+
     /// <summary>One command with its id and its newline.</summary>
     internal static ReadOnlySpan<byte> Format(string command, JsonElement? arguments, long id)
     {
@@ -98,4 +134,7 @@ internal static class QmpCommand
         string other => CultureInfo.InvariantCulture.TextInfo.ToTitleCase(other),
         null => VmState.Failed,
     };
+
+    private static StratoException Protocol(string what, Exception? inner = null) =>
+        new(StratoErrorKind.Connection, "QmpProtocol", $"The engine sent {what}.", inner);
 }

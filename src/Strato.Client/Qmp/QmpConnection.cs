@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Qmp;
+using Strato.Protocol.Qmp;
 
 namespace Strato.Client;
 
@@ -26,7 +27,7 @@ public sealed class QmpConnection : IDisposable
     private const int MaximumEvents = 4096;
 
     private readonly UnixStream _stream;
-    private readonly QmpFramer _framer = new();
+    private readonly QmpFramer _framer = QmpCommand.NewFramer();
     private readonly Queue<QmpEvent> _events = new();
     private readonly string? _vmName;
     private long _lastId;
@@ -138,7 +139,7 @@ public sealed class QmpConnection : IDisposable
     {
         while (_events.Count == 0)
         {
-            if (_framer.TryTake(out JsonElement message))
+            if (QmpCommand.TryTake(_framer, out JsonElement message))
             {
                 Keep(message);
             }
@@ -159,7 +160,7 @@ public sealed class QmpConnection : IDisposable
     {
         while (true)
         {
-            if (_framer.TryTake(out JsonElement message))
+            if (QmpCommand.TryTake(_framer, out JsonElement message))
             {
                 return message;
             }
@@ -187,7 +188,7 @@ public sealed class QmpConnection : IDisposable
         int count = _stream.Receive(_framer.GetSpan());
         if (count > 0)
         {
-            _framer.Received(count);
+            _framer.Advance(count);
             return true;
         }
 

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Protocol.Qmp;
 
 namespace Strato.Client.Qmp;
 
@@ -39,7 +40,7 @@ internal static class StatusProbe
             for (int i = 0; i < sockets.Count; i++)
             {
                 descriptors[i] = -1;
-                framers[i] = new QmpFramer();
+                framers[i] = QmpCommand.NewFramer();
                 ConnectOutcome outcome = ConnectOutcome.Nobody;
                 try
                 {
@@ -85,10 +86,10 @@ internal static class StatusProbe
             return new Result(Outcome.Nobody, default);
         }
 
-        framer.Received(Math.Max(count, 0));
+        framer.Advance(Math.Max(count, 0));
         try
         {
-            while (framer.TryTake(out JsonElement message))
+            while (QmpCommand.TryTake(framer, out JsonElement message))
             {
                 if (QmpCommand.Answers(message, 2))
                 {

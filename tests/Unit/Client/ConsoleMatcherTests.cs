@@ -6,7 +6,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using Strato.Client;
 using Strato.Client.Consoles;
-using Strato.Client.Qmp;
 using Xunit;
 
 namespace Strato.Tests.Unit.Client;
@@ -86,39 +85,6 @@ public class ConsoleMatcherTests
         ConsoleMatcher matcher = new(new Regex("(a+)+$", RegexOptions.None, TimeSpan.FromMilliseconds(20)));
         StratoException error = ClientFixture.Fails("MatchTimeout", () => matcher.Feed(Encoding.ASCII.GetBytes(new string('a', 40) + "!")));
         Assert.Contains("(a+)+$", error.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void QmpMessagesAreCutRightHoweverTheyArrive()
-    {
-        const string messages = "{\"QMP\":{}}\r\n {\"return\":[1,\"}{\\\"\",null]}\n\n{\"event\":\"Ü\",\"data\":{}}{\"return\":{}}\r\n";
-        string[] expected = ["{\"QMP\":{}}", "{\"return\":[1,\"}{\\\"\",null]}", "{\"event\":\"Ü\",\"data\":{}}", "{\"return\":{}}"];
-        Prop.ForAll(Sizes().ToArbitrary(), sizes =>
-        {
-            QmpFramer framer = new();
-            System.Collections.Generic.List<string> taken = [];
-            byte[] bytes = Encoding.UTF8.GetBytes(messages);
-            foreach ((int offset, int count) in Pieces(bytes.Length, sizes))
-            {
-                bytes.AsSpan(offset, count).CopyTo(framer.GetSpan());
-                framer.Received(count);
-                while (framer.TryTake(out System.Text.Json.JsonElement message))
-                {
-                    taken.Add(message.GetRawText());
-                }
-            }
-
-            return taken.SequenceEqual(expected);
-        }).QuickCheckThrowOnFailure();
-    }
-
-    [Fact]
-    public void WhatIsNoJsonIsSaidSo()
-    {
-        QmpFramer framer = new();
-        "nonsense\n"u8.CopyTo(framer.GetSpan());
-        framer.Received(9);
-        ClientFixture.Fails("QmpProtocol", () => framer.TryTake(out _));
     }
 
     private static Gen<byte[]> Raw() =>
