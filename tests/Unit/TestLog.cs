@@ -9,15 +9,19 @@ namespace Strato.Tests.Unit;
 /// <summary>Tests provoke warnings by the thousand: the engine's log goes to engine.log beside the test program.</summary>
 internal static class TestLog
 {
-    public static string Path { get; } = System.IO.Path.Combine(AppContext.BaseDirectory, "engine.log");
+    private static readonly string SharedPath = Path.Combine(AppContext.BaseDirectory, "engine.log");
+
+    /// <summary>Leads to this process's log, even after a process that plays a part in a test began the file anew.</summary>
+    public static string? OwnPath { get; private set; }
 
     [ModuleInitializer]
     internal static void Redirect()
     {
-        File.Delete(Path);
-        int file = Libc.Open(Path, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_APPEND, 0x180 /* 0600 */);
+        File.Delete(SharedPath);
+        int file = Libc.Open(SharedPath, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_APPEND, 0x180 /* 0600 */);
         if (file >= 0)
         {
+            OwnPath = $"/proc/self/fd/{file}";
             Log.Redirect(file);
         }
     }

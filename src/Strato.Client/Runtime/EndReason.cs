@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Text;
 using Strato.Client.Linux;
+using Strato.Protocol;
 
 namespace Strato.Client.Runtime;
 
@@ -20,7 +21,7 @@ internal static class EndReason
 
         if (exit?.Code is { } code)
         {
-            return code == 0 ? null : $"The engine ended with exit code {code} ({Meaning(code)}){LastWords(log)}";
+            return code == EngineExit.Success ? null : $"The engine ended with exit code {code} ({Meaning(code)}){LastWords(log)}";
         }
 
         if (run.BootId != Procfs.BootId)
@@ -35,14 +36,14 @@ internal static class EndReason
         }
 
         IReadOnlyList<string> last = TextTail.Read(log, 1);
-        return last.Count > 0 && last[0].EndsWith("end (host-error)", StringComparison.Ordinal) ? $"The guest or KVM failed{LastWords(log)}" : null;
+        return last.Count > 0 && EngineLog.FindEnd(last[0]) == EngineLog.HostError ? $"The guest or KVM failed{LastWords(log)}" : null;
     }
 
     internal static string Meaning(int code) => code switch
     {
-        1 => "an error in options, files or host",
-        2 => "wrong usage",
-        3 => "the guest or KVM failed while running",
+        EngineExit.Error => "an error in options, files or host",
+        EngineExit.Usage => "wrong usage",
+        EngineExit.Failure => "the guest or KVM failed while running",
         >= 128 and < 128 + 65 => $"as by signal {code - 128}, {SignalName(code - 128)}",
         _ => "unknown",
     };
@@ -59,8 +60,7 @@ internal static class EndReason
         string said = lines[^1];
         for (int i = lines.Count - 1; i >= 0; i--)
         {
-            // "TIME error ROOM: MESSAGE"
-            if (lines[i].Contains(" error ", StringComparison.Ordinal))
+            if (EngineLog.IsError(lines[i]))
             {
                 said = lines[i];
                 break;

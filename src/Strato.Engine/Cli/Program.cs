@@ -5,15 +5,9 @@ using Strato.Protocol;
 
 namespace Strato.Engine.Cli;
 
-/// <summary>The engine's entry point, and its exit codes.</summary>
+/// <summary>The engine's entry point.</summary>
 internal static class Program
 {
-    /// <summary>The options, a file, or the host don't fit.</summary>
-    private const int ExitError = 1;
-
-    /// <summary>The command line can't be read.</summary>
-    private const int ExitUsage = 2;
-
     private static int Main(string[] args)
     {
         bool inBackground = Daemon.IsChild(out int daemonDescriptor);
@@ -25,7 +19,7 @@ internal static class Program
         }
         catch (UserErrorException error)
         {
-            return Report(error, ready, error.Id is "UnknownOption" or "InvalidOption" ? ExitUsage : ExitError);
+            return Report(error, ready, error.Id is "UnknownOption" or "InvalidOption" ? EngineExit.Usage : EngineExit.Error);
         }
 
         if (options.Help)
@@ -62,11 +56,11 @@ internal static class Program
         }
         catch (UserErrorException error)
         {
-            return Report(error, ready, ExitError);
+            return Report(error, ready, EngineExit.Error);
         }
         catch (LinuxException error)
         {
-            return Report(new UserErrorException("HostError", $"The host refuses a request: {error.Message}.", "", error), ready, ExitError);
+            return Report(new UserErrorException("HostError", $"The host refuses a request: {error.Message}.", "", error), ready, EngineExit.Error);
         }
     }
 

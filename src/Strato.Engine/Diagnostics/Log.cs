@@ -1,6 +1,7 @@
 using System;
 using System.Text;
 using Strato.Engine.Linux;
+using Strato.Protocol;
 
 namespace Strato.Engine.Diagnostics;
 
@@ -43,14 +44,13 @@ internal static class Log
 
         string name = level switch
         {
-            LogLevel.Error => "error",
+            LogLevel.Error => EngineLog.Error,
             LogLevel.Warning => "warning",
             LogLevel.Info => "info",
             _ => "debug",
         };
-        string line = $"{DateTime.UtcNow:yyyy-MM-ddTHH:mm:ss.ffffffZ} {name} {room}: {message}\n";
 
         // A log that can't be written (full disk, closed pipe) must not stop the machine: the result is not looked at.
-        _ = Libc.Write(_descriptor, Encoding.UTF8.GetBytes(line));
+        _ = Libc.Write(_descriptor, Encoding.UTF8.GetBytes(EngineLog.Line(DateTime.UtcNow, name, room, message)));
     }
 }

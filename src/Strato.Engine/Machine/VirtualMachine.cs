@@ -89,7 +89,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public void Reset() => Reset(guest: false, "host-qmp-system-reset");
 
-    public void Quit(string reason) => End(guest: false, reason, exitCode: 0);
+    public void Quit(string reason) => End(guest: false, reason, EngineExit.Success);
 
     public void OnTripleFault(int index) => _loop.Post(() => ResetByGuest("guest-triple-fault"));
 
@@ -115,7 +115,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     {
         if (_noReboot)
         {
-            End(guest, reason, exitCode: 0);
+            End(guest, reason, EngineExit.Success);
             return;
         }
 
@@ -157,7 +157,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
         if (!_noShutdown)
         {
-            End(guest: true, reason, exitCode: 0);
+            End(guest: true, reason, EngineExit.Success);
             return;
         }
 
@@ -179,7 +179,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
             return;
         }
 
-        End(guest: false, "host-error", exitCode: 3);
+        End(guest: false, EngineLog.HostError, EngineExit.Failure);
     }
 
     private void End(bool guest, string reason, int exitCode)
@@ -192,7 +192,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
         State = RunState.Shutdown;
         ExitCode = exitCode;
-        Log.Info(Room, $"end ({reason})");
+        Log.Info(Room, EngineLog.End(reason));
         EventRaised(MachineEvent.Shutdown(guest, reason));
         _loop.Stop();
     }

@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Strato.Protocol;
 using Strato.Tests.Guest.Harness;
 using Xunit;
 
@@ -92,6 +93,7 @@ public sealed class LifeTests
             AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-error");
             engine.WaitExit(3, Limit);
             Assert.Contains("CPU 0 at RIP 0x1000", engine.Errors.Text(), StringComparison.Ordinal);
+            Assert.Equal(EngineLog.HostError, EngineLog.FindEnd(engine.Errors.Text().TrimEnd().Split('\n')[^1]));
         }
 
         using EngineProcess stays = Start(PayloadEnd.Unhandled, "-S", "-no-shutdown");
