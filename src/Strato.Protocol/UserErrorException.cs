@@ -8,7 +8,8 @@ namespace Strato.Protocol;
 /// <summary>An error that a user can cause and mend: what was given, what is allowed, and where.</summary>
 /// <remarks>
 /// The engine writes it to its readiness pipe as one line of JSON, <c>{"id":"…","message":"…","where":"…"}</c>, and the
-/// client reads it back, so that the user of a cmdlet sees what the engine saw.
+/// client reads it back, so that the user of a cmdlet sees what the engine saw. So the message names no option of the
+/// engine as a way out: that is the <see cref="Advice"/>, in whose place the client puts what a cmdlet's user can type.
 /// </remarks>
 public sealed class UserErrorException : Exception
 {
@@ -29,8 +30,15 @@ public sealed class UserErrorException : Exception
     /// <summary>The option, JSON path or QMP argument that the error is about; empty when there is none.</summary>
     public string Where { get; }
 
-    /// <summary>One line for a terminal or a log: <c>-m: memory of 100M is …</c>.</summary>
-    public string ToLine() => Where.Length == 0 ? Message : $"{Where}: {Message}";
+    /// <summary>What the engine's own user can type to get through, such as <c>-force tries all the same</c>; null when there is nothing.</summary>
+    public string? Advice { get; init; }
+
+    /// <summary>One line for a terminal or a log: <c>-m: memory of 100M is …</c>, with the advice in parentheses.</summary>
+    public string ToLine()
+    {
+        string message = Advice is null ? Message : $"{Message} ({Advice})";
+        return Where.Length == 0 ? message : $"{Where}: {message}";
+    }
 
     /// <summary>The line of JSON for the readiness pipe, with its newline.</summary>
     public byte[] ToJsonLine()
@@ -42,6 +50,11 @@ public sealed class UserErrorException : Exception
             writer.WriteString("id", Id);
             writer.WriteString("message", Message);
             writer.WriteString("where", Where);
+            if (Advice is not null)
+            {
+                writer.WriteString("advice", Advice);
+            }
+
             writer.WriteEndObject();
         }
 
@@ -55,6 +68,7 @@ public sealed class UserErrorException : Exception
         string? id = null;
         string? message = null;
         string where = "";
+        string? advice = null;
         try
         {
             Utf8JsonReader reader = new(line);
@@ -80,6 +94,9 @@ public sealed class UserErrorException : Exception
                         case "where":
                             where = value;
                             break;
+                        case "advice":
+                            advice = value;
+                            break;
                     }
                 }
             }
@@ -90,7 +107,7 @@ public sealed class UserErrorException : Exception
         }
 
         return id is not null && message is not null
-            ? new UserErrorException(id, message, where)
+            ? new UserErrorException(id, message, where) { Advice = advice }
             : new UserErrorException("EngineFailed", $"The engine said something that is not an error in JSON: '{Encoding.UTF8.GetString(line).Trim()}'.");
     }
 }

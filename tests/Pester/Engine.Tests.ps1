@@ -165,7 +165,8 @@ Describe 'Where KVM only emulates' -Tag Engine -Skip:($global:StratoTestHost.Kvm
         $null = New-StratoVm tiny "$folder/tiny" -Memory 256MB
         $problem = try { Start-StratoVm tiny -AllowEmulation:$false -ErrorAction Stop } catch { $_ }
         Get-ErrorId $problem | Should -Be 'KvmEmulated'
-        $problem.ErrorDetails.RecommendedAction | Should -Match 'AllowEmulation'
+        $problem.Exception.Message | Should -Match '-AllowEmulation'
+        $problem.Exception.Message | Should -Not -Match '-force'
         (Get-StratoVm tiny).State | Should -Be 'Stopped'
         Remove-StratoVm tiny -Force
     }

@@ -84,14 +84,19 @@ internal sealed unsafe class ReadinessPipe : IDisposable
             string? id = Qmp.QmpCommand.Text(document.RootElement, "id");
             string? message = Qmp.QmpCommand.Text(document.RootElement, "message");
             string? where = Qmp.QmpCommand.Text(document.RootElement, "where");
-            return id is null || message is null
-                ? null
-                : new StratoException(KindOf(id), id, message)
-                {
-                    Where = string.IsNullOrEmpty(where) ? null : where,
-                    RecommendedAction = ActionFor(id),
-                    VmName = vmName,
-                };
+            if (id is null || message is null)
+            {
+                return null;
+            }
+
+            // The engine's advice names its own options; a cmdlet's user types others.
+            string? typed = Qmp.QmpCommand.Text(document.RootElement, "advice") is null ? null : TypedFor(id);
+            return new StratoException(KindOf(id), id, typed is null ? message : $"{message} ({typed})")
+            {
+                Where = string.IsNullOrEmpty(where) ? null : where,
+                RecommendedAction = ActionFor(id),
+                VmName = vmName,
+            };
         }
         catch (JsonException)
         {
@@ -114,8 +119,16 @@ internal sealed unsafe class ReadinessPipe : IDisposable
     {
         "KvmUnavailable" or "KvmAbsent" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
-        "KvmEmulated" => "Use a host with hardware virtualization; -AllowEmulation tries all the same, thousands of times slower.",
+        "KvmEmulated" => "Use a host with hardware virtualization: guests run thousands of times faster there.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
+        _ => null,
+    };
+
+    /// <summary>The parameter that gets a cmdlet's user through where the engine has advice of its own; null when there is none.</summary>
+    private static string? TypedFor(string id) => id switch
+    {
+        "KvmEmulated" => "-AllowEmulation tries all the same",
+        "DriveReadOnly" or "DrivePermission" or "DriveLocked" => "Add-StratoDrive -ReadOnly makes a drive that is only read",
         _ => null,
     };
 

@@ -15,6 +15,7 @@ namespace Strato.Engine.Block;
 internal static class DiskOpener
 {
     private const uint LeastPhysicalBlock = 4096;
+    private const string ReadOnlyAdvice = "readonly=on opens it for reading";
 
     /// <summary>Opens a drive's image.</summary>
     /// <exception cref="UserErrorException">
@@ -49,9 +50,9 @@ internal static class DiskOpener
         Errno.ENOENT or Errno.ENOTDIR => Error(options, "DriveNotFound", "doesn't exist; give the path of an image or block device"),
         Errno.EISDIR => NotAFile(options, "a directory"),
         Errno.ENXIO => NotAFile(options, "a socket, or a device that isn't there"),
-        Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it lies on a read-only file system; allowed is readonly=on"),
+        Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it lies on a read-only file system; reading is allowed", ReadOnlyAdvice),
         Errno.EACCES or Errno.EPERM when options.ReadOnly => Error(options, "DrivePermission", "can't be read: permission denied"),
-        Errno.EACCES or Errno.EPERM => Error(options, "DrivePermission", "can't be opened for writing: permission denied; where it may be read, readonly=on is allowed"),
+        Errno.EACCES or Errno.EPERM => Error(options, "DrivePermission", "can't be opened for writing: permission denied", ReadOnlyAdvice),
         _ => Error(options, "DriveFailed", $"can't be opened: {Errno.Text(errno)}"),
     };
 
@@ -75,8 +76,9 @@ internal static class DiskOpener
             options,
             "DriveReadOnly",
             mode == Libc.O_RDONLY
-                ? "was passed as a descriptor that is open for reading only; allowed is readonly=on, or a descriptor open for both"
-                : "was passed as a descriptor that is open for writing only; it has to be open for reading too");
+                ? "was passed as a descriptor that is open for reading only; allowed is a descriptor open for both, or a read-only drive"
+                : "was passed as a descriptor that is open for writing only; it has to be open for reading too",
+            mode == Libc.O_RDONLY ? ReadOnlyAdvice : null);
     }
 
     private static DiskGeometry Measure(int fd, DriveOptions options)
@@ -143,12 +145,13 @@ internal static class DiskOpener
             "DriveLocked",
             options.ReadOnly
                 ? $"is {holder}, so it can't be opened read-only; allowed are many readers, or one writer and nobody else"
-                : $"is {holder}, so it can't be opened for writing; allowed are one writer and nobody else, or many readers (readonly=on on all of them)");
+                : $"is {holder}, so it can't be opened for writing; allowed are one writer and nobody else, or many readers",
+            options.ReadOnly ? null : ReadOnlyAdvice);
     }
 
     private static UserErrorException NotAFile(DriveOptions options, string what) =>
         Error(options, "DriveNotAFile", $"is {what}; allowed are regular files and block devices");
 
-    private static UserErrorException Error(DriveOptions options, string id, string problem) =>
-        new(id, $"drive '{options.Id}': '{options.Path}' {problem}", options.Place);
+    private static UserErrorException Error(DriveOptions options, string id, string problem, string? advice = null) =>
+        new(id, $"drive '{options.Id}': '{options.Path}' {problem}", options.Place) { Advice = advice };
 }

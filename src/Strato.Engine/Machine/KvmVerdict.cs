@@ -36,7 +36,7 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
         { Failure: { } failure } => new(Emulated, $"{KvmSystem.Path} is there, but a 64-bit guest does not run on it: {failure}.", null),
         { Mips: < SpeedCheck.UsableMips } => new(
             Emulated,
-            $"{KvmSystem.Path} is there, but emulates guests at {speed.Mips:0.0} million instructions a second, too slow for a stock kernel (at least {SpeedCheck.UsableMips:0} are needed); use a host whose KVM runs on the processor, or -force to try all the same.",
+            $"{KvmSystem.Path} is there, but emulates guests at {speed.Mips:0.0} million instructions a second, too slow for a stock kernel (at least {SpeedCheck.UsableMips:0} are needed); use a host whose KVM runs on the processor.",
             speed.Mips),
         _ => new(Usable, $"KVM runs guests on the processor ({speed.Mips:0} million instructions a second measured).", speed.Mips),
     };
@@ -45,7 +45,10 @@ internal readonly record struct KvmVerdict(string Verdict, string Reason, double
     public UserErrorException ToError() => new(
         Verdict switch { NoPermission => "KvmNoPermission", Absent => "KvmUnavailable", _ => "KvmEmulated" },
         Reason,
-        KvmSystem.Path);
+        KvmSystem.Path)
+    {
+        Advice = Verdict == Emulated ? "-force tries all the same" : null,
+    };
 
     /// <summary>Looks at this host with a small VM of its own.</summary>
     /// <param name="system">The host's KVM.</param>

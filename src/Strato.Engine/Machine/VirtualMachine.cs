@@ -75,9 +75,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
                 _board.UnparkVcpus();
                 break;
             case RunState.Shutdown:
-                throw new UserErrorException("MachineShutDown", "The guest has powered off; system_reset starts it anew.", "cont");
+                throw new UserErrorException("MachineShutDown", "The guest has powered off; a reset starts it anew.", "cont");
             case RunState.InternalError:
-                throw new UserErrorException("MachineFailed", "The machine stopped with an internal error; system_reset starts it anew.", "cont");
+                throw new UserErrorException("MachineFailed", "The machine stopped with an internal error; a reset starts it anew.", "cont");
         }
     }
 

@@ -11,6 +11,8 @@ namespace Strato.Tests.Unit.Block;
 
 public sealed partial class DiskOpenerTests
 {
+    private const string Advice = "readonly=on opens it for reading";
+
     [Fact]
     public void AnImageIsMeasured()
     {
@@ -65,7 +67,8 @@ public sealed partial class DiskOpenerTests
             Check(
                 new DriveOptions("root", file.Path),
                 "DrivePermission",
-                "can't be opened for writing: permission denied; where it may be read, readonly=on is allowed");
+                "can't be opened for writing: permission denied",
+                Advice);
         });
     }
 
@@ -78,7 +81,8 @@ public sealed partial class DiskOpenerTests
             Check(
                 new DriveOptions("second", file.Path),
                 "DriveLocked",
-                "is open for writing elsewhere, so it can't be opened for writing; allowed are one writer and nobody else, or many readers (readonly=on on all of them)");
+                "is open for writing elsewhere, so it can't be opened for writing; allowed are one writer and nobody else, or many readers",
+                Advice);
             Check(
                 new DriveOptions("second", file.Path, ReadOnly: true),
                 "DriveLocked",
@@ -98,7 +102,8 @@ public sealed partial class DiskOpenerTests
         Check(
             new DriveOptions("third", file.Path),
             "DriveLocked",
-            "is open read-only elsewhere, so it can't be opened for writing; allowed are one writer and nobody else, or many readers (readonly=on on all of them)");
+            "is open read-only elsewhere, so it can't be opened for writing; allowed are one writer and nobody else, or many readers",
+            Advice);
     }
 
     [Fact]
@@ -123,7 +128,8 @@ public sealed partial class DiskOpenerTests
         Check(
             new DriveOptions("root", "fd:disk", Descriptor: reading.Value),
             "DriveReadOnly",
-            "was passed as a descriptor that is open for reading only; allowed is readonly=on, or a descriptor open for both");
+            "was passed as a descriptor that is open for reading only; allowed is a descriptor open for both, or a read-only drive",
+            Advice);
         Check(
             new DriveOptions("root", "fd:disk", ReadOnly: true, Descriptor: writing.Value),
             "DriveReadOnly",
@@ -141,12 +147,13 @@ public sealed partial class DiskOpenerTests
         Assert.Equal("drive[0].path_on_host", error.Where);
     }
 
-    private static void Check(DriveOptions options, string id, string problem)
+    private static void Check(DriveOptions options, string id, string problem, string? advice = null)
     {
         UserErrorException error = Assert.Throws<UserErrorException>(() => DiskOpener.Open(options));
         Assert.Equal(id, error.Id);
         Assert.Equal($"drive '{options.Id}': '{options.Path}' {problem}", error.Message);
         Assert.Equal($"-drive id={options.Id}", error.Where);
+        Assert.Equal(advice, error.Advice);
     }
 
     /// <summary>Runs with another user's rights to files, on this thread, where the tests run as root.</summary>

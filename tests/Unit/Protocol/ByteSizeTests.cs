@@ -103,6 +103,11 @@ public class ByteSizeTests
         Assert.Equal((error.Id, error.Message, error.Where), (read.Id, read.Message, read.Where));
         Assert.Equal("-kernel: The kernel '/a \"b\"\n' isn't there.", error.ToLine());
 
+        UserErrorException advised = new("KvmEmulated", "KVM emulates.") { Advice = "-force tries all the same" };
+        read = UserErrorException.FromJsonLine(advised.ToJsonLine());
+        Assert.Equal((advised.Message, advised.Advice), (read.Message, read.Advice));
+        Assert.Equal("KVM emulates. (-force tries all the same)", read.ToLine());
+
         UserErrorException other = UserErrorException.FromJsonLine("Segmentation fault\n"u8);
         Assert.Equal("EngineFailed", other.Id);
         Assert.Contains("'Segmentation fault'", other.Message, StringComparison.Ordinal);
