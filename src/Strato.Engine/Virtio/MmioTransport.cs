@@ -238,23 +238,14 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
             case MmioRegister.QueueSize:
                 queue.Size = value;
                 break;
-            case MmioRegister.DescriptorLow:
-                queue.DescriptorTable = WithLow(queue.DescriptorTable, value);
+            case MmioRegister.DescriptorLow or MmioRegister.DescriptorHigh:
+                queue.DescriptorTable = WithHalf(queue.DescriptorTable, register, value);
                 break;
-            case MmioRegister.DescriptorHigh:
-                queue.DescriptorTable = WithHigh(queue.DescriptorTable, value);
+            case MmioRegister.AvailableLow or MmioRegister.AvailableHigh:
+                queue.AvailableRing = WithHalf(queue.AvailableRing, register, value);
                 break;
-            case MmioRegister.AvailableLow:
-                queue.AvailableRing = WithLow(queue.AvailableRing, value);
-                break;
-            case MmioRegister.AvailableHigh:
-                queue.AvailableRing = WithHigh(queue.AvailableRing, value);
-                break;
-            case MmioRegister.UsedLow:
-                queue.UsedRing = WithLow(queue.UsedRing, value);
-                break;
-            case MmioRegister.UsedHigh:
-                queue.UsedRing = WithHigh(queue.UsedRing, value);
+            case MmioRegister.UsedLow or MmioRegister.UsedHigh:
+                queue.UsedRing = WithHalf(queue.UsedRing, register, value);
                 break;
             case MmioRegister.QueueReady:
                 if (value == 1)
@@ -277,9 +268,9 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     private VirtQueue? SelectedQueue => _queueSelect < (uint)Device.Queues.Length ? Device.Queues[(int)_queueSelect] : null;
 
-    private static ulong WithLow(ulong address, uint low) => (address & ~(ulong)uint.MaxValue) | low;
-
-    private static ulong WithHigh(ulong address, uint high) => (address & uint.MaxValue) | ((ulong)high << 32);
+    /// <summary>An address with one half written: its low half's register lies at a multiple of 8, its high half's 4 behind.</summary>
+    private static ulong WithHalf(ulong address, uint register, uint value) =>
+        register % 8 == 0 ? (address & ~(ulong)uint.MaxValue) | value : (address & uint.MaxValue) | ((ulong)value << 32);
 
     private void Complain(string what, ulong offset, int length)
     {
