@@ -85,6 +85,7 @@ internal sealed class FakeEngine
 
         if (append.Contains("mute", StringComparison.Ordinal))
         {
+            // Never ready, and never ended but by a signal: that is the part it plays.
             Thread.Sleep(Timeout.Infinite);
         }
 
