@@ -50,7 +50,7 @@ internal static class DiskOpener
         Errno.ENOENT or Errno.ENOTDIR => Error(options, "DriveNotFound", "doesn't exist; give the path of an image or block device"),
         Errno.EISDIR => NotAFile(options, "a directory"),
         Errno.ENXIO => NotAFile(options, "a socket, or a device that isn't there"),
-        Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it lies on a read-only file system; reading is allowed", ReadOnlyAdvice),
+        Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it is read-only, or lies on a read-only file system; reading is allowed", ReadOnlyAdvice),
         Errno.EACCES or Errno.EPERM when options.ReadOnly => Error(options, "DrivePermission", "can't be read: permission denied"),
         Errno.EACCES or Errno.EPERM => Error(options, "DrivePermission", "can't be opened for writing: permission denied", ReadOnlyAdvice),
         _ => Error(options, "DriveFailed", $"can't be opened: {Errno.Text(errno)}"),
@@ -108,6 +108,12 @@ internal static class DiskOpener
 
     private static DiskGeometry MeasureDevice(int fd, DriveOptions options)
     {
+        // Some drivers refuse to open a read-only device for writing; for the others each write would fail.
+        if (!options.ReadOnly && Libc.GetBlockDeviceNumber(fd, Libc.BLKROGET, 0) != 0)
+        {
+            throw Error(options, "DriveReadOnly", "can't be opened for writing: the block device is read-only; reading is allowed", ReadOnlyAdvice);
+        }
+
         try
         {
             uint logical = Libc.GetBlockDeviceNumber(fd, Libc.BLKSSZGET, DiskGeometry.SectorBytes);
