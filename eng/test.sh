@@ -83,6 +83,9 @@ use_pester "the Pester suites"
 if [ -n "$pwsh" ]; then
     suite pester "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -ExcludeTag Kvm,Slow
 fi
+if [ "$STRATO_LONG" != 0 ]; then
+    suite fuzz dotnet out/build/bin/Fuzz/debug/Strato.Tests.Fuzz.dll --seconds 60
+fi
 if [ "$scope" = all ]; then
     step guest-image tests/Guest/image/build
     suite lab tests/Lab/test.sh

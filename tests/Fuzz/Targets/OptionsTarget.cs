@@ -1,0 +1,44 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text;
+using Strato.Engine.Cli;
+
+namespace Strato.Tests.Fuzz.Targets;
+
+/// <summary>The engine's command line; each line of the input is a word of it.</summary>
+internal sealed class OptionsTarget : FuzzTarget
+{
+    // It would read files of this machine; what is in them is the other target's.
+    private const string ReadsFiles = "-config";
+
+    public override IReadOnlyList<byte[]> Seeds { get; } = WordList.Of(
+        "-kernel\n/k",
+        "-name\nvm\n-machine\ntype=microvm,dump-guest-core=off\n-kernel\n/k\n-initrd\n/i\n-append\nconsole=ttyS0\nquiet\n-smp\ncpus=4\n-m\nsize=512M",
+        "-kernel\n/k\n-drive\nid=d0,file=/tmp/a,,b,readonly=on,serial=S\n-device\nvirtio-blk-device,drive=d0,id=x\n-drive\nfile=/e,id=d1",
+        "-kernel\n/k\n-serial\nconsole,socket=/s,log=/l\n-qmp\nunix:/q,server,nowait\n-api-channel\nunix:/r,server=on,wait=off\n-D\n/log\n-daemonize\n-pidfile\n/p\n-ready-fd\n3",
+        "-kernel\n/k\n-serial\nfile:/a\n-S\n-no-reboot\n-no-shutdown\n-force",
+        "-help",
+        "-probe");
+
+    public override IReadOnlyList<byte[]> Words { get; } =
+    [
+        .. WordList.Of("\n", ",", ",,", "=", "=on", "=off", "no", "M", "G", "unix:", "pty", "stdio", "type=", "id=", "file=", "-", "--", "18446744073709551616", "\0", "é", "\ud83d\ude80"),
+        .. OptionTable.HelpText().Split('\n').Where(line => line.StartsWith("  -", StringComparison.Ordinal)).Select(line => line.Trim().Split(' ')[0])
+            .Where(option => option != ReadsFiles).Select(option => Encoding.UTF8.GetBytes($"\n{option}\n")),
+    ];
+
+    public override string Run(byte[] input)
+    {
+        string[] words = Encoding.UTF8.GetString(input).Split('\n');
+        if (words.Contains(ReadsFiles))
+        {
+            return "left out";
+        }
+
+        _ = Options.FindReadyDescriptor(words);
+        Options options = Options.Parse(words);
+        Require(options.Help || options.Version || options.Probe || options.Configuration.Kernel is not null, "a machine without a kernel");
+        return $"taken: {options.Configuration.Drives.Count} drives, serial {options.Configuration.Serial.Backend}, {options.Warnings.Count} warnings";
+    }
+}
