@@ -42,13 +42,18 @@ internal sealed class ConsoleBackend : ICharBackend
     /// <exception cref="UserErrorException">The socket's path can't be listened on.</exception>
     public void Connect(ICharFrontend frontend)
     {
+        _feed.Frontend = frontend;
         if (_socketPath is not null)
         {
             _server = new ConsoleServer(_loop, _feed.Ring, frontend, _socketPath, _where);
         }
     }
 
-    public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        _feed.Write(data);
+        return true;
+    }
 
     public void ResumeInput() => _server?.PostResume();
 

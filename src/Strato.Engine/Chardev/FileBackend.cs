@@ -71,11 +71,13 @@ internal sealed class FileBackend : ICharBackend
         return file;
     }
 
-    public void Connect(ICharFrontend frontend)
-    {
-    }
+    public void Connect(ICharFrontend frontend) => _feed.Frontend = frontend;
 
-    public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        _feed.Write(data);
+        return true;
+    }
 
     public void ResumeInput()
     {

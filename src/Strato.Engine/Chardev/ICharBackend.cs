@@ -17,7 +17,8 @@ internal interface ICharBackend : IDisposable
     void Connect(ICharFrontend frontend);
 
     /// <summary>Takes output of the guest. Never blocks. From any thread, but only one at a time: the device sees to that.</summary>
-    void Transmit(ReadOnlySpan<byte> data);
+    /// <returns>Whether <see cref="ICharFrontend.OutputServed"/> will follow; without, it need not be waited for.</returns>
+    bool Transmit(ReadOnlySpan<byte> data);
 
     /// <summary>Says that the front end, whose <see cref="ICharFrontend.Room"/> was 0, has room again. From any thread; never blocks.</summary>
     void ResumeInput();

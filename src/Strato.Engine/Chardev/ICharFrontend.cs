@@ -11,4 +11,11 @@ internal interface ICharFrontend
 
     /// <summary>Gives input to the guest: at most as many bytes as <see cref="Room"/> said; what is beyond that is dropped.</summary>
     void Receive(ReadOnlySpan<byte> data);
+
+    /// <summary>The loop has looked after the output.</summary>
+    /// <remarks>
+    /// After each byte that <see cref="ICharBackend.Transmit"/> said so of it is called twice at least: at once when the line
+    /// was silent, else some milliseconds later, and again a millisecond or more after that.
+    /// </remarks>
+    void OutputServed();
 }

@@ -11,9 +11,7 @@ internal sealed class NullBackend : ICharBackend
     {
     }
 
-    public void Transmit(ReadOnlySpan<byte> data)
-    {
-    }
+    public bool Transmit(ReadOnlySpan<byte> data) => false;
 
     public void ResumeInput()
     {

@@ -7,20 +7,25 @@ namespace Strato.Engine.Chardev;
 /// <summary>Carries output from a vCPU thread to the main loop: a ring, and a wake-up that is not made for every byte.</summary>
 /// <remarks>
 /// A guest writes its console a byte an exit, so a wake-up each would cost more than the output. The first byte after
-/// silence wakes the loop at once; what follows within the next millisecond is served together at its end.
+/// silence wakes the loop at once; then the loop looks again by itself, after one millisecond, and after twice as long each
+/// time it finds more, until it finds nothing: so the writer makes one system call for a whole burst, a short answer is
+/// out at once, and a flood costs the loop some hundred looks a second. Only a ring that fills wakes it before its time.
 /// No byte is forgotten: the writer (1) publishes bytes, (2) exchanges <c>_awake</c>, and posts if it was 0; the loop, before it
 /// goes quiet, (3) sets <c>_awake</c> to 0, (4) reads the ring's end. Both exchanges are full barriers: if (4) misses the bytes of
 /// (1), then (2) comes after (3), finds 0, and posts.
 /// </remarks>
 internal sealed class OutputFeed : IDisposable
 {
-    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan FirstRest = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(8);
 
     private readonly EventLoop _loop;
     private readonly Action _drain;
-    private readonly Action _begin;
+    private readonly Action _serve;
     private readonly LoopTimer _timer;
+    private TimeSpan _rest;
     private int _awake;
+    private int _hurried;
     private long _served;
     private bool _disposed;
 
@@ -31,12 +36,15 @@ internal sealed class OutputFeed : IDisposable
     {
         _loop = loop;
         _drain = drain;
-        _begin = Begin;
-        _timer = new LoopTimer(loop, Rest);
+        _serve = Serve;
+        _timer = new LoopTimer(loop, WakeUp);
         Ring = new ConsoleRing(capacity);
     }
 
     public ConsoleRing Ring { get; }
+
+    /// <summary>Who is told of each look; set before the first byte.</summary>
+    public ICharFrontend? Frontend { get; set; }
 
     /// <summary>Queues output. One thread at a time; never blocks.</summary>
     public void Write(ReadOnlySpan<byte> data)
@@ -44,7 +52,11 @@ internal sealed class OutputFeed : IDisposable
         Ring.Write(data);
         if (Interlocked.Exchange(ref _awake, 1) == 0)
         {
-            _loop.Post(_begin);
+            _loop.Post(_serve);
+        }
+        else if (Ring.End - Volatile.Read(ref _served) >= Ring.Capacity / 4 && Interlocked.Exchange(ref _hurried, 1) == 0)
+        {
+            _loop.Post(_serve);
         }
     }
 
@@ -54,22 +66,35 @@ internal sealed class OutputFeed : IDisposable
         _timer.Dispose();
     }
 
-    private void Begin()
+    private void Serve()
     {
-        if (!_disposed)
+        if (_disposed)
         {
-            _served = Ring.End;
-            _drain();
-            _timer.Set(Gathering);
+            return;
         }
+
+        Volatile.Write(ref _hurried, 0);
+        Volatile.Write(ref _served, Ring.End);
+        _drain();
+        Frontend?.OutputServed();
+        _rest = _rest == TimeSpan.Zero ? FirstRest : _rest < LongestRest ? _rest * 2 : LongestRest;
+        _timer.Set(_rest);
     }
 
-    private void Rest()
+    private void WakeUp()
     {
-        Interlocked.Exchange(ref _awake, 0);
-        if (Ring.End != _served && Interlocked.Exchange(ref _awake, 1) == 0)
+        if (Ring.End == _served)
         {
-            Begin();
+            // Nothing came while it rested: quiet, unless something comes just now.
+            Frontend?.OutputServed();
+            _rest = TimeSpan.Zero;
+            Interlocked.Exchange(ref _awake, 0);
+            if (Ring.End == _served || Interlocked.Exchange(ref _awake, 1) != 0)
+            {
+                return;
+            }
         }
+
+        Serve();
     }
 }

@@ -66,12 +66,17 @@ internal sealed class PtyBackend : ICharBackend
 
     public void Connect(ICharFrontend frontend)
     {
+        _feed.Frontend = frontend;
         _inputs = new InputQueue(_loop, frontend);
         _input = new StreamInput(_loop, _master.Value, _inputs, isPty: true);
         _input.Ready();
     }
 
-    public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        _feed.Write(data);
+        return true;
+    }
 
     public void ResumeInput() => _inputs?.PostResume();
 

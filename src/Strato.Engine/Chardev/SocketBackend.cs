@@ -44,11 +44,16 @@ internal sealed class SocketBackend : ICharBackend
 
     public void Connect(ICharFrontend frontend)
     {
+        _feed.Frontend = frontend;
         _inputs = new InputQueue(_loop, frontend);
         Next();
     }
 
-    public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        _feed.Write(data);
+        return true;
+    }
 
     public void ResumeInput() => _inputs?.PostResume();
 

@@ -62,6 +62,7 @@ internal sealed class StdioBackend : ICharBackend
 
     public void Connect(ICharFrontend frontend)
     {
+        _feed.Frontend = frontend;
         if (_in is not null)
         {
             _queue = new InputQueue(_loop, frontend);
@@ -70,7 +71,11 @@ internal sealed class StdioBackend : ICharBackend
         }
     }
 
-    public void Transmit(ReadOnlySpan<byte> data) => _feed.Write(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        _feed.Write(data);
+        return true;
+    }
 
     public void ResumeInput() => _queue?.PostResume();
 

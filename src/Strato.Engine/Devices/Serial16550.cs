@@ -19,7 +19,12 @@ namespace Strato.Engine.Devices;
 ///   7      SCR scratch               SCR
 /// </code>
 /// A byte written to THR has left before the write returns: THRE and TEMT are always set, and the transmitter's interrupt
-/// becomes pending again at once. For the receiver the four character times of the timeout pass at once likewise: bytes below the
+/// is pending again at once for a driver that asks IIR or LSR. The edge for it comes later, as it does on a chip whose line
+/// takes its time: Linux's handler writes up to 16 bytes, turns the interrupt off when it has no more, and an edge in
+/// between would enter it once more for nothing, which doubled the cost of a line of output. So the edge is owed until
+/// the main loop, which looks after each byte at least twice, finds it owed for the second time; by then a driver that
+/// asks has asked, which settles it, and one that waits gets its edge a millisecond or some after the byte.
+/// For the receiver the four character times of the timeout pass at once likewise: bytes below the
 /// trigger level interrupt with the timeout's identity.
 ///
 /// The ISA line is an edge, and Linux's handler serves until IIR says that nothing is pending, but gives up after 512
@@ -97,6 +102,7 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
 
     // The sources, as bits of IER, that are pending and that the interrupt line has had an edge for.
     private byte _signalled;
+    private Owed _transmitEdge;
     private bool _roomWanted;
 
     public Serial16550(IInterruptLine interrupt, ICharBackend backend)
@@ -113,6 +119,14 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
         Nothing = 0,
         Interrupt = 1,
         ResumeInput = 2,
+    }
+
+    /// <summary>Whether the transmitter is pending and counts as signalled, but its edge is still to come.</summary>
+    private enum Owed
+    {
+        Nothing,
+        New,
+        SeenOnce,
     }
 
     /// <summary>Bytes of input that are taken now: a whole FIFO when it is empty, else none.</summary>
@@ -181,6 +195,21 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
             }
 
             Do(then);
+        }
+    }
+
+    public void OutputServed()
+    {
+        bool due;
+        lock (_lock)
+        {
+            due = _transmitEdge == Owed.SeenOnce;
+            _transmitEdge = _transmitEdge == Owed.New ? Owed.SeenOnce : Owed.Nothing;
+        }
+
+        if (due)
+        {
+            _interrupt.Trigger();
         }
     }
 
@@ -301,7 +330,11 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
     {
         if ((_mcr & McrLoop) == 0)
         {
-            _backend.Transmit(new ReadOnlySpan<byte>(in value));
+            if (_backend.Transmit(new ReadOnlySpan<byte>(in value)) && !_transmitPending)
+            {
+                _signalled |= IerTransmit;
+                _transmitEdge = Owed.New;
+            }
         }
         else if (_fifoCount < FifoCapacity)
         {
@@ -371,6 +404,12 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
         int pending = gated ? 0 : Pending() & _ier;
         Then then = (pending & ~_signalled) != 0 ? Then.Interrupt : Then.Nothing;
         _signalled = (byte)pending;
+        if ((pending & IerTransmit) == 0)
+        {
+            // The driver has asked, or doesn't want to know.
+            _transmitEdge = Owed.Nothing;
+        }
+
         if (_roomWanted && RoomNow > 0)
         {
             _roomWanted = false;

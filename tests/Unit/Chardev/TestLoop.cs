@@ -83,6 +83,11 @@ internal sealed class TestGuest : ICharFrontend
         Received.AddRange(data);
     }
 
+    /// <summary>Looks of the loop after the output.</summary>
+    public int Looks { get; private set; }
+
+    public void OutputServed() => Looks++;
+
     public void Eat(int bytes)
     {
         Appetite = bytes;

@@ -176,7 +176,7 @@ public class Serial16550Tests
     }
 
     [Fact]
-    public void EachBurstOfOutputHasOneEdge()
+    public void EachBurstOfOutputHasOneEdgeWhenItIsServed()
     {
         _uart[FCR] = 0x01;
         _uart[MCR] = OUT2;
@@ -190,12 +190,71 @@ public class Serial16550Tests
                 _uart[TX] = (byte)i;
             }
 
+            Assert.True(_uart.Look());
+            Assert.Equal(0, _uart.TakeEdges());
+            Assert.True(_uart.Look());
             Assert.Equal(1, _uart.TakeEdges());
             Assert.Equal(0xC2, _uart[IIR]);
             Assert.Equal(0xC1, _uart[IIR]);
         }
 
         Assert.Equal(48, _uart.Sent.Count);
+    }
+
+    [Fact]
+    public void OutputThatIsGoneAtOnceHasItsEdgeAtOnce()
+    {
+        UartPort uart = new() { ServesLater = false };
+        uart[MCR] = OUT2;
+        uart[IER] = THRI;
+        _ = uart[IIR];
+        uart.TakeEdges();
+        uart[TX] = 1;
+        Assert.Equal(1, uart.TakeEdges());
+    }
+
+    [Fact]
+    public void ADriverThatHasAskedOrTurnedTheInterruptOffGetsNoEdge()
+    {
+        _uart[FCR] = 0x01;
+        _uart[MCR] = OUT2;
+        _uart[IER] = THRI;
+        _uart.TakeEdges();
+        foreach (bool asks in new[] { true, false })
+        {
+            _ = _uart[IIR];
+            _uart[TX] = 1;
+            _uart.Look();
+            if (asks)
+            {
+                Assert.Equal(0xC2, _uart[IIR]);
+            }
+            else
+            {
+                _uart[IER] = 0;
+            }
+
+            _uart.Look();
+            Assert.Equal(0, _uart.TakeEdges());
+        }
+
+        // Turned on again it is pending, as ever.
+        _uart[IER] = THRI;
+        Assert.Equal((1, 0xC2), (_uart.TakeEdges(), _uart[IIR]));
+    }
+
+    [Fact]
+    public void AnEdgeThatIsOwedIsForgottenByAReset()
+    {
+        _uart[MCR] = OUT2;
+        _uart[IER] = THRI;
+        _ = _uart[IIR];
+        _uart[TX] = 1;
+        _uart.Look();
+        _uart.TakeEdges();
+        _uart.Device.Reset();
+        _uart.Look();
+        Assert.Equal(0, _uart.TakeEdges());
     }
 
     [Fact]

@@ -30,6 +30,12 @@ internal sealed class UartPort : ICharBackend, IInterruptLine
 
     public int Resumes { get; set; }
 
+    /// <summary>Whether output is served by a loop, which looks after it twice at least, or is gone at once.</summary>
+    public bool ServesLater { get; init; } = true;
+
+    /// <summary>Looks that are sure to come.</summary>
+    public int LooksDue { get; private set; }
+
     public Action? Edge { get; set; }
 
     public string Name => "test";
@@ -69,7 +75,25 @@ internal sealed class UartPort : ICharBackend, IInterruptLine
 
     public void Connect(ICharFrontend frontend) => _frontend = frontend;
 
-    public void Transmit(ReadOnlySpan<byte> data) => Sent.AddRange(data);
+    public bool Transmit(ReadOnlySpan<byte> data)
+    {
+        Sent.AddRange(data);
+        LooksDue = ServesLater ? 2 : 0;
+        return ServesLater;
+    }
+
+    /// <summary>A look of the main loop after the output, when one is still to come.</summary>
+    public bool Look()
+    {
+        if (LooksDue == 0)
+        {
+            return false;
+        }
+
+        LooksDue--;
+        _frontend.OutputServed();
+        return true;
+    }
 
     public void ResumeInput() => Resumes++;
 
