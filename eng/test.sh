@@ -73,10 +73,23 @@ finish() {
     exit 0
 }
 
+# The packed module as others get it, made by one whose umask shuts them out.
+check_archive() {
+    local archive modes
+    (umask 077 && eng/package.sh) || return
+    chmod -R go=rX out/Strato
+    archive=$(ls -t out/Strato-*.tar.gz | head -n 1)
+    modes=$(tar -tzvf "$archive" | awk '{print $1, $NF}') || return
+    echo "$modes"
+    ! grep -vE '^(drwxr-xr-x .*/|-rw-r--r-- .*|-rwxr-xr-x Strato/bin/strato-engine)$' <<< "$modes" &&
+        grep -q ' Strato/bin/strato-engine$' <<< "$modes" && grep -q ' Strato/Strato.psd1$' <<< "$modes"
+}
+
 step build dotnet build Strato.slnx -v q -nologo -clp:NoSummary
 [ "$failed" -eq 0 ] || finish
 step format dotnet format Strato.slnx --no-restore --verify-no-changes
 step package eng/build.sh
+step archive check_archive
 [ "$failed" -eq 0 ] || finish
 suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor -longRunning 60
 use_pester "the Pester suites"

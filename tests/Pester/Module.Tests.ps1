@@ -25,6 +25,12 @@ Describe 'The module' -Tag Unit {
         Get-ChildItem (Join-Path (Split-Path $ModulePath) bin) -Filter *.dll | ForEach-Object Name | Sort-Object |
             Should -Be 'Strato.Client.dll', 'Strato.PowerShell.dll', 'Strato.Protocol.dll'
     }
+    It 'is built by build.ps1, whose tasks come as one word from other shells' {
+        $said = & ([System.Environment]::ProcessPath) -NoProfile -NonInteractive -File "$RepoRoot/build.ps1" -Task 'Build, package' -WhatIf
+        $LASTEXITCODE | Should -Be 0
+        $said -match '"Run task"' | ForEach-Object { $_ -replace '.*target "(\w+)".*', '$1' } | Should -Be 'Build', 'package'
+        { & "$RepoRoot/build.ps1" -Task Build, Pakage -WhatIf } | Should -Throw "Unknown task 'Pakage'*Build, Test*"
+    }
     It 'writes nothing when it is imported' {
         Invoke-Pwsh '' | Should -BeNullOrEmpty
     }
