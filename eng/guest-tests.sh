@@ -26,10 +26,11 @@ run() { # run NAME COMMAND…: its output here and in a file
 # "both" is what a machine may refuse and the lab allows: loop devices, for example.
 run here dotnet "$tests" -noLogo -noColor -trait Where=anywhere -trait Where=both "$@"
 parts=(here)
-# The tests that boot stock guests are part of the long run until they are steady in the virtual KVM host.
+# The tests that boot stock guests are part of the long run until they are steady in the virtual KVM host: one guest at a
+# time there, whose vCPUs are as many as its CPUs.
 if [ "${STRATO_LONG:-0}" = 1 ] || [ $# -gt 0 ]; then
     parts+=(lab)
-    run lab tests/Lab/lab --timeout $limit -- dotnet "$tests" -noLogo -noColor -trait- Where=anywhere "$@"
+    run lab tests/Lab/lab --timeout $limit -- dotnet "$tests" -noLogo -noColor -maxThreads 1 -trait- Where=anywhere "$@"
 fi
 
 # A run that ended without its summary (a time limit, a crash) is a failure.

@@ -33,6 +33,11 @@ try {
     Step { Send-StratoConsole 'uname -sr; head -n 1 /proc/meminfo' -VMName demo -ExpectMatch 'MemTotal.*' -Timeout 30 }
     Step { Suspend-StratoVm demo -PassThru }
     Step { Resume-StratoVm demo -PassThru }
+    if (Get-Command qemu-system-x86_64 -ErrorAction Ignore) {
+        'One boot of Strato''s engine, and one of QEMU''s microvm with the same kernel, initrd and memory:'
+        & "$PSScriptRoot/../bench/run" table
+        ''
+    }
     if ($Interactive) {
         'Now the guest''s shell is yours. Ctrl-] leaves it.'
         Enter-StratoConsole demo

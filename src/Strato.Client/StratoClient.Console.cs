@@ -74,7 +74,8 @@ public sealed partial class StratoClient
                 throw Ended(id, name, process, matcher);
             }
 
-            if (count == 0 && !had && waiter.Wait(sendDeadline, writable: 1, connection.Fd, connection.Fd) < 0)
+            token.ThrowIfCancellationRequested();
+            if (count == 0 && (had ? sendDeadline.Passed : waiter.Wait(sendDeadline, writable: 1, connection.Fd, connection.Fd) < 0))
             {
                 throw new StratoException(StratoErrorKind.Timeout, "ConsoleTimeout", $"The guest of VM '{name}' took {sent} of {bytes.Length} bytes within {SendLimit.TotalSeconds} seconds.") { VmName = name };
             }
@@ -176,7 +177,8 @@ public sealed partial class StratoClient
                 throw Ended(id, name, process, matcher);
             }
 
-            if (waiter.WaitReadable(deadline, reader.Fd) < 0)
+            // A guest that prints without end must not outlast the time.
+            if (deadline.Passed || waiter.WaitReadable(deadline, reader.Fd) < 0)
             {
                 throw new StratoException(StratoErrorKind.Timeout, "WaitTimeout", $"Nothing on the console of VM '{name}' matched '{pattern}' within {timeout!.Value.TotalSeconds:0.###} seconds. The last line is: {matcher.LastLine}")
                 {
@@ -199,13 +201,13 @@ public sealed partial class StratoClient
         return new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{name}' ended before that. {reason}{last}") { VmName = name };
     }
 
-    /// <summary>Reads what is there; true if that was something.</summary>
+    /// <summary>Reads what is there, or some of it where a guest prints without end; true if that was something.</summary>
     private static bool Drain(ConsoleReader reader, byte[] buffer, ConsoleMatcher? matcher, out ConsoleMatch? found, out bool closed)
     {
         found = null;
         bool had = false;
-        int count;
-        while ((count = reader.TryRead(buffer)) > 0)
+        int count = -1;
+        for (int turn = 0; turn < 16 && (count = reader.TryRead(buffer)) > 0; turn++)
         {
             had = true;
             found ??= matcher?.Feed(buffer.AsSpan(0, count));

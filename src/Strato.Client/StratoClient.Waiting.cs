@@ -187,7 +187,7 @@ public sealed partial class StratoClient
         {
             reader = OpenConsole(vm.Id, process.Run, vm.Name, ConsoleStart.Beginning, token);
         }
-        catch (StratoException e) when (e.Id == "ConsoleDisconnected" && process.WaitForEnd(Deadline.After(EndLimit).Sooner(deadline), token) && TryOpenLog(vm.Id) is not null)
+        catch (StratoException e) when (e.Id == "ConsoleDisconnected" && process.WaitForEnd(Deadline.After(EndLimit).Sooner(deadline), token) && File.Exists(Paths.ConsoleLog(vm.Id)))
         {
             reader = new ConsoleReader(connection: null, TryOpenLog(vm.Id));
         }

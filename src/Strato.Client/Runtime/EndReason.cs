@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Text;
 using Strato.Client.Linux;
 using Strato.Protocol;
@@ -35,8 +36,9 @@ internal static class EndReason
             return $"The engine ended unexpectedly: its process {run.Pid} is gone{LastWords(log)}";
         }
 
-        IReadOnlyList<string> last = TextTail.Read(log, 1);
-        return last.Count > 0 && EngineLog.FindEnd(last[0]) == EngineLog.HostError ? $"The guest or KVM failed{LastWords(log)}" : null;
+        // The farewells of console and QMP may be logged behind it.
+        string? end = TextTail.Read(log, 10).Select(EngineLog.FindEnd).LastOrDefault(found => found is not null);
+        return end == EngineLog.HostError ? $"The guest or KVM failed{LastWords(log)}" : null;
     }
 
     internal static string Meaning(int code) => code switch

@@ -128,7 +128,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
     private static string? TypedFor(string id) => id switch
     {
         "KvmEmulated" => "-AllowEmulation tries all the same",
-        "DriveReadOnly" or "DrivePermission" or "DriveLocked" => "Add-StratoDrive -ReadOnly makes a drive that is only read",
+        "DriveReadOnly" or "DrivePermission" or "DriveLocked" => "Remove-StratoDrive and then Add-StratoDrive -ReadOnly make it a drive that is only read",
         _ => null,
     };
 

@@ -175,7 +175,7 @@ internal sealed class VmStore
         {
             Directory.Move(_paths.VmDirectory(id), grave);
             AtomicFile.SyncDirectory(_paths.VmsDirectory);
-            Directory.Delete(grave, recursive: true);
+            DeleteLeftover(grave);
         });
     }
 
@@ -340,15 +340,20 @@ internal sealed class VmStore
             string name = Path.GetFileName(leftover);
             if (name.StartsWith(".new-", StringComparison.Ordinal) || name.StartsWith(".old-", StringComparison.Ordinal))
             {
-                try
-                {
-                    Directory.Delete(leftover, recursive: true);
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    // A remover is at it in this very moment.
-                }
+                DeleteLeftover(leftover);
             }
+        }
+    }
+
+    /// <summary>Deletes what a maker or remover leaves. Another process may be at the same in this very moment; what stays, the next one removes.</summary>
+    private static void DeleteLeftover(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
         }
     }
 

@@ -71,6 +71,7 @@ internal static class BootLoader
             MpTable.Write(memory, request.Topology);
         }
 
+        ResetVector.Write(memory);
         List<MemoryMapEntry> map = MemoryMap.Of(memory);
         if (kernel.Kind == EntryKind.Pvh)
         {

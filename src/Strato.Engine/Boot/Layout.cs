@@ -79,7 +79,10 @@ internal static class Layout
     public const ulong MpTable = 0xF_0000;
 
     /// <summary>Room for the MP table.</summary>
-    public const int MpTableRoom = 0x1_0000;
+    public const int MpTableRoom = 0xFFF0;
+
+    /// <summary>F000:FFF0, where a PC's BIOS is entered. Code of ours resets the machine there.</summary>
+    public const ulong ResetVector = 0xF_FFF0;
 
     /// <summary>1 MiB: first address that a kernel or initrd may be loaded to.</summary>
     public const ulong HighMemoryStart = 0x10_0000;

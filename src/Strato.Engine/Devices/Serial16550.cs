@@ -330,7 +330,13 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
     {
         if ((_mcr & McrLoop) == 0)
         {
-            if (_backend.Transmit(new ReadOnlySpan<byte>(in value)) && !_transmitPending)
+            // The write takes the interrupt back and raises it anew, so it has an edge of its own even where the driver never
+            // asked IIR about the one before.
+            if (!_backend.Transmit(new ReadOnlySpan<byte>(in value)))
+            {
+                _signalled &= unchecked((byte)~IerTransmit);
+            }
+            else if (_transmitEdge == Owed.Nothing)
             {
                 _signalled |= IerTransmit;
                 _transmitEdge = Owed.New;

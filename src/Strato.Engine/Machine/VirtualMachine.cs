@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Threading;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
@@ -19,6 +20,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     private readonly MicroVm _board;
     private readonly bool _noReboot;
     private readonly bool _noShutdown;
+
+    // Counts resets. Written by the main loop, read by vCPU threads.
+    private int _life;
+
+    private bool _ended;
 
     /// <param name="loop">The main loop.</param>
     /// <param name="name">The user's name of the machine.</param>
@@ -91,7 +97,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public void Quit(string reason) => End(guest: false, reason, EngineExit.Success);
 
-    public void OnTripleFault(int index) => _loop.Post(() => ResetByGuest("guest-triple-fault"));
+    public void OnTripleFault(int index) => PostForThisLife(() => ResetByGuest("guest-triple-fault"));
 
     public void OnFailure(int index, string reason) => _loop.Post(() => Fail(reason));
 
@@ -99,12 +105,24 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     private void FromGuest(Action action)
     {
         _board.ParkCallingVcpu();
-        _loop.Post(action);
+        PostForThisLife(action);
+    }
+
+    /// <summary>Posts what a vCPU of this boot asks for. Once a reset has come first, the wish was the old machine's and is dropped.</summary>
+    private void PostForThisLife(Action action)
+    {
+        int life = Volatile.Read(ref _life);
+        _loop.Post(() =>
+        {
+            if (life == _life)
+            {
+                action();
+            }
+        });
     }
 
     private void ResetByGuest(string reason)
     {
-        // A second CPU may have asked as well, before it was parked; its wish came true with the first.
         if (State is RunState.Running or RunState.Paused)
         {
             Reset(guest: true, reason);
@@ -122,6 +140,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         bool run = State == RunState.Running;
         _board.ParkVcpus();
         _board.QuiesceDevices();
+        Volatile.Write(ref _life, _life + 1);
         EventRaised(MachineEvent.Reset(guest, reason));
         Log.Info(Room, $"reset ({reason})");
         try
@@ -169,6 +188,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     private void Fail(string reason)
     {
+        if (_ended)
+        {
+            return;
+        }
+
         Log.Error(Room, reason);
         _board.ParkVcpus();
         _board.QuiesceDevices();
@@ -184,6 +208,13 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     private void End(bool guest, string reason, int exitCode)
     {
+        // A second vCPU's failure or a second quit may have been posted behind the first, whose exit code counts.
+        if (_ended)
+        {
+            return;
+        }
+
+        _ended = true;
         if (State == RunState.Running)
         {
             _board.ParkVcpus();

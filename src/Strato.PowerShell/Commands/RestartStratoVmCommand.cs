@@ -13,6 +13,15 @@ public sealed class RestartStratoVmCommand : VmShutdownCmdlet
 
     private protected override string Activity => "Restarting VMs";
 
+    protected override void BeginProcessing()
+    {
+        if (Reset && (MyInvocation.BoundParameters.ContainsKey(nameof(TurnOffAfter)) || MyInvocation.BoundParameters.ContainsKey(nameof(Timeout))))
+        {
+            throw Terminating(new StratoException(
+                StratoErrorKind.InvalidArgument, "ParametersConflict", "-Reset resets the machine at once; -TurnOffAfter and -Timeout, which give the guest time, can't be given with it."));
+        }
+    }
+
     private protected override void Process(VmTarget vm)
     {
         if (!ShouldProcess(vm.Name, Reset ? "Reset" : "Power down and start"))

@@ -113,9 +113,14 @@ internal static class Json
             case ulong number:
                 writer.WriteNumberValue(number);
                 break;
-            case float or double or decimal:
-                writer.WriteNumberValue(Convert.ToDecimal(value, CultureInfo.InvariantCulture));
+            case decimal number:
+                writer.WriteNumberValue(number);
                 break;
+            case float or double when double.IsFinite(Convert.ToDouble(value, CultureInfo.InvariantCulture)):
+                writer.WriteNumberValue(Convert.ToDouble(value, CultureInfo.InvariantCulture));
+                break;
+            case float or double:
+                throw Invalid($"-Arguments has the number {Convert.ToString(value, CultureInfo.InvariantCulture)}; JSON has finite numbers only.");
             case IDictionary members:
                 writer.WriteStartObject();
                 foreach (DictionaryEntry member in members)

@@ -28,9 +28,8 @@ public sealed class CloudKernelTests(CloudKernelTests.Shared shared) : IClassFix
     [Fact]
     public void Kernel_log_is_clean()
     {
-        string log = shared.Guest.Check("dmesg -r");
-        KernelLog.AssertClean(log);
-        KernelLog.AssertNoStall(log);
+        KernelLog.AssertClean(shared.Guest);
+        KernelLog.AssertNoStall(shared.Guest);
     }
 
     [Fact]
@@ -127,13 +126,13 @@ public sealed class CloudKernelTests(CloudKernelTests.Shared shared) : IClassFix
     [Fact]
     public void Output_comes_whole()
     {
-        int lines = TestHost.Long ? 150_000 : 20_000;
+        int lines = TestHost.Long ? 150_000 : 3_000;
         string output = shared.Guest.Check($"seq 1 {lines}", DebianGuest.Limit * 3);
         Assert.Equal(string.Join('\n', Enumerable.Range(1, lines)), output);
     }
 
     [Fact]
-    public void Kernel_log_is_still_clean() => KernelLog.AssertClean(shared.Guest.Check("dmesg -r"));
+    public void Kernel_log_is_still_clean() => KernelLog.AssertClean(shared.Guest);
 
     [Fact]
     public void Power_off_ends_the_engine_with_0()

@@ -3,8 +3,10 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.RegularExpressions;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Strato.Tests.Guest.Harness;
@@ -205,6 +207,18 @@ internal sealed class DebianGuest : IDisposable
         Engine.Dispose();
     }
 
+    /// <summary>Opens a terminal without making it the controlling one of this process, which its end would take along.</summary>
+    private static SafeFileHandle OpenTerminal(string path)
+    {
+        const int readWriteNoControl = 0x2 | 0x100; // O_RDWR | O_NOCTTY
+        SafeFileHandle handle = open(path, readWriteNoControl);
+        Assert.False(handle.IsInvalid, $"{path}: error {Marshal.GetLastPInvokeError()}");
+        return handle;
+    }
+
+    [DllImport("libc", SetLastError = true, CharSet = CharSet.Ansi)]
+    private static extern SafeFileHandle open(string path, int flags);
+
     private (ByteLog Console, Stream Input) Connect(SerialKind serial)
     {
         switch (serial)
@@ -213,7 +227,7 @@ internal sealed class DebianGuest : IDisposable
                 return (Engine.Output, Engine.Input);
             case SerialKind.Pty:
                 string path = Engine.Errors.WaitFor(new Regex(@"/dev/pts/\d+"), 0, Limit).Value;
-                FileStream terminal = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, 1);
+                FileStream terminal = new(OpenTerminal(path), FileAccess.ReadWrite, 1);
                 return (new ByteLog(path, terminal), terminal);
             case SerialKind.Unix:
                 NetworkStream stream = ConnectSocket();

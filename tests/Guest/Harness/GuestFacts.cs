@@ -25,7 +25,7 @@ internal static class GuestFacts
 
     /// <summary>The ranges of RAM in the memory map that the kernel was given.</summary>
     public static string UsableMemory(DebianGuest guest) => string.Join(
-        ' ', Regex.Matches(guest.Check("dmesg"), @"BIOS-e820: \[mem (\S+)\] usable").Select(match => match.Groups[1].Value));
+        ' ', Regex.Matches(guest.Check("dmesg | grep BIOS-e820"), @"BIOS-e820: \[mem (\S+)\] usable").Select(match => match.Groups[1].Value));
 
     /// <summary>The engine's threads by the names that a user sees in top.</summary>
     public static void AssertThreads(DebianGuest guest, int cpus)

@@ -42,6 +42,14 @@ public class BootLoaderTests
     }
 
     [Fact]
+    public void WhereABiosIsEnteredCodeResetsTheMachine()
+    {
+        using BootFixture boot = new();
+        boot.Load(new BzImageBuilder().Build());
+        Assert.Equal([0xB0, 0xFE, 0xE6, 0x64, 0xF4, 0xEB, 0xFD], boot.Read(0xF_FFF0, 7));
+    }
+
+    [Fact]
     public void WithoutInitrdItsFieldsAreZero()
     {
         using BootFixture boot = new();
@@ -249,7 +257,7 @@ public class BootLoaderTests
         (ulong Start, ulong End)[] empty =
         [
             (0, Layout.Gdt), (Layout.Idt, Layout.ZeroPage), (0x8000, Layout.Pml4), (0xF000, Layout.CommandLine),
-            (0x3_0000, Layout.AcpiTables), (Layout.MpTable, 0x100_0000),
+            (0x3_0000, Layout.AcpiTables), (Layout.MpTable, Layout.ResetVector), (Layout.HighMemoryStart, 0x100_0000),
         ];
         foreach ((ulong start, ulong end) in empty)
         {

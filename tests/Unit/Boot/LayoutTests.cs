@@ -67,6 +67,7 @@ public class LayoutTests
             (Layout.CommandLine, Layout.CommandLineRoom),
             (Layout.AcpiTables, Layout.AcpiTablesRoom),
             (Layout.MpTable, Layout.MpTableRoom),
+            (Layout.ResetVector, 0x10),
             (Layout.HighMemoryStart, Layout.LowRamEnd - Layout.HighMemoryStart),
             (Layout.VirtioMmio, Layout.VirtioMmioLength * Layout.VirtioSlots),
             (Layout.IoApic, 0x1000),

@@ -33,7 +33,7 @@ public class EngineErrorTests
         UserErrorException error = Assert.Throws<UserErrorException>(() => DiskOpener.Open(new DriveOptions("second", file.Path)));
         Assert.EndsWith("(readonly=on opens it for reading)", error.ToLine(), StringComparison.Ordinal);
         string message = AtTheCmdlet(error).Message;
-        Assert.EndsWith($"(Add-StratoDrive -{nameof(AddStratoDriveCommand.ReadOnly)} makes a drive that is only read)", message, StringComparison.Ordinal);
+        Assert.EndsWith($"(Remove-StratoDrive and then Add-StratoDrive -{nameof(AddStratoDriveCommand.ReadOnly)} make it a drive that is only read)", message, StringComparison.Ordinal);
         Assert.DoesNotContain("readonly=", message, StringComparison.Ordinal);
     }
 

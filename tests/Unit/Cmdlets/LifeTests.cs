@@ -123,6 +123,12 @@ public sealed class LifeTests : CmdletTests
         Assert.StartsWith("ParametersConflict,", result.Terminating!.FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("TurnOffAfter")]
+    [InlineData("Timeout")]
+    public void ResetTakesNoTimeLimit(string parameter) =>
+        Assert.StartsWith("ParametersConflict,", Terminates(new Step("Restart-StratoVm", "web").Switch("Reset").With(parameter, 5)), StringComparison.Ordinal);
+
     [Fact]
     public void ResetKeepsTheEngine()
     {

@@ -49,6 +49,12 @@ public sealed class QmpTests : CmdletTests
     public void ArgumentsThatAreNoObjectEndTheCmdlet(object arguments) =>
         Assert.StartsWith("ArgumentsInvalid,", Terminates(new Step("Invoke-StratoQmp", "stop").With("VMName", "web").With("Arguments", arguments)), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void ANumberThatJsonLacksIsRefused(object number) =>
+        Assert.StartsWith("ArgumentsInvalid,", Terminates(new Step("Invoke-StratoQmp", "stop").With("VMName", "web").With("Arguments", new Hashtable { ["x"] = number })), StringComparison.Ordinal);
+
     [Fact]
     public void ArgumentsBecomeJson()
     {

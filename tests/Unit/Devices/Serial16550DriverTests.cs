@@ -65,9 +65,11 @@ public class Serial16550DriverTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void ADriverThatNeverAsksTwiceGetsAnEdgeForEachBurst(bool servesLater)
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public void ADriverThatNeverAsksTwiceGetsAnEdgeForEachBurst(bool servesLater, bool asksIir)
     {
         UartPort uart = new() { ServesLater = servesLater };
         int left = 10_000;
@@ -80,8 +82,17 @@ public class Serial16550DriverTests
             {
             }
 
-            Assert.Equal(1, uart.TakeEdges());
-            Assert.Equal(0xC2, uart[UartPort.IIR]);
+            // A backend that has nothing to serve later takes each byte at once: an edge for each, of which the APIC keeps one.
+            Assert.InRange(uart.TakeEdges(), 1, servesLater ? 1 : 16);
+            if (asksIir)
+            {
+                Assert.Equal(0xC2, uart[UartPort.IIR]);
+            }
+            else
+            {
+                Assert.Equal(0x60, uart[UartPort.LSR]);
+            }
+
             for (int i = 0; i < 16 && left > 0; i++, left--)
             {
                 uart[UartPort.TX] = (byte)left;
