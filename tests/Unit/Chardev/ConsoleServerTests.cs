@@ -402,9 +402,7 @@ public sealed class ConsoleServerTests : IDisposable
         byte[] data = new byte[100];
         byte[] sink = new byte[4096];
         Turn();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Turn();
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Allocation.AssertNone(Turn);
 
         void Turn()
         {

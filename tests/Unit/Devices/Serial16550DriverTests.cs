@@ -111,9 +111,7 @@ public class Serial16550DriverTests
         uart.Write(UartPort.MCR, [UartPort.OUT2]);
         byte[] data = new byte[1];
         Burst();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Burst();
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Allocation.AssertNone(Burst);
 
         void Burst()
         {
