@@ -94,9 +94,12 @@ internal sealed class PowerOnState
         Span<KvmMsr> one = stackalloc KvmMsr[1];
         foreach (uint index in system.GetMsrIndexList())
         {
-            // The time-stamp counter goes on through a reset: kvmclock follows it, and Linux recalibrates.
+            // KVM takes a zero as "in step with the other vCPUs" (kvm_synchronize_tsc): the counter goes on, and Linux recalibrates.
+            // It has to be written: on AMD a guest's triple fault clears the VMCB with its TSC offset in it, and a vCPU whose
+            // counter is ahead of the others' makes kvmclock stand still for as long.
             if (index == TimeStampCounter)
             {
+                readable.Add(new KvmMsr(index, 0));
                 continue;
             }
 
