@@ -7,7 +7,7 @@ namespace Strato.Protocol;
 
 /// <summary>An error that a user can cause and mend: what was given, what is allowed, and where.</summary>
 /// <remarks>
-/// The engine writes it to its readiness pipe as one line of JSON, <c>{"id":"…","message":"…","where":"…"}</c>, and the
+/// The engine writes it to its readiness pipe as one line of JSON, <c>{"id":"…","message":"…","where":"…","advice":"…"}</c>, and the
 /// client reads it back, so that the user of a cmdlet sees what the engine saw. So the message names no option of the
 /// engine as a way out: that is the <see cref="Advice"/>, in whose place the client puts what a cmdlet's user can type.
 /// </remarks>

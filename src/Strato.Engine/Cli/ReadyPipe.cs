@@ -5,7 +5,7 @@ using Strato.Protocol;
 namespace Strato.Engine.Cli;
 
 /// <summary>The pipe on which whoever started the engine learns that the machine runs, or why it doesn't (<c>-ready-fd</c>).</summary>
-/// <remarks>One line: <c>ok</c>, or JSON <c>{"id":"…","message":"…","where":"…"}</c>. End of file without a line means that the engine died.</remarks>
+/// <remarks>One line: <c>ok</c>, or JSON <c>{"id":"…","message":"…","where":"…","advice":"…"}</c>. End of file without a line means that the engine died.</remarks>
 internal sealed class ReadyPipe(int? descriptor)
 {
     private int? _descriptor = descriptor;

@@ -15,7 +15,7 @@ public sealed class RestartStratoVmCommand : VmShutdownCmdlet
 
     protected override void BeginProcessing()
     {
-        if (Reset && (MyInvocation.BoundParameters.ContainsKey(nameof(TurnOffAfter)) || MyInvocation.BoundParameters.ContainsKey(nameof(Timeout))))
+        if (Reset && (Seconds(nameof(TurnOffAfter), TurnOffAfter) ?? Seconds(nameof(Timeout), Timeout)) is not null)
         {
             throw Terminating(new StratoException(
                 StratoErrorKind.InvalidArgument, "ParametersConflict", "-Reset resets the machine at once; -TurnOffAfter and -Timeout, which give the guest time, can't be given with it."));
