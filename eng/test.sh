@@ -97,14 +97,15 @@ if [ -n "$pwsh" ]; then
     suite pester "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -ExcludeTag Kvm,Slow
 fi
 if [ "$STRATO_LONG" != 0 ]; then
+    [ -z "$pwsh" ] || suite pester-slow "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag Slow
     suite fuzz dotnet out/build/bin/Fuzz/debug/Strato.Tests.Fuzz.dll --seconds 60
 fi
 if [ "$scope" = all ]; then
     step guest-image tests/Guest/image/build
     suite lab tests/Lab/test.sh
     suite guest eng/guest-tests.sh
-    if [ -n "$pwsh" ] && [ "$STRATO_LONG" != 0 ]; then
-        suite pester-kvm tests/Lab/lab --timeout 1500 -- "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag Kvm,Slow
+    if [ -n "$pwsh" ]; then
+        suite pester-kvm tests/Lab/lab --timeout 1500 -- "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag Kvm
     fi
 fi
 finish

@@ -48,8 +48,8 @@ internal sealed record GuestOptions
 /// <summary>A running Debian guest: its engine, its console with a shell on it, and a QMP connection.</summary>
 internal sealed class DebianGuest : IDisposable
 {
-    /// <summary>For a boot or a long command: many times what a quiet machine needs. STRATO_PATIENCE multiplies it for one that is very busy.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120) * TestHost.Patience;
+    /// <summary>For a boot or a long command: many times what a busy machine needs, for a test that hangs. STRATO_PATIENCE multiplies it.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(300) * TestHost.Patience;
 
     public const string Prompt = "root@strato:/root# ";
 
