@@ -14,7 +14,7 @@ internal sealed class DriveList
     private const string Driver = "virtio-blk-device";
 
     private readonly List<DriveConfiguration> _drives = [];
-    private readonly List<(string Drive, string? Id, string? Serial, int Place)> _devices = [];
+    private readonly List<(string Drive, string? Id, string? Serial, string? IoThread, int Place)> _devices = [];
     private readonly List<int> _places = [];
     private int _next;
 
@@ -25,6 +25,7 @@ internal sealed class DriveList
         string id = parts.Require("id");
         bool readOnly = parts.TakeBoolean("readonly") ?? false;
         string? serial = parts.Take("serial");
+        string? ioThread = parts.Take("iothread");
 
         // Only these are built; whoever writes them out for QEMU's sake may.
         _ = parts.TakeOneOf("if", "none");
@@ -42,7 +43,7 @@ internal sealed class DriveList
             throw new UserErrorException("DuplicateId", $"The id '{ConfigurationLimits.Printable(id)}' is used by two drives; ids are unique.", "-drive id");
         }
 
-        _drives.Add(new DriveConfiguration { Id = id, File = file, ReadOnly = readOnly, Serial = serial, Where = "-drive" });
+        _drives.Add(new DriveConfiguration { Id = id, File = file, ReadOnly = readOnly, Serial = serial, IoThread = ioThread, Where = "-drive" });
         _places.Add(_next++);
     }
 
@@ -58,6 +59,7 @@ internal sealed class DriveList
         string drive = parts.Require("drive");
         string? id = parts.Take("id");
         string? serial = parts.Take("serial");
+        string? ioThread = parts.Take("iothread");
         parts.End();
         if (id is not null)
         {
@@ -69,7 +71,7 @@ internal sealed class DriveList
             ConfigurationLimits.CheckSerialNumber(serial, "-device serial");
         }
 
-        _devices.Add((drive, id, serial, _next++));
+        _devices.Add((drive, id, serial, ioThread, _next++));
     }
 
     /// <summary>Puts the disks into <paramref name="drives"/>, which holds those of the JSON file: a drive of the same id wins over the file's.</summary>
@@ -92,7 +94,7 @@ internal sealed class DriveList
         }
 
         HashSet<string> taken = [];
-        foreach ((string drive, string? id, string? serial, int place) in _devices)
+        foreach ((string drive, string? id, string? serial, string? ioThread, int place) in _devices)
         {
             int at = disks.FindIndex(disk => disk.Drive.Id == drive);
             if (at < 0)
@@ -111,7 +113,16 @@ internal sealed class DriveList
                 throw new UserErrorException("InvalidOption", $"The drive '{disk.Id}' has the serial number '{disk.Serial}' and its device '{serial}'; give one.", "-device serial");
             }
 
+            if (ioThread is not null && disk.IoThread is not null && ioThread != disk.IoThread)
+            {
+                throw new UserErrorException(
+                    "InvalidOption",
+                    $"The drive '{disk.Id}' names the iothread '{ConfigurationLimits.Printable(disk.IoThread)}' and its device '{ConfigurationLimits.Printable(ioThread)}'; give one.",
+                    "-device iothread");
+            }
+
             disk.DeviceId = id ?? "";
+            disk.IoThread = ioThread ?? disk.IoThread;
             disk.Serial = serial ?? disk.Serial;
             disks[at] = (disk, place);
         }

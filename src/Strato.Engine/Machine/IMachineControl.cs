@@ -36,6 +36,11 @@ internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted);
 /// <param name="Length">Bytes.</param>
 internal readonly record struct DriveStatus(string Id, string File, bool ReadOnly, string? Serial, long Length);
 
+/// <summary>One iothread as it is now.</summary>
+/// <param name="Id">The user's id, which is also the thread's name.</param>
+/// <param name="ThreadId">The kernel's id of the thread.</param>
+internal readonly record struct IoThreadStatus(string Id, int ThreadId);
+
 /// <summary>Something that happened to the machine, for all who listen on QMP.</summary>
 /// <param name="Name">QMP's name, such as <c>STOP</c>.</param>
 /// <param name="Data">The event's data: a JSON object as text.</param>
@@ -82,6 +87,9 @@ internal interface IMachineControl
 
     /// <summary>In the order in which the guest sees them: vda first.</summary>
     IReadOnlyList<DriveStatus> Drives { get; }
+
+    /// <summary>In the order in which they were given.</summary>
+    IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
     /// <summary>Parks all vCPUs; when it returns they are parked. Does nothing, and raises nothing, unless Running.</summary>
     /// <remarks>Under Prelaunch the machine stays as it is.</remarks>

@@ -27,6 +27,7 @@ internal sealed class MicroVm : IDisposable
     private readonly KvmVcpu[] _vcpus;
     private readonly List<MmioTransport> _transports = [];
     private readonly List<DriveStatus> _drives = [];
+    private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
     private readonly BootRequest _boot;
     private readonly PowerControl _power;
@@ -85,12 +86,19 @@ internal sealed class MicroVm : IDisposable
             _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
             _ports.Attach(Layout.Power, PowerControl.Length, _power);
             _ports.Attach(Layout.I8042Command, I8042Reset.Length, new I8042Reset(() => ResetRequested()));
+            foreach (IoThreadConfiguration thread in configuration.IoThreads)
+            {
+                _ioThreads.Add(Own(new IoThread(thread.Id)));
+            }
+
             foreach (DiskImage disk in disks)
             {
-                AddDisk(disk, configuration.Drives[_drives.Count], loop);
+                DriveConfiguration drive = configuration.Drives[_drives.Count];
+                AddDisk(disk, drive, _ioThreads.Find(thread => thread.Id == drive.IoThread)?.Loop ?? loop);
             }
 
             LoadKernel();
+            _ioThreads.ForEach(thread => thread.Start());
         }
         catch
         {
@@ -108,6 +116,8 @@ internal sealed class MicroVm : IDisposable
     public IReadOnlyList<DriveStatus> Drives => _drives;
 
     public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
+
+    public IReadOnlyList<IoThreadStatus> IoThreads => _ioThreads.ConvertAll(thread => new IoThreadStatus(thread.Id, thread.ThreadId));
 
     /// <summary>Starts the vCPUs' threads, parked.</summary>
     public void StartVcpus(IVcpuEvents events)
@@ -199,6 +209,9 @@ internal sealed class MicroVm : IDisposable
         }
 
         _threads = [];
+
+        // Devices leave their loops below, which only a loop's own thread may do while it runs.
+        _ioThreads.ForEach(thread => thread.Stop());
         for (int i = _owned.Count - 1; i >= 0; i--)
         {
             _owned[i].Dispose();

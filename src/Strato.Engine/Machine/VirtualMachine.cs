@@ -56,6 +56,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<DriveStatus> Drives => _board.Drives;
 
+    public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
+
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
     public int ExitCode { get; private set; }
 

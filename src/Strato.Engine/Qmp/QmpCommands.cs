@@ -27,6 +27,7 @@ internal static class QmpCommands
         new("query-hotpluggable-cpus", QueryCommands.HotpluggableCpus),
         new("query-machines", QueryCommands.Machines),
         new("query-block", QueryCommands.Block),
+        new("query-iothreads", QueryCommands.IoThreads),
         new("stop", ControlCommands.Stop),
         new("cont", ControlCommands.Continue),
         new("quit", ControlCommands.Quit),

@@ -162,6 +162,26 @@ internal static class QueryCommands
         json.WriteEndArray();
     }
 
+    /// <summary>As QEMU's query-iothreads: none polls, and a batch is whatever is there.</summary>
+    public static void IoThreads(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (IoThreadStatus thread in call.Machine.IoThreads)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("aio-max-batch", 0);
+            json.WriteString("id", thread.Id);
+            json.WriteNumber("poll-grow", 0);
+            json.WriteNumber("poll-max-ns", 0);
+            json.WriteNumber("poll-shrink", 0);
+            json.WriteNumber("thread-id", thread.ThreadId);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     /// <summary>Without a topology each vCPU is a socket of its own.</summary>
     private static void WriteTopology(Utf8JsonWriter json, int index)
     {

@@ -10,11 +10,12 @@ namespace Strato.Protocol.Configuration;
 /// </remarks>
 public static class ConfigurationReader
 {
-    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial"];
+    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
     private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core"];
-    private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num"];
+    private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "iothread"];
     private static readonly string[] SerialFields = ["stdio"];
+    private static readonly string[] IoThreadFields = ["id"];
 
     /// <summary>Reads one document. The result may lack what the command line still gives; <see cref="VmConfiguration.Validate"/> it then.</summary>
     /// <exception cref="UserErrorException">InvalidJson (with line and column), UnknownField, DuplicateField, InvalidField, or a limit's own; Where is the JSON path.</exception>
@@ -44,6 +45,9 @@ public static class ConfigurationReader
                     break;
                 case "serial":
                     ReadSerial(ref cursor, configuration);
+                    break;
+                case "iothread":
+                    ReadIoThreads(ref cursor, configuration);
                     break;
                 default:
                     throw cursor.UnknownField(section, Sections);
@@ -115,6 +119,7 @@ public static class ConfigurationReader
             string? id = null;
             string? file = null;
             string? serial = null;
+            string? ioThread = null;
             bool readOnly = false;
             while (cursor.NextField(out string field))
             {
@@ -134,6 +139,9 @@ public static class ConfigurationReader
                         serial = cursor.GetString();
                         ConfigurationLimits.CheckSerialNumber(serial, cursor.Path);
                         break;
+                    case "iothread":
+                        ioThread = cursor.GetString();
+                        break;
                     default:
                         throw cursor.UnknownField(field, DriveFields);
                 }
@@ -145,6 +153,7 @@ public static class ConfigurationReader
                 File = file ?? throw Missing(where, "path_on_host"),
                 ReadOnly = readOnly,
                 Serial = serial,
+                IoThread = ioThread,
                 Where = where,
             });
         }
@@ -161,6 +170,24 @@ public static class ConfigurationReader
                 ? new SerialConfiguration(cursor.GetBoolean() ? SerialBackend.Stdio : SerialBackend.Null)
                 : throw cursor.UnknownField(field, SerialFields);
         }
+    }
+
+    private static void ReadIoThreads(ref JsonCursor cursor, VmConfiguration configuration)
+    {
+        cursor.BeginArray();
+        for (int index = 0; cursor.NextObject(index); index++)
+        {
+            string where = $"iothread[{index}]";
+            string? id = null;
+            while (cursor.NextField(out string field))
+            {
+                id = field == "id" ? cursor.GetString() : throw cursor.UnknownField(field, IoThreadFields);
+            }
+
+            configuration.IoThreads.Add(new IoThreadConfiguration(id ?? throw Missing(where, "id"), $"{where}.id"));
+        }
+
+        IoThreadConfiguration.CheckAll(configuration.IoThreads);
     }
 
     private static string Path(ref JsonCursor cursor, string what)

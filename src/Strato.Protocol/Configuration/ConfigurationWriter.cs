@@ -20,6 +20,7 @@ public static class ConfigurationWriter
             WriteMachine(writer, configuration);
             WriteDrives(writer, configuration);
             WriteSerial(writer, configuration.Serial);
+            WriteIoThreads(writer, configuration);
             writer.WriteEndObject();
         }
 
@@ -86,6 +87,29 @@ public static class ConfigurationWriter
             }
 
             writer.WriteBoolean("read_only", drive.ReadOnly);
+            if (drive.IoThread is not null)
+            {
+                writer.WriteString("iothread", drive.IoThread);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteIoThreads(Utf8JsonWriter writer, VmConfiguration configuration)
+    {
+        if (configuration.IoThreads.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartArray("iothread");
+        foreach (IoThreadConfiguration thread in configuration.IoThreads)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("id", thread.Id);
             writer.WriteEndObject();
         }
 

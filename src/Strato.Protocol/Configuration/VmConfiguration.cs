@@ -45,6 +45,9 @@ public sealed class VmConfiguration
     /// <summary>Disks in the order in which the guest sees them: the first is vda.</summary>
     public List<DriveConfiguration> Drives { get; } = [];
 
+    /// <summary>Threads beside the main loop that devices may be served on.</summary>
+    public List<IoThreadConfiguration> IoThreads { get; } = [];
+
     /// <summary>The serial port ttyS0 and what it is connected to.</summary>
     public SerialConfiguration Serial { get; set; } = SerialConfiguration.None;
 
@@ -100,36 +103,11 @@ public sealed class VmConfiguration
 
         ConfigurationLimits.CheckCommandLine(CommandLine, "boot-source.boot_args");
         ConfigurationLimits.CheckDrives(Drives);
+        IoThreadConfiguration.CheckAll(IoThreads);
+        IoThreadConfiguration.CheckUsers(IoThreads, Drives);
         if (PidFile is not null && !Daemonize)
         {
             throw new UserErrorException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");
         }
     }
-}
-
-/// <summary>One disk: a raw image file or a block device.</summary>
-public sealed class DriveConfiguration
-{
-    /// <summary>The user's id, 1 to 255 characters, unique in the machine.</summary>
-    public required string Id { get; init; }
-
-    /// <summary>Id of the device that the guest sees; the drive's own unless the user named it.</summary>
-    public string DeviceId { get; set; } = "";
-
-    /// <summary>Path of the image or block device.</summary>
-    public required string File { get; init; }
-
-    /// <summary>Whether the guest can't write.</summary>
-    public bool ReadOnly { get; init; }
-
-    /// <summary>Serial number that the guest sees, at most 20 bytes; null for none.</summary>
-    public string? Serial { get; set; }
-
-    /// <summary>Where the drive was given, for errors: <c>-drive</c> or <c>drive[1]</c>.</summary>
-    public string Where { get; init; } = "";
-
-    /// <summary>Where one of its fields was given: <c>-drive file</c> or <c>drive[1].path_on_host</c>.</summary>
-    /// <param name="option">The field's name in <c>-drive</c>.</param>
-    /// <param name="json">The field's name in the JSON form.</param>
-    public string WhereIs(string option, string json) => Where.StartsWith('-') ? $"{Where} {option}" : $"{(Where.Length == 0 ? "drive" : Where)}.{json}";
 }

@@ -138,7 +138,7 @@ public class OptionsTests
     [InlineData("-machine microvm,dump-guest-core=perhaps", "InvalidOption", "-machine dump-guest-core", "'dump-guest-core=perhaps' is neither on nor off; allowed: on, off, true, false, yes, no.")]
     [InlineData("-drive id=a", "InvalidOption", "-drive file", "'file' is missing: file=…")]
     [InlineData("-drive file=/a", "InvalidOption", "-drive id", "'id' is missing: id=…")]
-    [InlineData("-drive file=/a,id=a,read-only=on", "InvalidOption", "-drive read-only", "'read-only' is unknown (did you mean readonly?); allowed: file, id, readonly, serial, if, format.")]
+    [InlineData("-drive file=/a,id=a,read-only=on", "InvalidOption", "-drive read-only", "'read-only' is unknown (did you mean readonly?); allowed: file, id, readonly, serial, iothread, if, format.")]
     [InlineData("-drive file=/a,id=a,iops=200", "InvalidOption", "-drive iops", "'iops' is unknown")]
     [InlineData("-drive file=/a,id=a,format=qcow2", "InvalidOption", "-drive format", "'format=qcow2' is unknown; allowed: raw.")]
     [InlineData("-drive file=/a,id=a,serial=123456789012345678901", "InvalidSerialNumber", "-drive serial", "has 21 bytes; a serial number has 1 to 20")]
@@ -148,6 +148,13 @@ public class OptionsTests
     [InlineData("-device virtio-blk-device,drive=a", "UnknownDrive", "-device drive", "No drive has the id 'a'")]
     [InlineData("-device virtio-net-device,netdev=a", "InvalidOption", "-device", "The device 'virtio-net-device' is unknown; allowed: virtio-blk-device.")]
     [InlineData("-drive file=/a,id=a -device virtio-blk-device,drive=a -device virtio-blk-device,drive=a", "InvalidOption", "-device drive", "used by two devices")]
+    [InlineData("-drive file=/a,id=a,iothread=t -drive file=/b,id=b -device virtio-blk-device,drive=b", "UnknownIoThread", "-drive iothread", "The drive 'a' names the iothread 't', which isn't there; none is given, and -iothread id=ID makes one.")]
+    [InlineData("-iothread id=s -object iothread,id=u -drive file=/a,id=a,iothread=t", "UnknownIoThread", "-drive iothread", "names the iothread 't', which isn't there; allowed: s, u.")]
+    [InlineData("-iothread id=s -iothread id=t -drive file=/a,id=a,iothread=s -device virtio-blk-device,drive=a,iothread=t", "InvalidOption", "-device iothread", "The drive 'a' names the iothread 's' and its device 't'; give one.")]
+    [InlineData("-iothread id=t -object iothread,id=t", "DuplicateId", "-object id", "The id 't' is used by two iothreads; ids are unique.")]
+    [InlineData("-iothread id=", "InvalidId", "-iothread id", "has 0 characters; an id has 1 to 255.")]
+    [InlineData("-iothread id=t,poll-max-ns=5", "InvalidOption", "-iothread poll-max-ns", "'poll-max-ns' is unknown; allowed: id.")]
+    [InlineData("-object iothraed,id=t", "InvalidOption", "-object", "The object 'iothraed' is unknown (did you mean iothread?); allowed: iothread.")]
     [InlineData("-qmp tcp:localhost:4444,server,nowait", "InvalidOption", "-qmp", "'tcp:localhost:4444' is not an address of a socket; allowed: unix:PATH.")]
     [InlineData("-qmp unix:/a", "InvalidOption", "-qmp", "'server' is missing")]
     [InlineData("-qmp unix:/a,server", "InvalidOption", "-qmp", "'nowait' is missing")]
@@ -181,6 +188,32 @@ public class OptionsTests
         Assert.Equal(("SocketPathTooLong", "-qmp"), (socket.Id, socket.Where));
         Assert.EndsWith("has 108 bytes; a unix socket's path has 1 to 107.", socket.Message, StringComparison.Ordinal);
         Assert.Equal([path[..107]], Options.Parse(["-kernel", "k", "-qmp", $"unix:{path[..107]},server,nowait"]).Configuration.QmpSockets);
+    }
+
+    // Seed 001, "配置iothread".
+    [Fact]
+    public void IoThreadsAreMadeInBothFormsAndNamedByDriveOrDevice()
+    {
+        VmConfiguration vm = Options.Parse([
+            "-kernel", "k", "-drive", "file=/a,id=a,iothread=iothread1", "-drive", "file=/b,id=b", "-device", "virtio-blk-device,drive=b,iothread=iothread2",
+            "-iothread", "id=iothread1", "-object", "iothread,id=iothread2",
+        ]).Configuration;
+        Assert.Equal(["iothread1", "iothread2"], vm.IoThreads.ConvertAll(t => t.Id));
+        Assert.Equal(["iothread1", "iothread2"], vm.Drives.ConvertAll(d => d.IoThread));
+    }
+
+    [Fact]
+    public void NineIoThreadsAreTooMany()
+    {
+        string[] args = ["-kernel", "k"];
+        for (int i = 0; i < 9; i++)
+        {
+            args = [.. args, "-iothread", $"id=t{i}"];
+        }
+
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Options.Parse(args));
+        Assert.Equal(("TooManyIoThreads", "-iothread id", "9 iothreads are given; a machine has 0 to 8."), (e.Id, e.Where, e.Message));
+        Assert.Equal(8, Options.Parse(args[..^2]).Configuration.IoThreads.Count);
     }
 
     [Fact]

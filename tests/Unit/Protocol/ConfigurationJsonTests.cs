@@ -28,12 +28,17 @@ public class ConfigurationJsonTests
               "drive_id": "rootfs",
               "path_on_host": "/path/to/rootfs",
               "serial_num": "11111111",
-              "read_only": false
+              "read_only": false,
+              "iothread": "iothread2"
             }
           ],
           "serial": {
             "stdio": true
-          }
+          },
+          "iothread": [
+            {"id": "iothread1"},
+            {"id": "iothread2"}
+          ]
         }
 
         """;
@@ -48,12 +53,14 @@ public class ConfigurationJsonTests
         Assert.Equal(("microvm", 2, 268435456L, (string?)null), (vm.MachineType, vm.Cpus, vm.Memory, vm.Initrd));
         DriveConfiguration drive = Assert.Single(vm.Drives);
         Assert.Equal(("rootfs", "/path/to/rootfs", "11111111", false), (drive.Id, drive.File, drive.Serial, drive.ReadOnly));
+        Assert.Equal("iothread2", drive.IoThread);
+        Assert.Equal(["iothread1", "iothread2"], vm.IoThreads.Select(t => t.Id));
         Assert.Equal(SerialBackend.Stdio, vm.Serial.Backend);
     }
 
     [Theory]
     [InlineData("""{"drive": [{"drive_id": "rootfs", "path_on_host": "/path/to/rootfs", "serial_num": "11111111", "direct": true}]}""", "UnknownField", "drive[0].direct", "The field 'direct' is unknown")]
-    [InlineData("""{"net": []}""", "UnknownField", "net", "The field 'net' is unknown; allowed here: boot-source, machine-config, drive, serial.")]
+    [InlineData("""{"net": []}""", "UnknownField", "net", "The field 'net' is unknown; allowed here: boot-source, machine-config, drive, serial, iothread.")]
     [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core.")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"iops": 3}]}""", "UnknownField", "drive[1].iops", "The field 'iops' is unknown")]
     [InlineData("""{"serial": {"stdio": true, "path": ""}}""", "UnknownField", "serial.path", "The field 'path' is unknown; allowed here: stdio.")]
@@ -77,6 +84,9 @@ public class ConfigurationJsonTests
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": ""}]}""", "InvalidPath", "drive[0].path_on_host", "is empty; a path has 1 to 4095 bytes")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a", "serial_num": "123456789012345678901"}]}""", "InvalidSerialNumber", "drive[0].serial_num", "has 21 bytes; a serial number has 1 to 20")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"drive_id": "a", "path_on_host": "/b"}]}""", "DuplicateId", "drive[1].drive_id", "The id 'a' is used by two drives")]
+    [InlineData("""{"iothread": [{"id": "t"}, {"id": "t"}]}""", "DuplicateId", "iothread[1].id", "The id 't' is used by two iothreads")]
+    [InlineData("""{"iothread": [{}]}""", "MissingField", "iothread[0].id", "The field 'id' is missing.")]
+    [InlineData("""{"iothread": [{"name": "t"}]}""", "UnknownField", "iothread[0].name", "The field 'name' is unknown; allowed here: id.")]
     [InlineData("""{"boot-source": {"boot_args": "a\nb"}}""", "InvalidCommandLine", "boot-source.boot_args", "has the character U+000A; it is one line of text.")]
     [InlineData("""{"serial": {"stdio": true}, "serial": {"stdio": true}}""", "DuplicateField", "serial", "The field is given twice.")]
     [InlineData("""{"machine-config": {"vcpu_count": 1, "vcpu_count": 1}}""", "DuplicateField", "machine-config.vcpu_count", "The field is given twice.")]
@@ -109,7 +119,7 @@ public class ConfigurationJsonTests
             }
             else
             {
-                Assert.True(e.Id is "InvalidMemory" or "MissingField", e.Message);
+                Assert.True(e.Id is "InvalidMemory" or "MissingField" or "InvalidId" or "DuplicateId", e.Message);
             }
         }
     }
@@ -150,7 +160,8 @@ public class ConfigurationJsonTests
                 Assert.Equal(
                     (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.Serial),
                     (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.Serial));
-                Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly)));
+                Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread)));
+                Assert.Equal(vm.IoThreads.Select(t => t.Id), read.IoThreads.Select(t => t.Id));
                 Assert.Equal(ConfigurationWriter.Write(vm), ConfigurationWriter.Write(read));
             }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
     }
@@ -202,7 +213,15 @@ public class ConfigurationJsonTests
         };
         for (int i = 0; i < drives; i++)
         {
-            vm.Drives.Add(new DriveConfiguration { Id = $"d {i}", File = $"/d/{i}", ReadOnly = i % 2 == 0, Serial = i % 3 == 0 ? null : $"s{i}" });
+            vm.IoThreads.Add(new IoThreadConfiguration($"t{i}"));
+            vm.Drives.Add(new DriveConfiguration
+            {
+                Id = $"d {i}",
+                File = $"/d/{i}",
+                ReadOnly = i % 2 == 0,
+                Serial = i % 3 == 0 ? null : $"s{i}",
+                IoThread = i % 2 == 0 ? null : $"t{i - 1}",
+            });
         }
 
         return vm;

@@ -23,6 +23,10 @@ internal sealed class FakeMachine : IMachineControl
 
     public IReadOnlyList<DriveStatus> Drives => DriveList;
 
+    public List<IoThreadStatus> IoThreadList { get; } = [new("iothread1", 8441)];
+
+    public IReadOnlyList<IoThreadStatus> IoThreads => IoThreadList;
+
     public string? QuitReason { get; private set; }
 
     public void Pause()
