@@ -14,6 +14,7 @@ internal static class KernelLog
     [
         ("PCI: Fatal: No config space access function found|PCI: System does not support PCI", "the machine has no PCI bus, and Linux goes on without"),
         ("clocksource: Long readout interval", "the host gave the vCPU no time; the clock is right"),
+        ("hrtimer: interrupt took", "the same: a vCPU that the host let wait within a timer's interrupt"),
         ("XSAVE consistency problem", "QEMU's emulated SVM, below the virtual KVM host, doesn't tell KVM of XSETBV; QEMU's own guests warn there too"),
     ];
 
