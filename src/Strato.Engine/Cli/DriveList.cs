@@ -11,7 +11,8 @@ namespace Strato.Engine.Cli;
 /// </remarks>
 internal sealed class DriveList
 {
-    private const string Driver = "virtio-blk-device";
+    /// <summary>Parts of <c>-device virtio-blk-device</c>.</summary>
+    public const string DeviceUsage = "drive=ID[,id=ID][,serial=TEXT][,iothread=ID]";
 
     private readonly List<DriveConfiguration> _drives = [];
     private readonly List<(string Drive, string? Id, string? Serial, string? IoThread, int Place)> _devices = [];
@@ -47,25 +48,13 @@ internal sealed class DriveList
         _places.Add(_next++);
     }
 
-    public void AddDevice(string value)
+    public void AddDevice(SubOptions parts)
     {
-        SubOptions parts = new("-device", value, "driver");
-        string driver = parts.Require("driver");
-        if (driver != Driver)
-        {
-            throw parts.Invalid($"The device '{ConfigurationLimits.Printable(driver)}' is unknown{NearName.Hint(driver, [Driver])}; allowed: {Driver}.");
-        }
-
         string drive = parts.Require("drive");
-        string? id = parts.Take("id");
+        string? id = parts.TakeId();
         string? serial = parts.Take("serial");
         string? ioThread = parts.Take("iothread");
         parts.End();
-        if (id is not null)
-        {
-            ConfigurationLimits.CheckId(id, "-device id");
-        }
-
         if (serial is not null)
         {
             ConfigurationLimits.CheckSerialNumber(serial, "-device serial");

@@ -39,9 +39,9 @@ internal static class OptionTable
         new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
         new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
         new("-drive", "file=PATH,id=ID[,readonly=on|off][,serial=TEXT][,iothread=ID]", "Raw image or block device. Unless a -device refers to it, it is a disk itself.", (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
-        new("-device", "virtio-blk-device,drive=ID[,id=ID][,serial=TEXT][,iothread=ID]", "Disk for a -drive.", (o, v) => o.Drives.AddDevice(v)) { Repeatable = true },
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
-        new("-object", "iothread,id=ID", "The same, in QEMU's form.", IoThreadOption.AddObject) { Repeatable = true },
+        new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
+        new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },
         new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", (o, v) => o.Configuration.Serial = SerialOption.Parse(v)),
         new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
         new("-api-channel", "unix:PATH", "The same, by its older name.", (o, v) => AddQmp(o, "-api-channel", v)) { Repeatable = true },
@@ -68,7 +68,7 @@ internal static class OptionTable
         foreach (OptionSpec spec in All)
         {
             text.Append("  ").Append(spec.Usage).Append('\n').Append("        ").Append(spec.Help);
-            text.Append(spec.Repeatable ? " May be given several times.\n" : "\n");
+            text.Append(!spec.Repeatable ? "\n" : spec.Help.Contains('\n') ? "\n        May be given several times.\n" : " May be given several times.\n");
         }
 
         return text.Append("\nIn a value, a doubled comma stands for one comma. Exit code: 0 the guest powered off or was told to quit,\n")

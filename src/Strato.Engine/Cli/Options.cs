@@ -29,6 +29,12 @@ internal sealed class Options
     /// <summary>Drives and devices of the command line, until <see cref="DriveList.Resolve"/> makes disks of them.</summary>
     public DriveList Drives { get; } = new();
 
+    /// <summary>Sources of random bytes, by the ids of their <c>-object</c>.</summary>
+    public Backends<string> RngSources { get; } = new("-object", "source of random bytes");
+
+    /// <summary>What can be looked up only when all options are read: a device may stand before its backend.</summary>
+    public List<Action> Lookups { get; } = [];
+
     /// <summary>Reads a command line; of what both give, it wins over the file of <c>-config</c>.</summary>
     /// <exception cref="UserErrorException">UnknownOption, InvalidOption, or the error of the value; Where is the option, or the path in the JSON file.</exception>
     public static Options Parse(string[] args)
@@ -69,6 +75,7 @@ internal sealed class Options
     private void Finish()
     {
         Drives.Resolve(Configuration.Drives);
+        Lookups.ForEach(lookUp => lookUp());
         Configuration.Validate();
         if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
         {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Text;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -90,6 +91,27 @@ internal sealed class SubOptions
         }
 
         return null;
+    }
+
+    /// <summary>Takes a whole number, whose range is checked with the configuration; null when none is there.</summary>
+    public long? TakeNumber(string key)
+    {
+        string? value = Take(key);
+        return value is null ? null
+            : long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number
+            : throw Invalid($"'{key}={ConfigurationLimits.Printable(value)}' is not a whole number below 2^63.", key);
+    }
+
+    /// <summary>Takes the id of what the option describes; null when none is there.</summary>
+    public string? TakeId(string key = "id")
+    {
+        string? id = Take(key);
+        if (id is not null)
+        {
+            ConfigurationLimits.CheckId(id, Where(key));
+        }
+
+        return id;
     }
 
     /// <summary>Takes a value of which only some are built.</summary>

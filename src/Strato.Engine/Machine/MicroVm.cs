@@ -48,7 +48,7 @@ internal sealed class MicroVm : IDisposable
         try
         {
             // Files first: what a user got wrong is told before anything is built.
-            _boot = OpenFiles(configuration, serial is not null, out List<DiskImage> disks);
+            _boot = OpenFiles(configuration, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _topology = _boot.Topology;
             _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory)));
             if (!configuration.DumpGuestCore)
@@ -97,6 +97,7 @@ internal sealed class MicroVm : IDisposable
                 AddDisk(disk, drive, _ioThreads.Find(thread => thread.Id == drive.IoThread)?.Loop ?? loop);
             }
 
+            devices.ForEach(device => Attach(device, loop));
             LoadKernel();
             _ioThreads.ForEach(thread => thread.Start());
         }
@@ -220,7 +221,7 @@ internal sealed class MicroVm : IDisposable
         _owned.Clear();
     }
 
-    private BootRequest OpenFiles(VmConfiguration configuration, bool hasSerial, out List<DiskImage> disks)
+    private BootRequest OpenFiles(VmConfiguration configuration, bool hasSerial, out List<DiskImage> disks, out List<VirtioDevice> devices)
     {
         BootRequest request = new()
         {
@@ -229,14 +230,24 @@ internal sealed class MicroVm : IDisposable
             CommandLine = configuration.CommandLine,
             CommandLineWhere = configuration.CommandLineWhere,
             Topology = new CpuTopology(configuration.Cpus, 1, 1),
-            VirtioSlots = new int[configuration.Drives.Count],
+            VirtioSlots = new int[configuration.Drives.Count + configuration.Devices.Count],
             HasSerial = hasSerial,
         };
+        for (int slot = 0; slot < request.VirtioSlots.Length; slot++)
+        {
+            request.VirtioSlots[slot] = slot;
+        }
+
         disks = [];
         foreach (DriveConfiguration drive in configuration.Drives)
         {
-            request.VirtioSlots[disks.Count] = disks.Count;
             disks.Add(Own(DiskOpener.Open(new DriveOptions(drive.Id, drive.File, drive.ReadOnly, Where: drive.WhereIs("file", "path_on_host")))));
+        }
+
+        devices = [];
+        foreach (DeviceConfiguration device in configuration.Devices)
+        {
+            devices.Add(Own(DeviceOpener.Open(device)));
         }
 
         return request;
@@ -271,14 +282,19 @@ internal sealed class MicroVm : IDisposable
 
     private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
     {
-        int slot = _drives.Count;
-        ulong address = Layout.VirtioMmio + ((ulong)slot * Layout.VirtioMmioLength);
-        BlockDevice device = Own(new BlockDevice(drive.Id, disk, drive.Serial));
+        Attach(Own(new BlockDevice(drive.Id, disk, drive.Serial)), loop);
+        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length));
+    }
+
+    /// <summary>Plugs a device into the next free slot.</summary>
+    private void Attach(VirtioDevice device, EventLoop loop)
+    {
+        int slot = _transports.Count;
+        ulong address = Layout.VirtioMmioBase(slot);
         MmioTransport transport = Own(
             new MmioTransport(device, _memory, Interrupt(Layout.VirtioMmioGsi(slot)), new KvmDoorbells(_vm, address), loop));
         _mmio.Attach(address, MmioTransport.Length, transport);
         _transports.Add(transport);
-        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length));
     }
 
     /// <summary>A line that raises a GSI without a lock or an exit.</summary>

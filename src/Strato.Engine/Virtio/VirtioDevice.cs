@@ -81,6 +81,8 @@ internal abstract class VirtioDevice : IDisposable
             _doorbells[i] = Libc.CreateEventFd();
             loop.Add(_doorbells[i].Value, EpollEvents.In, _ => OnDoorbell(index));
         }
+
+        OnPlug(loop);
     }
 
     /// <summary>The eventfd that starts the service of a queue.</summary>
@@ -224,6 +226,11 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>Whether the device can work with a set of offered features; where one needs another.</summary>
     protected virtual bool Fits(ulong features) => true;
 
+    /// <summary>The device has its queues and the loop that serves them.</summary>
+    protected virtual void OnPlug(EventLoop loop)
+    {
+    }
+
     /// <summary>The driver is ready; queues are enabled and features settled. Under the gate.</summary>
     protected virtual void OnStart()
     {
@@ -243,6 +250,14 @@ internal abstract class VirtioDevice : IDisposable
     {
     }
 
+    /// <summary>Whether <see cref="ServeRequests"/> may take one more request, if there is one.</summary>
+    protected virtual bool CanServe(int index) => true;
+
+    /// <summary>Requests wait that <see cref="CanServe"/> held back: <see cref="Ring"/> when they can be served.</summary>
+    protected virtual void RingLater(int index)
+    {
+    }
+
     /// <summary>Answers one request of <see cref="ServeRequests"/>: how many bytes were written from the front of its writable buffers.</summary>
     /// <remarks>After <see cref="Fail"/> the answer isn't looked at.</remarks>
     protected virtual uint Serve(int index, DescriptorChain chain) => 0;
@@ -256,10 +271,12 @@ internal abstract class VirtioDevice : IDisposable
     {
         VirtQueue queue = _queues[index];
         int budget = (int)queue.Size;
+        bool able = true;
+        bool more;
         do
         {
             queue.DisableDoorbell();
-            while (budget > 0 && TryPop(index, chain))
+            while (budget > 0 && (able = CanServe(index)) && TryPop(index, chain))
             {
                 uint written = Serve(index, chain);
                 if (_needsReset)
@@ -278,14 +295,22 @@ internal abstract class VirtioDevice : IDisposable
             }
 
             SignalIfWanted(index);
+            more = budget == 0 || queue.EnableDoorbell();
         }
-        while (budget > 0 && queue.EnableDoorbell());
+        while (more && able && budget > 0);
 
-        if (budget == 0)
+        if (more && able)
         {
-            Libc.SignalEventFd(_doorbells[index].Value);
+            Ring(index);
+        }
+        else if (more)
+        {
+            RingLater(index);
         }
     }
+
+    /// <summary>Has a queue served soon, as if its doorbell had rung. From any thread.</summary>
+    protected void Ring(int index) => Libc.SignalEventFd(_doorbells[index].Value);
 
     /// <summary>Takes the next request of a queue; a broken queue puts the device into NEEDS_RESET.</summary>
     protected bool TryPop(int index, DescriptorChain chain)

@@ -48,6 +48,9 @@ public sealed class VmConfiguration
     /// <summary>Threads beside the main loop that devices may be served on.</summary>
     public List<IoThreadConfiguration> IoThreads { get; } = [];
 
+    /// <summary>All other devices, in the order in which they were given.</summary>
+    public List<DeviceConfiguration> Devices { get; } = [];
+
     /// <summary>The serial port ttyS0 and what it is connected to.</summary>
     public SerialConfiguration Serial { get; set; } = SerialConfiguration.None;
 
@@ -105,6 +108,7 @@ public sealed class VmConfiguration
         ConfigurationLimits.CheckDrives(Drives);
         IoThreadConfiguration.CheckAll(IoThreads);
         IoThreadConfiguration.CheckUsers(IoThreads, Drives);
+        DeviceLimits.Check(Drives, Devices);
         if (PidFile is not null && !Daemonize)
         {
             throw new UserErrorException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");

@@ -1,6 +1,7 @@
 using System;
 using System.Diagnostics;
 using Strato.Engine.Block;
+using Strato.Engine.Chardev;
 using Strato.Engine.Virtio;
 using Strato.Engine.Virtio.Queue;
 using Strato.Tests.Unit.Driver;
@@ -30,6 +31,16 @@ public class AllocationTests(ITestOutputHelper output)
             queue.Add(new DriverBuffer(header, 16, false), new DriverBuffer(data, 512, true), new DriverBuffer(status, 1, true));
         });
         Assert.Equal(BlockDevice.StatusOk, driver.Ram(status, 1)[0]);
+    }
+
+    [Fact]
+    public void AMillionRequestsThroughRng()
+    {
+        using MmioDriver driver = new(new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")));
+        driver.Start(256);
+        DriverQueue queue = driver.Queues[0];
+        ulong at = driver.Allocate(64);
+        Measure(driver, () => queue.Add(new DriverBuffer(at, 64, true)));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Strato.Engine.Block;
+using Strato.Engine.Chardev;
 using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
 using Xunit;
@@ -15,6 +16,7 @@ internal static class DeviceCatalogue
         ["echo"] = (_ => new EchoDevice(), EchoWorks),
         ["blk"] = (file => Disk(file, readOnly: false), DiskWorks),
         ["blk-readonly"] = (file => Disk(file, readOnly: true), DiskWorks),
+        ["rng"] = (_ => new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")), RngWorks),
     };
 
     public static IEnumerable<string> Names => Entries.Keys;
@@ -37,6 +39,17 @@ internal static class DeviceCatalogue
     {
         byte[] sector = new byte[512];
         Assert.Equal(BlockDevice.StatusOk, new BlockClient(driver).Read(3, sector));
+    }
+
+    private static void RngWorks(MmioDriver driver)
+    {
+        ulong at = driver.Allocate(64);
+        driver.Queues[0].Add(new DriverBuffer(at, 64, true));
+        driver.Queues[0].Kick();
+        driver.Run();
+        Assert.True(driver.Queues[0].TryTake(out _, out uint written));
+        Assert.InRange(written, 1u, 64u);
+        Assert.Contains(driver.Ram(at, (int)written).ToArray(), b => b != 0);
     }
 
     private static void EchoWorks(MmioDriver driver)
