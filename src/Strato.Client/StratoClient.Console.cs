@@ -99,9 +99,9 @@ public sealed partial class StratoClient
         {
             try
             {
-                return ConsoleConnection.Open(socket, name, attach: true, fromStart: false, take, token);
+                return ConsoleConnection.Open(socket, name, attach: true, ConsoleStart.Now, take, token);
             }
-            catch (StratoException error) when (error.Id == "ConsoleBusy" && !deadline.Passed)
+            catch (StratoException error) when (error.Kind == StratoErrorKind.Busy && !deadline.Passed)
             {
                 // The engine tells nobody when the place becomes free.
                 _ = token.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(10));
@@ -119,7 +119,7 @@ public sealed partial class StratoClient
         using EngineProcess process = OpenRunning(id);
         RunRecord run = process.Run;
         RuntimeFolder.Check(run.Runtime);
-        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, Store.NameOf(id), attach: true, fromStart: false, take, token);
+        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, Store.NameOf(id), attach: true, ConsoleStart.Now, take, token);
         return new ConsoleSession(connection, () => HasEndedSoon(run, token));
     }
 
@@ -133,10 +133,10 @@ public sealed partial class StratoClient
     private ConsoleReader OpenConsole(string id, RunRecord run, string name, ConsoleStart start, CancellationToken token)
     {
         RuntimeFolder.Check(run.Runtime);
-        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, name, attach: false, start == ConsoleStart.Beginning, take: false, token);
+        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, name, attach: false, start, take: false, token);
 
         // The engine's ring keeps the last mebibyte; what came before is in the log.
-        return new ConsoleReader(connection, start == ConsoleStart.Beginning && connection.Offset > 0 ? TryOpenLog(id) : null);
+        return new ConsoleReader(connection, connection.Asked < connection.Offset ? TryOpenLog(id) : null);
     }
 
     private FileStream? TryOpenLog(string id)

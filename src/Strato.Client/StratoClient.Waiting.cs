@@ -15,8 +15,8 @@ public sealed partial class StratoClient
     /// <remarks>
     /// <para>Running, Paused: a stopped VM is waited for until somebody starts it; one that ends during the wait is error <c>VmEnded</c>.
     /// Stopped: until the engine's process has ended.</para>
-    /// <para>Console: all output of this boot counts, from its first byte, and what still comes. A VM that ended by itself before the wait
-    /// began is looked at as well; if its output doesn't match, that is <c>VmEnded</c>. One that was never started, or that was stopped by
+    /// <para>Console: all output since the last reset counts, from its first byte, and what still comes. A VM that ended by itself before the wait
+    /// began is looked at as well, all of its last run; if its output doesn't match, that is <c>VmEnded</c>. One that was never started, or that was stopped by
     /// command, is <c>VmNotRunning</c>.</para>
     /// </remarks>
     /// <exception cref="StratoException"><c>WaitTimeout</c>, <c>VmEnded</c>, <c>VmNotRunning</c>, <c>VmNotFound</c> (removed meanwhile), <c>QmpTimeout</c> or <c>ConsoleTimeout</c> (the engine doesn't answer).</exception>
@@ -185,7 +185,7 @@ public sealed partial class StratoClient
         ConsoleReader reader;
         try
         {
-            reader = OpenConsole(vm.Id, process.Run, vm.Name, ConsoleStart.Beginning, token);
+            reader = OpenConsole(vm.Id, process.Run, vm.Name, ConsoleStart.Boot, token);
         }
         catch (StratoException e) when (e.Id == "ConsoleDisconnected" && process.WaitForEnd(Deadline.After(EndLimit).Sooner(deadline), token) && File.Exists(Paths.ConsoleLog(vm.Id)))
         {

@@ -46,6 +46,16 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Stop-StratoVm tiny -TurnOff
         Get-StratoConsole tiny -Tail 3 | Select-Object -First 1 | Should -Be 'tiny guest'
     }
+    It 'that is reset is waited for in its new boot only' {
+        Start-StratoVm tiny
+        Send-StratoConsole 'hello' -VMName tiny -ExpectMatch 'hello' -Timeout 20
+        Restart-StratoVm tiny -Reset -PassThru | Wait-StratoVm -Match '^tiny guest$' -Timeout 20
+        { Wait-StratoVm tiny -Match 'hello' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        # The guest resets itself, by Ctrl-R.
+        Send-StratoConsole "second`u{12}" -VMName tiny -NoNewline -ExpectMatch '^tiny guest$' -Timeout 20
+        { Wait-StratoVm tiny -Match 'second' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        ((Get-StratoConsole tiny) -match 'tiny guest').Count | Should -Be 3
+    }
     It 'answers QMP' {
         Start-StratoVm tiny
         $status = Invoke-StratoQmp query-status -VMName tiny

@@ -4,14 +4,15 @@ using System.Text;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Protocol;
 
 namespace Strato.Client.Consoles;
 
 /// <summary>A connection to <c>console.sock</c>: a line of JSON each way, then raw bytes.</summary>
 /// <remarks>
 /// <code>
-/// → {"mode":"follow"|"attach","from":"start"|"end","take":true}\n
-/// ← {"offset":N,"dropped":M,"writer":true|false}\n  or  {"error":"…"}\n
+/// → {"mode":"follow"|"attach","from":"start"|"boot"|"end","take":true}\n
+/// ← {"offset":N,"dropped":M,"writer":true|false}\n  or  {"id":"…","error":"…"}\n
 /// ← console bytes from offset N on, until the engine ends; → (attach) bytes for the guest's serial input
 /// </code>
 /// </remarks>
@@ -33,10 +34,10 @@ internal sealed class ConsoleConnection : IDisposable
     /// <summary>Absolute offset of the first byte that comes.</summary>
     internal long Offset { get; private set; }
 
-    /// <summary>True if bytes are in store that a poll doesn't show.</summary>
-    internal bool HasEarly => _early.Length > 0;
+    /// <summary>Absolute offset of the first byte that was asked for; what lies before <see cref="Offset"/> the engine holds no more.</summary>
+    internal long Asked { get; private set; }
 
-    internal static ConsoleConnection Open(string path, string vmName, bool attach, bool fromStart, bool take, CancellationToken token)
+    internal static ConsoleConnection Open(string path, string vmName, bool attach, ConsoleStart from, bool take, CancellationToken token)
     {
         Deadline deadline = Deadline.After(QmpConnection.QuickLimit);
         switch (UnixStream.TryConnect(path, out UnixStream? stream))
@@ -51,7 +52,13 @@ internal sealed class ConsoleConnection : IDisposable
         try
         {
             using Waiter waiter = new(token);
-            string request = $"{{\"mode\":\"{(attach ? "attach" : "follow")}\",\"from\":\"{(fromStart ? "start" : "end")}\"{(take ? ",\"take\":true" : "")}}}\n";
+            string start = from switch
+            {
+                ConsoleStart.Beginning => "start",
+                ConsoleStart.Boot => "boot",
+                _ => "end",
+            };
+            string request = $"{{\"mode\":\"{(attach ? "attach" : "follow")}\",\"from\":\"{start}\"{(take ? ",\"take\":true" : "")}}}\n";
             try
             {
                 stream!.SendAll(Encoding.ASCII.GetBytes(request), waiter, deadline);
@@ -128,16 +135,13 @@ internal sealed class ConsoleConnection : IDisposable
             JsonElement root = document.RootElement;
             if (Qmp.QmpCommand.Text(root, "error") is { } error)
             {
-                throw new StratoException(StratoErrorKind.Busy, "ConsoleBusy", $"The console of VM '{vmName}' can't be written to: {error}")
-                {
-                    VmName = vmName,
-                    RecommendedAction = "Leave the other session with Ctrl-], or take the keyboard from it with -Take.",
-                };
+                throw Refused(Qmp.QmpCommand.Text(root, "id"), error, vmName);
             }
 
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("offset", out JsonElement offset) && offset.TryGetInt64(out long value))
             {
                 Offset = value;
+                Asked = value - (root.TryGetProperty("dropped", out JsonElement dropped) && dropped.TryGetInt64(out long before) ? before : 0);
                 return;
             }
         }
@@ -148,6 +152,22 @@ internal sealed class ConsoleConnection : IDisposable
 
         throw new StratoException(StratoErrorKind.Connection, "ConsoleProtocol", $"The engine's console answers '{Encoding.UTF8.GetString(header)}'.") { VmName = vmName };
     }
+
+    private static StratoException Refused(string? id, string error, string vmName) => id switch
+    {
+        ConsoleRefusal.Busy => new(StratoErrorKind.Busy, id, $"The console of VM '{vmName}' can't be written to: {error}")
+        {
+            VmName = vmName,
+            RecommendedAction = "Leave the other session with Ctrl-], or take the keyboard from it with -Take.",
+        },
+        ConsoleRefusal.InputFull => new(StratoErrorKind.Busy, id, $"The console of VM '{vmName}' can't be written to: {error}")
+        {
+            VmName = vmName,
+            RecommendedAction = "With -Take the input that waits is dropped.",
+        },
+        ConsoleRefusal.TooManyClients => new(StratoErrorKind.Busy, id, $"The console of VM '{vmName}' can't be opened: {error}") { VmName = vmName },
+        _ => new(StratoErrorKind.Connection, id ?? "ConsoleRefused", $"The console of VM '{vmName}' can't be opened: {error}") { VmName = vmName },
+    };
 
     private static StratoException Silent(string vmName) =>
         new(StratoErrorKind.Timeout, "ConsoleTimeout", $"The engine of VM '{vmName}' did not answer on its console within {QmpConnection.QuickLimit.TotalSeconds:0} second.") { VmName = vmName };

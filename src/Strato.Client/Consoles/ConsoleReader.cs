@@ -24,7 +24,7 @@ public sealed class ConsoleReader : IDisposable
     {
         _connection = connection;
         _log = log;
-        Offset = log is null ? connection?.Offset ?? 0 : 0;
+        Offset = (log is null ? connection?.Offset : connection?.Asked) ?? 0;
     }
 
     /// <summary>Absolute offset (bytes since the engine's start) of the next byte.</summary>

@@ -88,8 +88,11 @@ public sealed record SendOptions
 /// <summary>Where a console reader begins.</summary>
 public enum ConsoleStart
 {
-    /// <summary>The first byte the engine still holds of this boot.</summary>
+    /// <summary>The first byte since the engine's start.</summary>
     Beginning,
+
+    /// <summary>The first byte since the last reset of the machine.</summary>
+    Boot,
 
     /// <summary>What comes from now on.</summary>
     Now,

@@ -55,6 +55,8 @@ internal sealed class ConsoleBackend : ICharBackend
         return true;
     }
 
+    public void BeginBoot() => _feed.Ring.BeginBoot();
+
     public void ResumeInput() => _server?.PostResume();
 
     public void Flush(TimeSpan limit)

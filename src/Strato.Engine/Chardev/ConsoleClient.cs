@@ -1,5 +1,6 @@
 using System;
 using Strato.Engine.Linux;
+using Strato.Protocol;
 
 namespace Strato.Engine.Chardev;
 
@@ -21,7 +22,7 @@ internal sealed class ConsoleClient : IDisposable
     public ConsoleClient(ConsoleServer server, EventLoop loop, FileDescriptor socket)
     {
         _server = server;
-        _timer = new LoopTimer(loop, () => Refuse($"No request came within {server.RequestTime.TotalSeconds} seconds."));
+        _timer = new LoopTimer(loop, () => Refuse(ConsoleRefusal.RequestTimeout, $"No request came within {server.RequestTime.TotalSeconds} seconds."));
         _timer.Set(server.RequestTime);
         _peer = new SocketPeer(loop, socket, OnChanged);
     }
@@ -52,9 +53,9 @@ internal sealed class ConsoleClient : IDisposable
     public void Flush(Deadline deadline) => _peer.Flush(deadline);
 
     /// <summary>Sends a line that says why, and closes.</summary>
-    public void Refuse(string error)
+    public void Refuse(string id, string error)
     {
-        _ = Libc.Send(_peer.Fd, ConsoleRequest.Refusal(error));
+        _ = Libc.Send(_peer.Fd, ConsoleRequest.Refusal(id, error));
         Close();
     }
 
@@ -92,11 +93,11 @@ internal sealed class ConsoleClient : IDisposable
         {
             if (count == MaxRequest)
             {
-                Refuse($"The request line is longer than {MaxRequest} bytes.");
+                Refuse(ConsoleRefusal.RequestInvalid, $"The request line is longer than {MaxRequest} bytes.");
             }
             else if (_peer.SendingEnded)
             {
-                Refuse("The connection ended before the end of the request line.");
+                Refuse(ConsoleRefusal.RequestInvalid, "The connection ended before the end of the request line.");
             }
 
             return;
@@ -106,7 +107,7 @@ internal sealed class ConsoleClient : IDisposable
         _timer.Dispose();
         if (!ConsoleRequest.TryParse(buffer[..end], out ConsoleRequest request, out string error))
         {
-            Refuse(error);
+            Refuse(ConsoleRefusal.RequestInvalid, error);
             return;
         }
 

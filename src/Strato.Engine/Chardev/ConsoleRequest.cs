@@ -6,15 +6,17 @@ namespace Strato.Engine.Chardev;
 
 /// <summary>The line with which a client of the console's socket begins.</summary>
 /// <remarks>
-/// <code>{"mode":"attach"|"follow", "from":"start"|"end"|OFFSET, "take":true|false}</code>
+/// <code>{"mode":"attach"|"follow", "from":"start"|"boot"|"end"|OFFSET, "take":true|false}</code>
 /// Only <c>mode</c> must be there; <c>from</c> is <c>end</c> and <c>take</c> false without it.
 /// </remarks>
 /// <param name="Attach">Whether the client's bytes go to the guest.</param>
-/// <param name="From">Offset to begin from; <see cref="FromEnd"/> for what is written from now on.</param>
+/// <param name="From">Offset to begin from; <see cref="FromBoot"/> for the first byte since the last reset; <see cref="FromEnd"/> for what is written from now on.</param>
 /// <param name="Take">Whether a client that is attached has to give way.</param>
 internal readonly record struct ConsoleRequest(bool Attach, long From, bool Take)
 {
     public const long FromEnd = -1;
+
+    public const long FromBoot = -2;
 
     /// <summary>Reads a line, without its newline; what is wrong with it is a sentence in <paramref name="error"/>.</summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out ConsoleRequest request, out string error)
@@ -54,12 +56,15 @@ internal readonly record struct ConsoleRequest(bool Attach, long From, bool Take
     }
 
     /// <summary>The line that refuses.</summary>
-    public static byte[] Refusal(string error)
+    /// <param name="id">One of <see cref="Strato.Protocol.ConsoleRefusal"/>.</param>
+    /// <param name="error">A sentence.</param>
+    public static byte[] Refusal(string id, string error)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter json = new(buffer))
         {
             json.WriteStartObject();
+            json.WriteString("id", id);
             json.WriteString("error", error);
             json.WriteEndObject();
         }
@@ -101,7 +106,7 @@ internal readonly record struct ConsoleRequest(bool Attach, long From, bool Take
                 case "from":
                     if (!TryParseFrom(ref reader, out from))
                     {
-                        error = "from must be \"start\", \"end\" or an offset, a number from 0.";
+                        error = "from must be \"start\", \"boot\", \"end\" or an offset, a number from 0.";
                         return false;
                     }
 
@@ -144,6 +149,12 @@ internal readonly record struct ConsoleRequest(bool Attach, long From, bool Take
         if (reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("end"u8))
         {
             from = FromEnd;
+            return true;
+        }
+
+        if (reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("boot"u8))
+        {
+            from = FromBoot;
             return true;
         }
 

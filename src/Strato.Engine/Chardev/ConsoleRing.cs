@@ -23,6 +23,7 @@ internal sealed class ConsoleRing
     private readonly byte[] _bytes;
     private long _start;
     private long _end;
+    private long _boot;
 
     /// <param name="capacity">Bytes it holds; a power of two.</param>
     public ConsoleRing(int capacity)
@@ -44,6 +45,12 @@ internal sealed class ConsoleRing
 
     /// <summary>Offset of the next byte that will be written: how many were written so far.</summary>
     public long End => Volatile.Read(ref _end);
+
+    /// <summary>Offset of the first byte of the guest's present boot.</summary>
+    public long Boot => Volatile.Read(ref _boot);
+
+    /// <summary>What is written from here on is a new boot's. With the writer at rest.</summary>
+    public void BeginBoot() => Volatile.Write(ref _boot, End);
 
     /// <summary>Appends, in place of the oldest bytes where it is full. One writer at a time.</summary>
     public void Write(ReadOnlySpan<byte> data)

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
@@ -28,6 +29,7 @@ internal sealed class ConsoleServer : IDisposable
     private readonly UnixListener _listener;
     private readonly List<ConsoleClient> _clients = [];
     private readonly InputQueue _inputs;
+    private readonly RateLimit _refusals = new();
     private bool _disposed;
 
     /// <param name="loop">The main loop.</param>
@@ -84,20 +86,27 @@ internal sealed class ConsoleServer : IDisposable
     public void Serve(ConsoleClient client, ConsoleRequest request)
     {
         long end = _ring.End;
-        if (request.From > end)
+        long from = request.From switch
         {
-            client.Refuse($"from is {request.From}, but only {end} bytes have been written.");
+            ConsoleRequest.FromEnd => end,
+            ConsoleRequest.FromBoot => _ring.Boot,
+            _ => request.From,
+        };
+        if (from > end)
+        {
+            client.Refuse(ConsoleRefusal.RequestInvalid, $"from is {from}, but only {end} bytes have been written.");
             return;
         }
 
-        if (request.Attach && MakeWay(request.Take) is string busy)
+        if (request.Attach && MakeWay(request.Take) is (string id, string error))
         {
-            client.Refuse(busy);
+            client.Refuse(id, error);
             return;
         }
 
-        long offset = request.From == ConsoleRequest.FromEnd ? end : Math.Max(request.From, _ring.Start);
-        client.Stream(_ring, offset, offset - (request.From == ConsoleRequest.FromEnd ? end : request.From), request.Attach ? _inputs : null);
+        // A guest that prints just now may have dropped even what was the end.
+        long offset = Math.Max(from, _ring.Start);
+        client.Stream(_ring, offset, offset - from, request.Attach ? _inputs : null);
     }
 
     /// <summary>A client has closed.</summary>
@@ -123,11 +132,11 @@ internal sealed class ConsoleServer : IDisposable
     }
 
     /// <summary>Why no new writer may come; null when one may. With <paramref name="take"/> those before it are disconnected.</summary>
-    private string? MakeWay(bool take)
+    private (string Id, string Error)? MakeWay(bool take)
     {
         if (!take && _inputs.Count >= MaxInputs)
         {
-            return $"The input of {_inputs.Count} clients waits for the guest, which doesn't read its console; \"take\":true drops it.";
+            return (ConsoleRefusal.InputFull, $"The input of {_inputs.Count} clients waits for the guest, which doesn't read its console; \"take\":true drops it.");
         }
 
         for (int i = _clients.Count - 1; i >= 0; i--)
@@ -143,7 +152,7 @@ internal sealed class ConsoleServer : IDisposable
             }
             else if (!take && client.IsSending)
             {
-                return "Another client is attached to the console; \"take\":true detaches it.";
+                return (ConsoleRefusal.Busy, "Another client is attached to the console; \"take\":true detaches it.");
             }
         }
 
@@ -154,11 +163,25 @@ internal sealed class ConsoleServer : IDisposable
     {
         if (_clients.Count == MaxClients)
         {
-            _ = Libc.Send(socket.Value, ConsoleRequest.Refusal($"{MaxClients} clients are connected to the console, which is the most it serves."));
-            socket.Dispose();
+            Refuse(socket, ConsoleRefusal.TooManyClients, $"{MaxClients} clients are connected to the console, which is the most it serves.");
             return;
         }
 
-        _clients.Add(new ConsoleClient(this, _loop, socket));
+        try
+        {
+            _clients.Add(new ConsoleClient(this, _loop, socket));
+        }
+        catch (LinuxException error)
+        {
+            // No timer is left, say: this client's trouble, and not the machine's.
+            _refusals.Warn("serial", () => $"a client of the console is refused: {error.Message}");
+            Refuse(socket, ConsoleRefusal.HostError, $"The host refuses what one more client needs: {error.Message}.");
+        }
+    }
+
+    private static void Refuse(FileDescriptor socket, string id, string error)
+    {
+        _ = Libc.Send(socket.Value, ConsoleRequest.Refusal(id, error));
+        socket.Dispose();
     }
 }

@@ -23,6 +23,11 @@ internal interface ICharBackend : IDisposable
     /// <summary>Says that the front end, whose <see cref="ICharFrontend.Room"/> was 0, has room again. From any thread; never blocks.</summary>
     void ResumeInput();
 
+    /// <summary>The machine was reset: what is transmitted from here on is a new boot's. On the loop's thread, when the vCPUs have stopped.</summary>
+    void BeginBoot()
+    {
+    }
+
     /// <summary>Writes what is queued, waiting for slow peers no longer than the limit. On the loop's thread, when the vCPUs have stopped.</summary>
     void Flush(TimeSpan limit);
 }

@@ -233,6 +233,7 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
             then = Settle();
         }
 
+        _backend.BeginBoot();
         Do(then);
     }
 

@@ -16,7 +16,7 @@ public sealed class WaitStratoVmCommand : VmParallelCmdlet
     [ValidateSet("Running", "Stopped", "Paused", "Console")]
     public string For { get; set; } = "Running";
 
-    [Parameter(HelpMessage = "Regular expression to wait for on the console, in all output since the VM was started and what still comes.")]
+    [Parameter(HelpMessage = "Regular expression to wait for on the console, in all output of this boot and what still comes.")]
     [ValidateNotNullOrEmpty]
     public string? Match { get; set; }
 

@@ -11,6 +11,7 @@ public class ConsoleRequestTests
     [InlineData("""{"mode":"follow","from":"end"}""", false, -1, false)]
     [InlineData("""{"mode":"follow","from":"start"}""", false, 0, false)]
     [InlineData("""{"mode":"follow","from":0}""", false, 0, false)]
+    [InlineData("""{"mode":"follow","from":"boot"}""", false, -2, false)]
     [InlineData("""  { "from" : 9223372036854775807 , "mode" : "attach" , "take" : true }  """, true, long.MaxValue, true)]
     [InlineData("""{"mode":"att\u0061ch","take":false}""", true, -1, false)]
     public void Good(string line, bool attach, long from, bool take)
@@ -30,7 +31,7 @@ public class ConsoleRequestTests
     [InlineData("""{"mode":"watch"}""", "mode must be \"attach\" or \"follow\"")]
     [InlineData("""{"mode":1}""", "mode must be")]
     [InlineData("""{"mode":{"a":1}}""", "mode must be")]
-    [InlineData("""{"mode":"follow","from":-1}""", "from must be \"start\", \"end\" or an offset")]
+    [InlineData("""{"mode":"follow","from":-1}""", "from must be \"start\", \"boot\", \"end\" or an offset")]
     [InlineData("""{"mode":"follow","from":1.5}""", "from must be")]
     [InlineData("""{"mode":"follow","from":99999999999999999999}""", "from must be")]
     [InlineData("""{"mode":"follow","from":"middle"}""", "from must be")]
@@ -54,6 +55,6 @@ public class ConsoleRequestTests
     public void Answers()
     {
         Assert.Equal("{\"offset\":5,\"dropped\":3,\"writer\":true}\n", Encoding.UTF8.GetString(ConsoleRequest.Answer(5, 3, true)));
-        Assert.Equal("{\"error\":\"a \\u0022b\\u0022\"}\n", Encoding.UTF8.GetString(ConsoleRequest.Refusal("a \"b\"")));
+        Assert.Equal("{\"id\":\"ConsoleBusy\",\"error\":\"a \\u0022b\\u0022\"}\n", Encoding.UTF8.GetString(ConsoleRequest.Refusal("ConsoleBusy", "a \"b\"")));
     }
 }

@@ -65,7 +65,36 @@ public sealed class ConsoleServerTests : IDisposable
         _guest.Print("0123456789");
         Expect(Open("""{"mode":"follow","from":7}"""), "{\"offset\":7,\"dropped\":0,\"writer\":false}\n789");
         Expect(Open("""{"mode":"follow","from":10}"""), "{\"offset\":10,\"dropped\":0,\"writer\":false}\n");
-        Expect(Open("""{"mode":"follow","from":11}"""), "{\"error\":\"from is 11, but only 10 bytes have been written.\"}\n", ended: true);
+        Expect(Open("""{"mode":"follow","from":11}"""), "{\"id\":\"ConsoleRequestInvalid\",\"error\":\"from is 11, but only 10 bytes have been written.\"}\n", ended: true);
+    }
+
+    [Fact]
+    public void ABootBeginsWithTheLastReset()
+    {
+        _guest.Print("login: ");
+        Expect(Open("""{"mode":"follow","from":"boot"}"""), "{\"offset\":0,\"dropped\":0,\"writer\":false}\nlogin: ");
+        _console.BeginBoot();
+        Expect(Open("""{"mode":"follow","from":"boot"}"""), "{\"offset\":7,\"dropped\":0,\"writer\":false}\n");
+        _guest.Print("second");
+        Expect(Open("""{"mode":"attach","from":"boot"}"""), "{\"offset\":7,\"dropped\":0,\"writer\":true}\nsecond");
+        Expect(Open("""{"mode":"follow","from":"start"}"""), "{\"offset\":0,\"dropped\":0,\"writer\":false}\nlogin: second");
+
+        // What the ring has lost of this boot is told, and only of this boot.
+        _guest.Print(new string('x', ConsoleBackend.RingSize));
+        TestPeer peer = Open("""{"mode":"follow","from":"boot"}""");
+        _test.Until(() => peer.Text.Contains('\n', StringComparison.Ordinal), "the answer");
+        Assert.StartsWith("{\"offset\":13,\"dropped\":6,\"writer\":false}\n", peer.Text);
+    }
+
+    [Fact]
+    public void TheUartTellsOfItsReset()
+    {
+        using ConsoleBackend console = new(_test.Loop, null, null, "-serial");
+        Serial16550 uart = new(new NoLine(), console);
+        uart.Write(0, "a"u8);
+        Assert.Equal(0, console.Ring.Boot);
+        uart.Reset();
+        Assert.Equal((1L, 1L), (console.Ring.Boot, console.Ring.End));
     }
 
     [Fact]
@@ -93,7 +122,7 @@ public sealed class ConsoleServerTests : IDisposable
         TestPeer peer = Connect().Send(request);
         _test.Until(peer.IsAtEnd, "the end");
         Assert.Equal(0, peer.Error);
-        Assert.StartsWith("{\"error\":", peer.Text);
+        Assert.StartsWith("{\"id\":\"ConsoleRequestInvalid\",\"error\":", peer.Text);
         Assert.Contains(message, peer.Text);
         Assert.EndsWith("}\n", peer.Text);
     }
@@ -102,7 +131,7 @@ public sealed class ConsoleServerTests : IDisposable
     public void ARequestThatIsTooLongIsRefused()
     {
         TestPeer peer = Connect().Send(new string(' ', ConsoleClient.MaxRequest));
-        Expect(peer, "{\"error\":\"The request line is longer than 4096 bytes.\"}\n", ended: true);
+        Expect(peer, "{\"id\":\"ConsoleRequestInvalid\",\"error\":\"The request line is longer than 4096 bytes.\"}\n", ended: true);
 
         string longest = """{"mode":"follow"}""";
         Expect(Connect().Send(longest.PadRight(ConsoleClient.MaxRequest - 1) + "\n"), "{\"offset\":0,\"dropped\":0,\"writer\":false}\n");
@@ -127,7 +156,7 @@ public sealed class ConsoleServerTests : IDisposable
     {
         TestPeer peer = Connect().Send("""{"mode":"follow"}""");
         peer.EndSending();
-        Expect(peer, "{\"error\":\"The connection ended before the end of the request line.\"}\n", ended: true);
+        Expect(peer, "{\"id\":\"ConsoleRequestInvalid\",\"error\":\"The connection ended before the end of the request line.\"}\n", ended: true);
     }
 
     [Fact]
@@ -137,7 +166,7 @@ public sealed class ConsoleServerTests : IDisposable
         using ConsoleServer server = new(_test.Loop, ring, _guest, _test.Path("short.sock"), "-serial") { RequestTime = TimeSpan.FromMilliseconds(30) };
         TestPeer peer = TestPeer.Connect(_test.Path("short.sock")).Send("{");
         _peers.Add(peer);
-        Expect(peer, "{\"error\":\"No request came within 0.03 seconds.\"}\n", ended: true);
+        Expect(peer, "{\"id\":\"ConsoleRequestTimeout\",\"error\":\"No request came within 0.03 seconds.\"}\n", ended: true);
         Assert.Equal(0, server.ClientCount);
     }
 
@@ -148,7 +177,7 @@ public sealed class ConsoleServerTests : IDisposable
         Expect(first, "{\"offset\":0,\"dropped\":0,\"writer\":true}\n");
         first.Send("a");
         TestPeer second = Open("""{"mode":"attach"}""");
-        Expect(second, "{\"error\":\"Another client is attached to the console; \\u0022take\\u0022:true detaches it.\"}\n", ended: true);
+        Expect(second, "{\"id\":\"ConsoleBusy\",\"error\":\"Another client is attached to the console; \\u0022take\\u0022:true detaches it.\"}\n", ended: true);
 
         TestPeer third = Open("""{"mode":"attach","take":true}""");
         Expect(third, "{\"offset\":0,\"dropped\":0,\"writer\":true}\n");
@@ -208,6 +237,7 @@ public sealed class ConsoleServerTests : IDisposable
 
         TestPeer refused = Open("""{"mode":"attach"}""");
         _test.Until(refused.IsAtEnd, "the end");
+        Assert.StartsWith("{\"id\":\"ConsoleInputFull\",", refused.Text);
         Assert.Contains("The input of 16 clients waits for the guest", refused.Text);
         Expect(Open("""{"mode":"attach","take":true}"""), "{\"offset\":0,\"dropped\":0,\"writer\":true}\n");
         _guest.Eat(int.MaxValue);
@@ -272,6 +302,7 @@ public sealed class ConsoleServerTests : IDisposable
 
         TestPeer refused = Connect();
         _test.Until(refused.IsAtEnd, "the end");
+        Assert.StartsWith("{\"id\":\"ConsoleClientLimit\",", refused.Text);
         Assert.Contains("64 clients are connected to the console", refused.Text);
         _peers[0].Dispose();
         _test.Settle();

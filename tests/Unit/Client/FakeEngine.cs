@@ -31,6 +31,7 @@ internal sealed class FakeEngine
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
     private string _status = "running";
     private Socket? _writer;
+    private long _boot;
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
     internal static string WriteScript(string folder)
@@ -199,6 +200,11 @@ internal sealed class FakeEngine
                 Event("RESUME", "{}");
                 return "{}";
             case "system_reset":
+                lock (_guard)
+                {
+                    _boot = _console.Length;
+                }
+
                 Event("RESET", "{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}");
                 return "{}";
             case "qmp_capabilities" or "quit" or "system_powerdown":
@@ -248,7 +254,7 @@ internal sealed class FakeEngine
             {
                 if (!request.Contains("\"take\":true", StringComparison.Ordinal))
                 {
-                    Send(client, "{\"error\":\"somebody else is attached\"}\n");
+                    Send(client, "{\"id\":\"ConsoleBusy\",\"error\":\"somebody else is attached\"}\n");
                     return;
                 }
 
@@ -256,7 +262,9 @@ internal sealed class FakeEngine
             }
 
             _writer = attach ? client : _writer;
-            long offset = request.Contains("start", StringComparison.Ordinal) ? 0 : _console.Length;
+            long offset = request.Contains("start", StringComparison.Ordinal) ? 0
+                : request.Contains("boot", StringComparison.Ordinal) ? _boot
+                : _console.Length;
             Send(client, $"{{\"offset\":{offset},\"dropped\":0,\"writer\":{(attach ? "true" : "false")}}}\n");
             client.Send(_console.GetBuffer().AsSpan((int)offset, (int)(_console.Length - offset)));
             _readers.Add(client);

@@ -45,7 +45,7 @@ public sealed unsafe class TerminalModeTests : IDisposable
         string before = Settings();
         using CancellationTokenSource source = new();
         using ConsoleSession session = new(
-            ConsoleConnection.Open(Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock"), "web", attach: true, fromStart: true, take: false, _fixture.Token), () => false, _slave.Value, _slave.Value);
+            ConsoleConnection.Open(Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock"), "web", attach: true, ConsoleStart.Beginning, take: false, _fixture.Token), () => false, _slave.Value, _slave.Value);
         object? outcome = null;
         Thread user = new(() =>
         {

@@ -75,6 +75,23 @@ public sealed class WaitAndConsoleTests : IDisposable
     }
 
     [Fact]
+    public void AWaitAfterAResetDoesNotFindTheBootBefore()
+    {
+        VmInfo vm = _fixture.Start(commandLine: "print=login:");
+        WaitOptions login = new() { Match = new Regex("login:(.*)\n"), Timeout = TimeSpan.FromMilliseconds(100) };
+        Client.Wait(vm.Id, WaitTarget.Console, login, _fixture.Token);
+        Client.Restart(vm.Id, RestartKind.Reset, null, _fixture.Token);
+        ClientFixture.Fails("WaitTimeout", () => Client.Wait(vm.Id, WaitTarget.Console, login, _fixture.Token));
+        Client.SendConsole(vm.Id, "say login: again", null, _fixture.Token);
+        Assert.Equal(" again", Client.Wait(vm.Id, WaitTarget.Console, login with { Timeout = null }, _fixture.Token).ConsoleMatch!.Match.Groups[1].Value);
+
+        // Who reads the console sees both boots.
+        Assert.Equal(["fake engine", "login:"], System.Linq.Enumerable.Take(Client.TailConsole(vm.Id), 2));
+        using ConsoleReader all = Client.OpenConsole(vm.Id, ConsoleStart.Beginning);
+        Assert.Equal("fake engine", all.ReadLine(_fixture.Token));
+    }
+
+    [Fact]
     public void WaitingForTheConsoleFailsAtOnceWhenTheVmEnds()
     {
         VmInfo vm = _fixture.Start(commandLine: "print=last words");
@@ -150,7 +167,7 @@ public sealed class WaitAndConsoleTests : IDisposable
         {
             using EngineProcess process = new EngineRegistry(_fixture.Paths).TryOpen(vm.Id)!;
             using ConsoleSession session = new(
-                Strato.Client.Consoles.ConsoleConnection.Open(process.Run.ConsoleSocket, "web", attach: true, fromStart: false, take: false, _fixture.Token), () => process.HasEnded, keys.Value, display.Value);
+                Strato.Client.Consoles.ConsoleConnection.Open(process.Run.ConsoleSocket, "web", attach: true, ConsoleStart.Now, take: false, _fixture.Token), () => process.HasEnded, keys.Value, display.Value);
             ConsoleSessionEnd? end = null;
             Thread user = new(() => end = session.Run());
             user.Start();
