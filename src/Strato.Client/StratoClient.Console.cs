@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Text;
 using System.Threading;
 using Strato.Client.Consoles;
@@ -26,7 +25,8 @@ public sealed partial class StratoClient
     public ConsoleReader OpenConsole(string id, int lines, CancellationToken token = default)
     {
         ConsoleReader reader = OpenConsole(id, ConsoleStart.Beginning, token);
-        long start = TextTail.Find(Paths.ConsoleLog(id), lines);
+        using ConsoleLogStream? log = TryOpenLog(id);
+        long start = log is null ? 0 : log.Start + TextTail.Find(log, lines);
         byte[] skipped = new byte[65536];
         while (reader.Offset < start && reader.Read(skipped.AsSpan(0, (int)Math.Min(skipped.Length, start - reader.Offset)), token) > 0)
         {
@@ -36,7 +36,17 @@ public sealed partial class StratoClient
     }
 
     /// <summary>The last lines of this boot's console, or of the last boot's if the VM is stopped; null gives all lines. Escape sequences are kept.</summary>
-    public IReadOnlyList<string> TailConsole(string id, int? lines = null) => TextTail.Read(Paths.ConsoleLog(GetById(id).Id), lines);
+    /// <remarks>Each is read from the log when it is asked for; a line of more than a million characters comes in pieces.</remarks>
+    public IEnumerable<string> TailConsole(string id, int? lines = null) => ReadLog(GetById(id).Id, lines);
+
+    private IEnumerable<string> ReadLog(string id, int? lines)
+    {
+        using ConsoleLogStream? log = TryOpenLog(id);
+        foreach (string line in log is null ? [] : TextTail.Read(log, lines))
+        {
+            yield return line;
+        }
+    }
 
     /// <summary>Types text into the console. Errors: <c>VmNotRunning</c>, <c>ConsoleBusy</c>, <c>ConsoleTimeout</c>, <c>WaitTimeout</c>, <c>VmEnded</c>.</summary>
     /// <remarks>What follows the send includes the guest's echo of it, if the guest echoes.</remarks>
@@ -139,17 +149,7 @@ public sealed partial class StratoClient
         return new ConsoleReader(connection, connection.Asked < connection.Offset ? TryOpenLog(id) : null);
     }
 
-    private FileStream? TryOpenLog(string id)
-    {
-        try
-        {
-            return new FileStream(Paths.ConsoleLog(id), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    private ConsoleLogStream? TryOpenLog(string id) => ConsoleLogStream.TryOpen(Paths.ConsoleLog(id));
 
     /// <summary>Reads until the pattern is found; fails at the end of the VM and of the time.</summary>
     private ConsoleMatch Match(string id, string name, EngineProcess? process, ConsoleReader reader, ConsoleMatcher matcher, string pattern, TimeSpan? timeout, Deadline deadline, CancellationToken token)

@@ -11,7 +11,7 @@ namespace Strato.Client;
 /// StateRoot/vms/ID/vm.json             the definition
 ///                 /lock                held while the VM is changed, started or removed
 ///                 /engine.log          what the engine says; engine.log.1 is the boot before
-///                 /console.log         what the guest says; console.log.1 is the boot before
+///                 /console.log         what the guest says; console.log.1 is the boot before, or of this boot what was before the last 64 MiB
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
 /// RuntimeRoot/ID/qmp.sock  console.sock  pid

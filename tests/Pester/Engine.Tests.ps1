@@ -52,7 +52,7 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Restart-StratoVm tiny -Reset -PassThru | Wait-StratoVm -Match '^tiny guest$' -Timeout 20
         { Wait-StratoVm tiny -Match 'hello' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
         # The guest resets itself, by Ctrl-R.
-        Send-StratoConsole "second`u{12}" -VMName tiny -NoNewline -ExpectMatch '^tiny guest$' -Timeout 20
+        Send-StratoConsole "second`u{12}" -VMName tiny -NoNewline -ExpectMatch 'tiny guest$' -Timeout 20
         { Wait-StratoVm tiny -Match 'second' -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
         ((Get-StratoConsole tiny) -match 'tiny guest').Count | Should -Be 3
     }

@@ -1,3 +1,5 @@
+using System;
+using System.Collections.Generic;
 using System.Threading;
 using Strato.Engine.Linux;
 using Xunit;
@@ -11,11 +13,12 @@ public class EventLoopTests
     {
         using EventLoop loop = new();
         int ran = 0;
+        int thread = Environment.CurrentManagedThreadId;
         Thread other = new(() =>
         {
             for (int i = 0; i < 10_000; i++)
             {
-                loop.Post(() => ran += loop.IsCurrent ? 1 : 0);
+                loop.Post(() => ran += Environment.CurrentManagedThreadId == thread ? 1 : 0);
             }
 
             loop.Post(loop.Stop);
@@ -24,6 +27,27 @@ public class EventLoopTests
         loop.Run();
         other.Join();
         Assert.Equal(10_000, ran);
+    }
+
+    [Fact]
+    public void WhatTheHostRefusesToOneHandlerIsToldAndTheOthersGoOn()
+    {
+        using EventLoop loop = new();
+        using FileDescriptor a = Libc.CreateEventFd();
+        List<string> told = [];
+        int ran = 0;
+        LinuxException refusal = new("ioctl", Errno.EPERM);
+        loop.Post(() => throw refusal);
+        Assert.Same(refusal, Assert.Throws<LinuxException>(() => loop.RunOnce(1000)));
+
+        loop.Failed = error => told.Add(error.Message);
+        loop.Add(a.Value, EpollEvents.In, _ => throw refusal);
+        loop.Post(() => throw refusal);
+        loop.Post(() => ran++);
+        Libc.SignalEventFd(a.Value);
+        Assert.True(loop.RunOnce(1000));
+        Assert.Equal(1, ran);
+        Assert.Equal(told, [refusal.Message, refusal.Message]);
     }
 
     [Fact]

@@ -53,7 +53,11 @@ internal sealed class ConsoleMatcher
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new StratoException(StratoErrorKind.Timeout, "MatchTimeout", $"The pattern '{_pattern}' takes longer than {e.MatchTimeout.TotalSeconds} seconds to match.", e) { Where = "-Match" };
+            throw new StratoException(StratoErrorKind.Timeout, "MatchTimeout", $"The pattern '{_pattern}' takes longer than {e.MatchTimeout.TotalSeconds} seconds to match.", e)
+            {
+                Where = "-Match",
+                RecommendedAction = "Use an expression without nested repetition.",
+            };
         }
 
         if (match.Success)

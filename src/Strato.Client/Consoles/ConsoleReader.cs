@@ -1,10 +1,10 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Text;
 using System.Threading;
 using Strato.Client.Consoles;
 using Strato.Client.Linux;
+using Strato.Client.Runtime;
 
 namespace Strato.Client;
 
@@ -12,7 +12,7 @@ namespace Strato.Client;
 public sealed class ConsoleReader : IDisposable
 {
     private readonly ConsoleConnection? _connection;
-    private readonly FileStream? _log;
+    private readonly ConsoleLogStream? _log;
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
     private readonly Queue<string> _lines = new();
     private readonly StringBuilder _line = new();
@@ -20,11 +20,11 @@ public sealed class ConsoleReader : IDisposable
 
     /// <param name="connection">Live output; null where there is only the log.</param>
     /// <param name="log">Older output, read first and up to the connection's offset; null for none.</param>
-    internal ConsoleReader(ConsoleConnection? connection, FileStream? log)
+    internal ConsoleReader(ConsoleConnection? connection, ConsoleLogStream? log)
     {
         _connection = connection;
         _log = log;
-        Offset = (log is null ? connection?.Offset : connection?.Asked) ?? 0;
+        Offset = connection is null ? log?.Start ?? 0 : log is null ? connection.Offset : Math.Max(connection.Asked, log.Start);
     }
 
     /// <summary>Absolute offset (bytes since the engine's start) of the next byte.</summary>
@@ -67,7 +67,7 @@ public sealed class ConsoleReader : IDisposable
         }
     }
 
-    /// <summary>Waits for the next whole line, without its end (LF or CR LF), escape sequences kept; at the end of the VM the last unfinished one; null after that. Don't mix with <see cref="ReadText"/>.</summary>
+    /// <summary>Waits for the next whole line, without its end (LF or CR LF), escape sequences kept; at the end of the VM the last unfinished one; null after that. A line of more than a million characters comes in pieces. Don't mix with <see cref="ReadText"/>.</summary>
     public string? ReadLine(CancellationToken token = default)
     {
         while (_lines.Count == 0)
@@ -83,7 +83,7 @@ public sealed class ConsoleReader : IDisposable
                 _ended = true;
                 if (_line.Length > 0)
                 {
-                    EndLine();
+                    _lines.Enqueue(TextTail.Take(_line));
                 }
 
                 continue;
@@ -91,13 +91,14 @@ public sealed class ConsoleReader : IDisposable
 
             foreach (char c in text)
             {
-                if (c == '\n')
-                {
-                    EndLine();
-                }
-                else
+                if (c != '\n')
                 {
                     _line.Append(c);
+                }
+
+                if (c == '\n' || _line.Length == TextTail.MaximumLine)
+                {
+                    _lines.Enqueue(TextTail.Take(_line));
                 }
             }
         }
@@ -120,6 +121,7 @@ public sealed class ConsoleReader : IDisposable
         if (_log is not null && (_connection is null || Offset < _connection.Offset))
         {
             int most = _connection is null ? buffer.Length : (int)Math.Min(buffer.Length, _connection.Offset - Offset);
+            _log.Position = Offset - _log.Start;
             int read = _log.Read(buffer[..most]);
             Offset += read;
             if (read > 0 || _connection is null)
@@ -134,16 +136,5 @@ public sealed class ConsoleReader : IDisposable
         int count = _connection?.Receive(buffer) ?? 0;
         Offset += Math.Max(count, 0);
         return count;
-    }
-
-    private void EndLine()
-    {
-        while (_line.Length > 0 && _line[^1] == '\r')
-        {
-            _line.Length--;
-        }
-
-        _lines.Enqueue(_line.ToString());
-        _line.Clear();
     }
 }

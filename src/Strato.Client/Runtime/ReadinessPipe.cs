@@ -117,7 +117,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
     /// <summary>What a user does about the engine's errors.</summary>
     internal static string? ActionFor(string id) => id switch
     {
-        "KvmUnavailable" or "KvmAbsent" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
+        "KvmUnavailable" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
         "KvmEmulated" => "Use a host with hardware virtualization: guests run thousands of times faster there.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",

@@ -35,6 +35,9 @@ internal static class ElfKernel
     /// <summary>XEN_ELFNOTE_PHYS32_ENTRY (xen/include/public/elfnote.h): the PVH entry.</summary>
     private const uint Phys32Entry = 18;
 
+    // A guest may reset again and again, and each time its kernel is read anew.
+    private static readonly RateLimit NoteWarnings = new();
+
     private readonly record struct Segment(uint Type, ulong Offset, ulong Address, ulong FileSize, ulong MemorySize, ulong Align);
 
     public static bool Is(ReadOnlySpan<byte> head) => head.StartsWith("\u007fELF"u8);
@@ -239,7 +242,7 @@ internal static class ElfKernel
             ulong next = Up(12 + valueAt + valueSize) - 12;
             if (valueAt + valueSize > (uint)notes.Length)
             {
-                Log.Warning("boot", $"kernel '{file.Name}' has a note longer than its notes; what follows isn't looked at");
+                NoteWarnings.Warn("boot", () => $"kernel '{file.Name}' has a note longer than its notes; what follows isn't looked at");
                 return null;
             }
 

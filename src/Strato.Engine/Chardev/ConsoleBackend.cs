@@ -4,11 +4,14 @@ using Strato.Protocol;
 
 namespace Strato.Engine.Chardev;
 
-/// <summary>The console as the client library uses it: a ring of the last MiB, a log file of all, and a socket for many readers.</summary>
+/// <summary>The console as the client library uses it: a ring of the last MiB, a log file of the last 64 MiB and more, and a socket for many readers.</summary>
 internal sealed class ConsoleBackend : ICharBackend
 {
     /// <summary>Bytes of output that readers can still get.</summary>
     public const int RingSize = 1024 * 1024;
+
+    /// <summary>Bytes of a log file; there may be two, the older one under another name.</summary>
+    private const long LogLimit = 64 << 20;
 
     private readonly EventLoop _loop;
     private readonly string? _socketPath;
@@ -32,7 +35,7 @@ internal sealed class ConsoleBackend : ICharBackend
         // What a guest prints is its owner's alone: mode 0600.
         FileDescriptor? log = logPath is null ? null : FileBackend.Open(logPath, where, 0x180, out _);
         _feed = new OutputFeed(loop, RingSize, Drain);
-        _log = log is null ? null : new ConsoleLog(loop, _feed.Ring, log, logPath!);
+        _log = log is null ? null : new ConsoleLog(loop, _feed.Ring, log, logPath!, LogLimit);
     }
 
     public string Name => $"console,socket={_socketPath}";

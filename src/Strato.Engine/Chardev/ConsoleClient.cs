@@ -19,12 +19,24 @@ internal sealed class ConsoleClient : IDisposable
     private readonly LoopTimer _timer;
     private bool _streaming;
 
+    /// <param name="server">Decides what it gets.</param>
+    /// <param name="loop">The loop that calls.</param>
+    /// <param name="socket">A connected, non-blocking socket; owned from here on, unless this fails.</param>
+    /// <exception cref="LinuxException">The host gives no timer, or doesn't let the socket be watched.</exception>
     public ConsoleClient(ConsoleServer server, EventLoop loop, FileDescriptor socket)
     {
         _server = server;
         _timer = new LoopTimer(loop, () => Refuse(ConsoleRefusal.RequestTimeout, $"No request came within {server.RequestTime.TotalSeconds} seconds."));
         _timer.Set(server.RequestTime);
-        _peer = new SocketPeer(loop, socket, OnChanged);
+        try
+        {
+            _peer = new SocketPeer(loop, socket, OnChanged);
+        }
+        catch
+        {
+            _timer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Whether it is attached and may still send.</summary>

@@ -6,7 +6,7 @@ namespace Strato.Engine.Chardev;
 /// <remarks>
 /// Output flows from vCPU threads and is never held up: each backend queues it in a bounded ring, from which the
 /// main loop writes, and drops the oldest when the host doesn't keep up. Input flows on the main loop and is held back
-/// at its source while the front end has no room, so that none is lost.
+/// at its source while the front end has no room, so that none is lost but what the guest itself throws away.
 /// </remarks>
 internal interface ICharBackend : IDisposable
 {

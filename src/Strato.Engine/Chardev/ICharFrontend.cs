@@ -9,7 +9,11 @@ internal interface ICharFrontend
     /// <remarks>Who reads 0 is told by <see cref="ICharBackend.ResumeInput"/> when there is room again.</remarks>
     int Room { get; }
 
-    /// <summary>Gives input to the guest: at most as many bytes as <see cref="Room"/> said; what is beyond that is dropped.</summary>
+    /// <summary>Gives input to the guest: at most as many bytes as <see cref="Room"/> said.</summary>
+    /// <remarks>
+    /// A guest that in between takes its receiver off the line, or changes its FIFO, loses what has no room any more, as it would with
+    /// a real line.
+    /// </remarks>
     void Receive(ReadOnlySpan<byte> data);
 
     /// <summary>The loop has looked after the output.</summary>

@@ -25,6 +25,7 @@ internal sealed class SocketBackend : ICharBackend
     private readonly UnixListener _listener;
     private readonly Queue<FileDescriptor> _waiting = new();
     private readonly List<SocketPeer> _left = [];
+    private readonly RateLimit _refusals = new();
     private InputQueue? _inputs;
     private SocketPeer? _peer;
     private bool _disposed;
@@ -85,7 +86,7 @@ internal sealed class SocketBackend : ICharBackend
     {
         if (_waiting.Count == MaxWaiting)
         {
-            Log.Warning("serial", $"a connection to {_listener.Path} is refused: {MaxWaiting} wait for the one that is served");
+            _refusals.Warn("serial", () => $"a connection to {_listener.Path} is refused: {MaxWaiting} wait for the one that is served");
             socket.Dispose();
             return;
         }
@@ -98,7 +99,19 @@ internal sealed class SocketBackend : ICharBackend
     {
         while (_peer is null && _inputs is not null && _waiting.TryDequeue(out FileDescriptor? socket))
         {
-            SocketPeer peer = new(_loop, socket, OnChanged);
+            SocketPeer peer;
+            try
+            {
+                peer = new SocketPeer(_loop, socket, OnChanged);
+            }
+            catch (LinuxException error)
+            {
+                // This connection's trouble, and not the machine's.
+                _refusals.Warn("serial", () => $"a connection to {_listener.Path} is refused: {error.Message}");
+                socket.Dispose();
+                continue;
+            }
+
             _peer = peer;
             peer.Stream(_feed.Ring, _feed.Ring.End, _inputs);
         }

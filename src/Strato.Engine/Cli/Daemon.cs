@@ -35,15 +35,19 @@ internal static class Daemon
             child = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], ChildEnvironment(), write.Value, ChildReadyDescriptor);
         }
 
-        Span<byte> buffer = stackalloc byte[4096];
+        byte[] buffer = new byte[4096];
         int length = 0;
         nint count;
-        while (length < buffer.Length && (count = Libc.Read(reader.Value, buffer[length..])) > 0)
+        while ((count = Libc.Read(reader.Value, buffer.AsSpan(length))) > 0)
         {
             length += (int)count;
+            if (length == buffer.Length)
+            {
+                Array.Resize(ref buffer, buffer.Length * 2);
+            }
         }
 
-        ReadOnlySpan<byte> line = buffer[..length];
+        ReadOnlySpan<byte> line = buffer.AsSpan(0, length);
         if (line.SequenceEqual("ok\n"u8))
         {
             return;

@@ -5,14 +5,6 @@ using Strato.Protocol;
 
 namespace Strato.Engine.Diagnostics;
 
-internal enum LogLevel
-{
-    Error = 0,
-    Warning = 1,
-    Info = 2,
-    Debug = 3,
-}
-
 /// <summary>The engine's log: one line a message, to standard error or the file of <c>-D</c>.</summary>
 /// <remarks>
 /// A line is one write(2), so lines of several threads never mix and no lock is held; nothing that runs in a
@@ -22,35 +14,16 @@ internal static class Log
 {
     private static int _descriptor = 2;
 
-    public static LogLevel Level { get; set; } = LogLevel.Info;
-
     /// <summary>Sends all further lines to <paramref name="descriptor"/>, which the log then owns.</summary>
     public static void Redirect(int descriptor) => _descriptor = descriptor;
 
-    public static void Error(string room, string message) => Write(LogLevel.Error, room, message);
+    public static void Error(string room, string message) => Write(EngineLog.Error, room, message);
 
-    public static void Warning(string room, string message) => Write(LogLevel.Warning, room, message);
+    public static void Warning(string room, string message) => Write("warning", room, message);
 
-    public static void Info(string room, string message) => Write(LogLevel.Info, room, message);
+    public static void Info(string room, string message) => Write("info", room, message);
 
-    public static void Debug(string room, string message) => Write(LogLevel.Debug, room, message);
-
-    private static void Write(LogLevel level, string room, string message)
-    {
-        if (level > Level)
-        {
-            return;
-        }
-
-        string name = level switch
-        {
-            LogLevel.Error => EngineLog.Error,
-            LogLevel.Warning => "warning",
-            LogLevel.Info => "info",
-            _ => "debug",
-        };
-
-        // A log that can't be written (full disk, closed pipe) must not stop the machine: the result is not looked at.
-        _ = Libc.Write(_descriptor, Encoding.UTF8.GetBytes(EngineLog.Line(DateTime.UtcNow, name, room, message)));
-    }
+    // A log that can't be written (full disk, closed pipe) must not stop the machine: the result is not looked at.
+    private static void Write(string level, string room, string message) =>
+        _ = Libc.Write(_descriptor, Encoding.UTF8.GetBytes(EngineLog.Line(DateTime.UtcNow, level, room, message)));
 }

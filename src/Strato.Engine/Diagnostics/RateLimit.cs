@@ -43,8 +43,18 @@ internal sealed class RateLimit
     {
         if (Allow(out int suppressed))
         {
-            string tail = suppressed > 0 ? $" ({suppressed} messages of this source left out before)" : "";
-            Log.Warning(room, message() + tail);
+            Log.Warning(room, message() + Tail(suppressed));
         }
     }
+
+    /// <summary>As <see cref="Warn"/>, of what is no fault.</summary>
+    public void Info(string room, Func<string> message)
+    {
+        if (Allow(out int suppressed))
+        {
+            Log.Info(room, message() + Tail(suppressed));
+        }
+    }
+
+    private static string Tail(int suppressed) => suppressed > 0 ? $" ({suppressed} messages of this source left out before)" : "";
 }

@@ -40,7 +40,6 @@ internal static class KvmAbi
     public const uint KVM_GET_LAPIC = 0x8400AE8E;
     public const uint KVM_SET_LAPIC = 0x4400AE8F;
     public const uint KVM_SET_CPUID2 = 0x4008AE90;
-    public const uint KVM_GET_MP_STATE = 0x8004AE98;
     public const uint KVM_SET_MP_STATE = 0x4004AE99;
     public const uint KVM_GET_VCPU_EVENTS = 0x8040AE9F;
     public const uint KVM_SET_VCPU_EVENTS = 0x4040AEA0;
@@ -51,6 +50,8 @@ internal static class KvmAbi
     public const uint KVM_GET_XCRS = 0x8188AEA6;
     public const uint KVM_SET_XCRS = 0x4188AEA7;
     public const uint KVM_KVMCLOCK_CTRL = 0xAEAD;
+    public const uint KVM_GET_NESTED_STATE = 0xC080AEBE;
+    public const uint KVM_SET_NESTED_STATE = 0x4080AEBF;
 
     // Capabilities the engine asks for.
     public const int KVM_CAP_IRQCHIP = 0;
@@ -61,6 +62,7 @@ internal static class KvmAbi
     public const int KVM_CAP_IOEVENTFD = 36;
     public const int KVM_CAP_MAX_VCPUS = 66;
     public const int KVM_CAP_IMMEDIATE_EXIT = 136;
+    public const int KVM_CAP_NESTED_STATE = 157;
 
     // Exit reasons.
     public const uint KVM_EXIT_UNKNOWN = 0;
@@ -79,7 +81,6 @@ internal static class KvmAbi
     public const uint KVM_MP_STATE_UNINITIALIZED = 1;
 
     public const uint KVM_PIT_SPEAKER_DUMMY = 1;
-    public const uint KVM_IRQFD_FLAG_DEASSIGN = 1;
     public const uint KVM_IOEVENTFD_FLAG_DATAMATCH = 1;
     public const uint KVM_IOEVENTFD_FLAG_DEASSIGN = 4;
 

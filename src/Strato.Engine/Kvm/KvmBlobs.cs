@@ -61,6 +61,22 @@ internal struct KvmXsave
     private ulong _element;
 }
 
+/// <summary>struct kvm_nested_state without its data: all there is of a vCPU that has not entered VMX operation or a guest of its own.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KvmNestedState
+{
+    public ushort Flags;
+    public ushort Format;
+    public uint Size;
+    public Buffer Header;
+
+    [InlineArray(15)]
+    internal struct Buffer
+    {
+        private ulong _element;
+    }
+}
+
 /// <summary>struct kvm_userspace_memory_region.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct KvmMemoryRegion

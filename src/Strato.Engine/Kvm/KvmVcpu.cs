@@ -49,8 +49,6 @@ internal sealed unsafe class KvmVcpu : IDisposable
 
     public void SetLapic(ref KvmLapic value) => Set(KvmAbi.KVM_SET_LAPIC, ref value, "KVM_SET_LAPIC");
 
-    public void GetMpState(out uint value) => Get(KvmAbi.KVM_GET_MP_STATE, out value, "KVM_GET_MP_STATE");
-
     public void SetMpState(uint value) => Set(KvmAbi.KVM_SET_MP_STATE, ref value, "KVM_SET_MP_STATE");
 
     public void GetEvents(out KvmVcpuEvents value) => Get(KvmAbi.KVM_GET_VCPU_EVENTS, out value, "KVM_GET_VCPU_EVENTS");
@@ -68,6 +66,18 @@ internal sealed unsafe class KvmVcpu : IDisposable
     public void GetXcrs(out KvmXcrs value) => Get(KvmAbi.KVM_GET_XCRS, out value, "KVM_GET_XCRS");
 
     public void SetXcrs(ref KvmXcrs value) => Set(KvmAbi.KVM_SET_XCRS, ref value, "KVM_SET_XCRS");
+
+    /// <summary>The state of a guest's own virtualization, of a vCPU that isn't in it (with more, the kernel answers E2BIG).</summary>
+    public void GetNestedState(out KvmNestedState value)
+    {
+        value = new KvmNestedState { Size = (uint)sizeof(KvmNestedState) };
+        fixed (KvmNestedState* pointer = &value)
+        {
+            Check(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_GET_NESTED_STATE, pointer), "KVM_GET_NESTED_STATE");
+        }
+    }
+
+    public void SetNestedState(ref KvmNestedState value) => Set(KvmAbi.KVM_SET_NESTED_STATE, ref value, "KVM_SET_NESTED_STATE");
 
     /// <summary>What the guest's CPUID instruction answers on this vCPU. Before MSRs and the first run.</summary>
     public void SetCpuid(ReadOnlySpan<KvmCpuidEntry> entries)

@@ -43,9 +43,11 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
     }
 
     /// <summary>From now on a signal of the eventfd is an edge on the GSI.</summary>
-    public void AssignIrqfd(int eventFd, uint gsi) => Irqfd(eventFd, gsi, 0);
-
-    public void DeassignIrqfd(int eventFd, uint gsi) => Irqfd(eventFd, gsi, KvmAbi.KVM_IRQFD_FLAG_DEASSIGN);
+    public void AssignIrqfd(int eventFd, uint gsi)
+    {
+        KvmIrqfd request = new() { Fd = (uint)eventFd, Gsi = gsi };
+        Check(Libc.ioctl(vm.Value, KvmAbi.KVM_IRQFD, &request), $"KVM_IRQFD of GSI {gsi}");
+    }
 
     /// <summary>From now on a guest's 4-byte write of <paramref name="value"/> at the address signals the eventfd, without an exit.</summary>
     public void AssignIoeventfd(ulong address, uint value, int eventFd) => Ioeventfd(address, value, eventFd, 0);
@@ -118,12 +120,6 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
         {
             throw LinuxException.Last(call);
         }
-    }
-
-    private void Irqfd(int eventFd, uint gsi, uint flags)
-    {
-        KvmIrqfd request = new() { Fd = (uint)eventFd, Gsi = gsi, Flags = flags };
-        Check(Libc.ioctl(vm.Value, KvmAbi.KVM_IRQFD, &request), $"KVM_IRQFD of GSI {gsi}");
     }
 
     private void Ioeventfd(ulong address, uint value, int eventFd, uint flags)

@@ -30,7 +30,6 @@ internal sealed unsafe class EventLoop : IDisposable
     private List<Action> _posted = [];
     private List<Action> _running = [];
     private bool _stopped;
-    private int _threadId;
 
     public EventLoop()
     {
@@ -40,8 +39,8 @@ internal sealed unsafe class EventLoop : IDisposable
         Add(_wake.Value, EpollEvents.In, RunPosted);
     }
 
-    /// <summary>Whether the caller runs on the thread that is inside <see cref="Run"/>.</summary>
-    public bool IsCurrent => Volatile.Read(ref _threadId) == Environment.CurrentManagedThreadId;
+    /// <summary>Takes what the host refused to a handler or to posted work, and the loop goes on; without it, <see cref="Run"/> throws that.</summary>
+    public Action<LinuxException>? Failed { get; set; }
 
     /// <summary>Watches <paramref name="fd"/>, which stays the caller's. Only before <see cref="Run"/> or on the loop's thread.</summary>
     public void Add(int fd, EpollEvents events, ReadyHandler handler)
@@ -98,7 +97,6 @@ internal sealed unsafe class EventLoop : IDisposable
     /// <summary>Serves events until <see cref="Stop"/>.</summary>
     public void Run()
     {
-        Volatile.Write(ref _threadId, Environment.CurrentManagedThreadId);
         Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
         while (!_stopped)
         {
@@ -109,7 +107,6 @@ internal sealed unsafe class EventLoop : IDisposable
     /// <summary>Serves what is ready now, or what becomes ready within the time; whether anything did. For tests and nested waits.</summary>
     public bool RunOnce(int timeoutMilliseconds)
     {
-        Volatile.Write(ref _threadId, Environment.CurrentManagedThreadId);
         Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
         return Poll(batch, timeoutMilliseconds);
     }
@@ -137,7 +134,14 @@ internal sealed unsafe class EventLoop : IDisposable
             (ReadyHandler? handler, uint generation) = _slots[slot];
             if (handler is not null && generation == (uint)(batch[i].data >> 32))
             {
-                handler(batch[i].events);
+                try
+                {
+                    handler(batch[i].events);
+                }
+                catch (LinuxException error) when (Failed is not null)
+                {
+                    Failed(error);
+                }
             }
         }
 
@@ -152,12 +156,29 @@ internal sealed unsafe class EventLoop : IDisposable
             (_posted, _running) = (_running, _posted);
         }
 
-        foreach (Action work in _running)
+        try
+        {
+            foreach (Action work in _running)
+            {
+                Execute(work);
+            }
+        }
+        finally
+        {
+            _running.Clear();
+        }
+    }
+
+    private void Execute(Action work)
+    {
+        try
         {
             work();
         }
-
-        _running.Clear();
+        catch (LinuxException error) when (Failed is not null)
+        {
+            Failed(error);
+        }
     }
 
     private void Control(int operation, int fd, EpollEvents events, int slot)

@@ -42,6 +42,10 @@ internal static unsafe partial class Libc
         public int l_pid;
     }
 
+    /// <summary>Of <c>stdio.h</c>.</summary>
+    [LibraryImport("libc")]
+    internal static partial int rename(byte* path, byte* newPath);
+
     // The C prototypes are variadic; on x86-64 and aarch64 Linux integer and pointer arguments pass the same way.
     [LibraryImport("libc")]
     internal static partial int open(byte* path, int flags, uint mode);
@@ -77,6 +81,18 @@ internal static unsafe partial class Libc
         fixed (byte* pointer = bytes)
         {
             return unlink(pointer);
+        }
+    }
+
+    /// <summary>rename(2), over what stands at the new path; -1 with errno on failure.</summary>
+    internal static int Rename(string path, string newPath)
+    {
+        byte[] from = Encoding.UTF8.GetBytes(path + '\0');
+        byte[] to = Encoding.UTF8.GetBytes(newPath + '\0');
+        fixed (byte* fromPointer = from)
+        fixed (byte* toPointer = to)
+        {
+            return rename(fromPointer, toPointer);
         }
     }
 

@@ -15,7 +15,15 @@ internal sealed unsafe class LoopTimer : IDisposable
         _timer = fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("timerfd_create");
         _loop = loop;
         _elapsed = elapsed;
-        loop.Add(fd, EpollEvents.In, OnReady);
+        try
+        {
+            loop.Add(fd, EpollEvents.In, OnReady);
+        }
+        catch
+        {
+            _timer.Dispose();
+            throw;
+        }
     }
 
     /// <summary>(Re)starts the timer; it fires once. Zero stops it.</summary>

@@ -17,6 +17,7 @@ internal sealed class UnixListener : IDisposable
     private readonly FileDescriptor _socket;
     private readonly Action<FileDescriptor> _accepted;
     private readonly Libc.statx_t _own;
+    private readonly RateLimit _refusals = new();
     private FileDescriptor? _reserve;
     private bool _disposed;
 
@@ -119,7 +120,7 @@ internal sealed class UnixListener : IDisposable
     /// <summary>Out of descriptors, a waiting connection would wake the loop for ever: the descriptor kept for this takes it and closes it.</summary>
     private void RefuseOne()
     {
-        Log.Warning("socket", $"a connection to {Path} is refused: too many open files");
+        _refusals.Warn("socket", () => $"a connection to {Path} is refused: too many open files");
         _reserve?.Dispose();
         int fd = Libc.Accept(_socket.Value);
         if (fd >= 0)

@@ -88,7 +88,9 @@ internal sealed class MicroVm : IDisposable
             _ports.Attach(Layout.I8042Command, I8042Reset.Length, new I8042Reset(() => ResetRequested()));
             foreach (IoThreadConfiguration thread in configuration.IoThreads)
             {
-                _ioThreads.Add(Own(new IoThread(thread.Id)));
+                IoThread made = Own(new IoThread(thread.Id));
+                made.Loop.Failed = error => HostRefused(error);
+                _ioThreads.Add(made);
             }
 
             foreach (DiskImage disk in disks)
@@ -98,7 +100,7 @@ internal sealed class MicroVm : IDisposable
             }
 
             devices.ForEach(device => Attach(device, loop));
-            LoadKernel();
+            Log.Info("machine", $"the kernel is a {LoadKernel().KernelFormat}");
             _ioThreads.ForEach(thread => thread.Start());
         }
         catch
@@ -113,6 +115,9 @@ internal sealed class MicroVm : IDisposable
 
     /// <summary>The guest asks for a reset. On a vCPU's thread.</summary>
     public Action ResetRequested { get; set; } = () => { };
+
+    /// <summary>The host refuses something to an iothread. On that thread.</summary>
+    public Action<LinuxException> HostRefused { get; set; } = _ => { };
 
     public IReadOnlyList<DriveStatus> Drives => _drives;
 
@@ -147,10 +152,12 @@ internal sealed class MicroVm : IDisposable
         {
             thread.WaitParked();
         }
-
-        // A reset parks a machine that may be paused already: the clock stopped with the pause.
-        _stoppedClock ??= _vm.GetClock();
     }
+
+    /// <summary>The guest's clock stands still from here on, until <see cref="UnparkVcpus"/>. With the vCPUs parked.</summary>
+    /// <remarks>A reset may come while the machine is paused: then the clock stopped with the pause.</remarks>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void StopClock() => _stoppedClock ??= _vm.GetClock();
 
     /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
     public void ParkCallingVcpu()
@@ -162,6 +169,7 @@ internal sealed class MicroVm : IDisposable
     }
 
     /// <summary>The vCPUs run on, and the guest's clock from where it stopped.</summary>
+    /// <exception cref="LinuxException">The host refuses; no vCPU runs then.</exception>
     public void UnparkVcpus()
     {
         if (_stoppedClock is { } clock)
@@ -306,7 +314,7 @@ internal sealed class MicroVm : IDisposable
     }
 
     /// <summary>Fills RAM, which is all zeros, and sets the registers of all vCPUs, which are as at power-on.</summary>
-    private void LoadKernel()
+    private BootResult LoadKernel()
     {
         BootResult boot = BootLoader.Load(_memory, _boot);
         for (int i = 0; i < _vcpus.Length; i++)
@@ -325,7 +333,7 @@ internal sealed class MicroVm : IDisposable
         boot.Entry.ApplyTo(ref regs, ref sregs);
         _vcpus[0].SetSregs(ref sregs);
         _vcpus[0].SetRegs(ref regs);
-        Log.Debug("machine", $"loaded {boot.KernelFormat}, devices announced by {boot.AnnouncedBy}");
+        return boot;
     }
 
     private T Own<T>(T resource)

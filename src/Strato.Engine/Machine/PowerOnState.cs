@@ -22,6 +22,7 @@ internal sealed class PowerOnState
     private KvmDebugRegs _debugRegs;
     private KvmXsave _xsave;
     private KvmXcrs _xcrs;
+    private KvmNestedState? _nested;
 
     /// <param name="system">The host's KVM.</param>
     /// <param name="cpuid">The guest's CPUID, which decides the MSRs that there are.</param>
@@ -45,6 +46,12 @@ internal sealed class PowerOnState
         vcpu.GetDebugRegs(out _debugRegs);
         vcpu.GetXsave(out _xsave);
         vcpu.GetXcrs(out _xcrs);
+        if (system.CheckExtension(KvmAbi.KVM_CAP_NESTED_STATE) > 0)
+        {
+            vcpu.GetNestedState(out KvmNestedState nested);
+            _nested = nested;
+        }
+
         _msrs = ReadMsrs(system, vcpu);
     }
 
@@ -70,8 +77,14 @@ internal sealed class PowerOnState
         KvmLapic lapic = _lapic;
         lapic[0x23] = (byte)apicId; // APIC ID register (offset 0x20): the id is its highest byte.
 
-        // First out of the guest's modes (paging, x2APIC), then MSRs that depend on them.
+        // First out of the guest's modes (VMX operation or a guest of its own, paging, x2APIC), then MSRs that depend on them.
+        // In VMX operation KVM refuses a CR4 without VMXE, and in a guest's guest the registers would be that one's.
         vcpu.SetMpState(KvmAbi.KVM_MP_STATE_RUNNABLE);
+        if (_nested is { } nested)
+        {
+            vcpu.SetNestedState(ref nested);
+        }
+
         vcpu.SetSregs(ref sregs);
         vcpu.SetRegs(ref _regs);
         if ((uint)_xcrs[0] != 0)

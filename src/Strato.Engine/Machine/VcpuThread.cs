@@ -241,7 +241,20 @@ internal sealed class VcpuThread : IDisposable
     private void Fail(string reason)
     {
         Ask(Request.Park);
-        Vcpu.GetRegs(out KvmRegs registers);
-        _events.OnFailure(Index, $"CPU {Index} at RIP 0x{registers.Rip:x}: {reason}");
+        _events.OnFailure(Index, $"CPU {Index} at RIP {InstructionPointer()}: {reason}");
+    }
+
+    private string InstructionPointer()
+    {
+        try
+        {
+            Vcpu.GetRegs(out KvmRegs registers);
+            return $"0x{registers.Rip:x}";
+        }
+        catch (LinuxException)
+        {
+            // A host that refuses that too must not hide the first failure.
+            return "unknown";
+        }
     }
 }

@@ -20,6 +20,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     private readonly MicroVm _board;
     private readonly bool _noReboot;
     private readonly bool _noShutdown;
+    private readonly RateLimit _resets = new();
 
     // Counts resets. Written by the main loop, read by vCPU threads.
     private int _life;
@@ -40,6 +41,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         _noShutdown = noShutdown;
         board.PowerOffRequested = () => FromGuest(() => PowerOff("guest-shutdown"));
         board.ResetRequested = () => FromGuest(() => ResetByGuest("guest-reset"));
+        loop.Failed = FailByHost;
+        board.HostRefused = error => loop.Post(() => FailByHost(error));
         board.StartVcpus(this);
     }
 
@@ -67,8 +70,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             _board.ParkVcpus();
             _board.QuiesceDevices();
-            State = RunState.Paused;
-            EventRaised(MachineEvent.Stop);
+            if (Succeeds(_board.StopClock))
+            {
+                State = RunState.Paused;
+                EventRaised(MachineEvent.Stop);
+            }
         }
     }
 
@@ -80,7 +86,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
                 _board.ResumeDevices();
                 State = RunState.Running;
                 EventRaised(MachineEvent.Resume);
-                _board.UnparkVcpus();
+                _ = Succeeds(_board.UnparkVcpus);
                 break;
             case RunState.Shutdown:
                 throw new UserErrorException("MachineShutDown", "The guest has powered off; a reset starts it anew.", "cont");
@@ -101,7 +107,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public void OnTripleFault(int index) => PostForThisLife(() => ResetByGuest("guest-triple-fault"));
 
-    public void OnFailure(int index, string reason) => _loop.Post(() => Fail(reason));
+    public void OnFailure(int index, string reason) => _loop.Post(() => FailOnce(reason));
 
     /// <summary>Runs <paramref name="action"/> soon on the main loop; the vCPU that calls runs no more of the guest until then.</summary>
     private void FromGuest(Action action)
@@ -144,9 +150,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         _board.QuiesceDevices();
         Volatile.Write(ref _life, _life + 1);
         EventRaised(MachineEvent.Reset(guest, reason));
-        Log.Info(Room, $"reset ({reason})");
+        _resets.Info(Room, () => $"reset ({reason})");
         try
         {
+            _board.StopClock();
             _board.Reset();
         }
         catch (Exception error) when (error is UserErrorException or LinuxException)
@@ -165,7 +172,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             State = RunState.Running;
             _board.ResumeDevices();
-            _board.UnparkVcpus();
+            _ = Succeeds(_board.UnparkVcpus);
         }
     }
 
@@ -184,8 +191,37 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
         _board.ParkVcpus();
         _board.QuiesceDevices();
-        State = RunState.Shutdown;
-        EventRaised(MachineEvent.Shutdown(guest: true, reason));
+        if (Succeeds(_board.StopClock))
+        {
+            State = RunState.Shutdown;
+            EventRaised(MachineEvent.Shutdown(guest: true, reason));
+        }
+    }
+
+    /// <summary>Whether the host does what is asked; the machine fails when it doesn't.</summary>
+    private bool Succeeds(Action request)
+    {
+        try
+        {
+            request();
+            return true;
+        }
+        catch (LinuxException error)
+        {
+            FailByHost(error);
+            return false;
+        }
+    }
+
+    private void FailByHost(LinuxException error) => FailOnce($"the host refuses a request: {error.Message}");
+
+    /// <summary>As <see cref="Fail"/>, of a machine that may have failed already: what follows from the first failure isn't told.</summary>
+    private void FailOnce(string reason)
+    {
+        if (State != RunState.InternalError)
+        {
+            Fail(reason);
+        }
     }
 
     private void Fail(string reason)
@@ -229,5 +265,4 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         EventRaised(MachineEvent.Shutdown(guest, reason));
         _loop.Stop();
     }
-
 }

@@ -120,7 +120,19 @@ internal sealed class QmpServer : IDisposable
             return;
         }
 
-        QmpClient client = new(this, _loop, socket);
+        QmpClient client;
+        try
+        {
+            client = new QmpClient(this, _loop, socket);
+        }
+        catch (LinuxException e)
+        {
+            // This client's trouble, and not the machine's.
+            Report($"a client is refused: {e.Message}");
+            socket.Dispose();
+            return;
+        }
+
         _clients.Add(client);
         _writer.WriteGreeting(StratoVersion.Package);
         client.Send(_writer.Message);

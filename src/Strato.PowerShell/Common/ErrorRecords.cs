@@ -1,7 +1,6 @@
 using System;
 using System.IO;
 using System.Management.Automation;
-using System.Text.RegularExpressions;
 using Strato.Client;
 
 namespace Strato.PowerShell;
@@ -11,7 +10,7 @@ internal static class ErrorRecords
 {
     /// <summary>Whether it is a failure that can be reported about one item, not a fault of the module.</summary>
     public static bool IsExpected(Exception e) =>
-        e is StratoException or IOException or UnauthorizedAccessException or RegexMatchTimeoutException;
+        e is StratoException or IOException or UnauthorizedAccessException;
 
     public static ErrorRecord From(Exception exception, object? target)
     {
@@ -25,10 +24,6 @@ internal static class ErrorRecords
     private static StratoException Name(Exception e) => e switch
     {
         UnauthorizedAccessException => new(StratoErrorKind.Permission, "AccessDenied", e.Message, e),
-        RegexMatchTimeoutException => new(StratoErrorKind.InvalidArgument, "MatchTooSlow", "The regular expression took more than five seconds on the console's text.", e)
-        {
-            RecommendedAction = "Use an expression without nested repetition.",
-        },
         _ => new(StratoErrorKind.Failed, "FileFailed", e.Message, e),
     };
 

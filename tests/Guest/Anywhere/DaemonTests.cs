@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using Strato.Tests.Guest.Harness;
 using Xunit;
 
@@ -60,6 +61,13 @@ public sealed class DaemonTests
     {
         string[] kernel = words.StartsWith("-kernel", StringComparison.Ordinal) ? [] : ["-kernel", Payload.Make(PayloadEnd.Halt)];
         AssertRefused(code, text, [.. kernel, .. words.Split(' ')]);
+    }
+
+    [Fact]
+    public void Error_of_any_length_is_printed_whole()
+    {
+        string path = string.Concat(Enumerable.Repeat("/" + new string('é', 126), 16));
+        AssertRefused(1, path, "-kernel", path);
     }
 
     [Fact]

@@ -26,6 +26,15 @@ public class KvmAbiTests
     }
 
     [Fact]
+    public void NestedStateLiesWhereTheHeaderSays() => new AbiProof("linux/kvm.h")
+        .Size<KvmNestedState>("struct kvm_nested_state")
+        .Field("struct kvm_nested_state", "flags", (ref KvmNestedState v) => ref v.Flags)
+        .Field("struct kvm_nested_state", "format", (ref KvmNestedState v) => ref v.Format)
+        .Field("struct kvm_nested_state", "size", (ref KvmNestedState v) => ref v.Size)
+        .Field("struct kvm_nested_state", "hdr", (ref KvmNestedState v) => ref v.Header)
+        .Check();
+
+    [Fact]
     public void RegistersLieWhereTheHeaderSays() => new AbiProof("linux/kvm.h")
         .Size<KvmRegs>("struct kvm_regs")
         .Field("struct kvm_regs", "rax", (ref KvmRegs v) => ref v.Rax)

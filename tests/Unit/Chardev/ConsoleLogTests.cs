@@ -101,6 +101,76 @@ public sealed class ConsoleLogTests : IDisposable
         Assert.Equal("-serial file", error.Where);
     }
 
+    [Fact]
+    public void AFullFileIsKeptOnceAndAFreshOneBegins()
+    {
+        ConsoleRing ring = new(1024);
+        string path = _test.Path("log");
+        using ConsoleLog log = new(_test.Loop, ring, FileBackend.Open(path, "-serial", 0x180, out _), path, limit: 100);
+        for (int i = 0; i < 3; i++)
+        {
+            ring.Write(Encoding.UTF8.GetBytes(new string((char)('a' + i), 100)));
+            log.Append();
+        }
+
+        ring.Write("d"u8);
+        log.Append();
+        Assert.Equal("[strato: from byte 200 on; what was before is in the file .1]\n" + new string('c', 100), File.ReadAllText(path + ".1"));
+        Assert.Equal("[strato: from byte 300 on; what was before is in the file .1]\nd", File.ReadAllText(path));
+        Assert.Equal(0, Libc.LinkStat(path, out Libc.statx_t status));
+        Assert.Equal(0x180, status.stx_mode & 0x1FF);
+    }
+
+    [Fact]
+    public void AFileThatCantBeRenamedIsEmptied()
+    {
+        // A path that isn't the file's any more: somebody has moved it, or it was a link from the beginning.
+        ConsoleRing ring = new(1024);
+        string path = _test.Path("log");
+        string real = _test.Path("real");
+        File.CreateSymbolicLink(path, real);
+        using ConsoleLog log = new(_test.Loop, ring, FileBackend.Open(path, "-serial", 0x180, out _), path, limit: 100);
+        ring.Write(Encoding.UTF8.GetBytes(new string('a', 100)));
+        log.Append();
+        ring.Write("b"u8);
+        log.Append();
+        Assert.Equal("[strato: from byte 100 on; what was before has been dropped]\nb", File.ReadAllText(real));
+        Assert.False(File.Exists(path + ".1"));
+    }
+
+    [Fact]
+    public void ADeviceHasNoLimit()
+    {
+        using TestPeer device = Pipe(out FileDescriptor input);
+        ConsoleRing ring = new(1024);
+        using ConsoleLog log = new(_test.Loop, ring, input, "log", limit: 2);
+        ring.Write("one"u8);
+        log.Append();
+        ring.Write("two"u8);
+        log.Append();
+        Assert.Equal("onetwo", device.Text);
+    }
+
+    [Theory]
+    [InlineData("[strato: from byte 12 on; what was before is in the file .1]\nrest", 61, 12, true)]
+    [InlineData("[strato: from byte 9223372036854775807 on; what was before has been dropped]\n", 77, long.MaxValue, false)]
+    [InlineData("[strato: from byte 12 on; what was before is in the file .1]", null, 0, false)]
+    [InlineData("[strato: from byte 99999999999999999999 on; what was before has been dropped]\n", null, 0, false)]
+    [InlineData("[strato: from byte -1 on; what was before has been dropped]\n", null, 0, false)]
+    [InlineData("[strato: from byte  on; what was before has been dropped]\n", null, 0, false)]
+    [InlineData("[strato: from byte on; what was before has been dropped]\n", null, 0, false)]
+    [InlineData("hello\n", null, 0, false)]
+    [InlineData("", null, 0, false)]
+    public void AMarkIsFound(string head, int? length, long offset, bool kept)
+    {
+        bool found = ConsoleLogMark.TryRead(Encoding.UTF8.GetBytes(head), out int bytes, out long at, out bool older);
+        Assert.Equal(length is not null, found);
+        if (found)
+        {
+            Assert.Equal((length!.Value, offset, kept), (bytes, at, older));
+        }
+    }
+
     internal static TestPeer Pipe(out FileDescriptor input)
     {
         (int read, int write) = OpenPipe();

@@ -132,12 +132,18 @@ public sealed class RuntimeFolderTests : IDisposable
         Assert.Equal(0, watch.Exit!.Code);
     }
 
+    // What may stand behind the end; the last ten lines are looked at.
+    private const string FourFarewells = "\nT warning qmp: 1\nT warning qmp: 2\nT warning qmp: 3\nT warning qmp: 4";
+
     [Theory]
     [InlineData(0, null, false, "T info machine: end (guest-shutdown)", null)]
     [InlineData(3, null, false, "T error machine: KVM_RUN failed\nT info machine: end (host-error)", "exit code 3 (the guest or KVM failed while running).*KVM_RUN failed")]
     [InlineData(null, 11, true, "", "signal 11 (SIGSEGV)")]
     [InlineData(null, null, false, "T info machine: end (host-signal)", null)]
     [InlineData(null, null, false, "T error machine: KVM_RUN failed\nT info machine: end (host-error)", "The guest or KVM failed.*KVM_RUN failed")]
+    [InlineData(null, null, false, "T error machine: KVM_RUN failed\nT info machine: end (host-error)" + FourFarewells + FourFarewells, "The guest or KVM failed.*KVM_RUN failed")]
+    [InlineData(null, null, false, "T info machine: end (host-error)" + FourFarewells + FourFarewells + FourFarewells, null)]
+    [InlineData(null, null, false, "T info machine: end (host-error)\nT info machine: end (guest-shutdown)", null)]
     [InlineData(null, null, true, "T info serial: ttyS0", "is gone.*ttyS0")]
     public void TheEndOfAnEngineIsExplained(int? code, int? signal, bool socketLeft, string log, string? expected)
     {

@@ -1,8 +1,10 @@
 using System;
 using System.IO;
+using System.Linq;
 using System.Text.RegularExpressions;
 using System.Threading;
 using Strato.Client;
+using Strato.Client.Consoles;
 using Strato.Client.Linux;
 using Strato.Client.Runtime;
 using Xunit;
@@ -86,7 +88,7 @@ public sealed class WaitAndConsoleTests : IDisposable
         Assert.Equal(" again", Client.Wait(vm.Id, WaitTarget.Console, login with { Timeout = null }, _fixture.Token).ConsoleMatch!.Match.Groups[1].Value);
 
         // Who reads the console sees both boots.
-        Assert.Equal(["fake engine", "login:"], System.Linq.Enumerable.Take(Client.TailConsole(vm.Id), 2));
+        Assert.Equal(["fake engine", "login:"], Client.TailConsole(vm.Id).Take(2));
         using ConsoleReader all = Client.OpenConsole(vm.Id, ConsoleStart.Beginning);
         Assert.Equal("fake engine", all.ReadLine(_fixture.Token));
     }
@@ -167,7 +169,7 @@ public sealed class WaitAndConsoleTests : IDisposable
         {
             using EngineProcess process = new EngineRegistry(_fixture.Paths).TryOpen(vm.Id)!;
             using ConsoleSession session = new(
-                Strato.Client.Consoles.ConsoleConnection.Open(process.Run.ConsoleSocket, "web", attach: true, ConsoleStart.Now, take: false, _fixture.Token), () => process.HasEnded, keys.Value, display.Value);
+                ConsoleConnection.Open(process.Run.ConsoleSocket, "web", attach: true, ConsoleStart.Now, take: false, _fixture.Token), () => process.HasEnded, keys.Value, display.Value);
             ConsoleSessionEnd? end = null;
             Thread user = new(() => end = session.Run());
             user.Start();
@@ -209,7 +211,44 @@ public sealed class WaitAndConsoleTests : IDisposable
         }
 
         Assert.Equal(File.ReadAllLines(path)[^150..], TextTail.Read(path, 150));
-        Assert.Equal(File.ReadAllLines(path), TextTail.Read(path, null));
+        using FileStream file = File.OpenRead(path);
+        Assert.Equal(File.ReadAllLines(path), TextTail.Read(file, null));
+    }
+
+    [Fact]
+    public void ALineWithoutEndComesInPieces()
+    {
+        const int Long = TextTail.MaximumLine;
+        string path = _fixture.WriteFile("log", "first\n" + new string('x', (2 * Long) + 5) + "\nlast\n");
+        Assert.Equal(["first".Length, Long, Long, 5, "last".Length], TextTail.Read(path, 100).Select(line => line.Length));
+        Assert.Equal(["last"], TextTail.Read(path, 1));
+        Assert.All(TextTail.Read(path, 2), line => Assert.True(line.Length <= Long));
+    }
+
+    [Fact]
+    public void ALogThatWasBegunAnewIsReadWithWhatWasBefore()
+    {
+        VmDefinition vm = _fixture.Create();
+        string log = _fixture.Paths.ConsoleLog(vm.Id);
+
+        // Of the boot before: no mark tells of it.
+        File.WriteAllText(log + ".1", "of the boot before\n");
+        File.WriteAllText(log, "one\n");
+        Assert.Equal(["one"], Client.TailConsole(vm.Id));
+
+        File.WriteAllText(log + ".1", "[strato: from byte 1000 on; what was before is in the file .1]\ntwo\nthr");
+        File.WriteAllText(log, "[strato: from byte 1007 on; what was before is in the file .1]\nee\nfour\n");
+        Assert.Equal(["[strato: from byte 1000 on; what was before is in the file .1]", "two", "three", "four"], Client.TailConsole(vm.Id));
+        Assert.Equal(["three", "four"], Client.TailConsole(vm.Id, 2));
+        using ConsoleLogStream stream = ConsoleLogStream.TryOpen(log)!;
+        stream.Position = 1000 - stream.Start;
+        Assert.Equal("two\nthree\nfour\n", new StreamReader(stream).ReadToEnd());
+
+        File.WriteAllText(log, "[strato: from byte 1007 on; what was before has been dropped]\nee\n");
+        Assert.Equal(["[strato: from byte 1007 on; what was before has been dropped]", "ee"], Client.TailConsole(vm.Id));
+        File.Delete(log + ".1");
+        File.WriteAllText(log, "[strato: from byte 1007 on; what was before is in the file .1]\nee\n");
+        Assert.Equal(["ee"], Client.TailConsole(vm.Id, 1));
     }
 
     private void Concurrently(Action wait, Action action)

@@ -50,6 +50,24 @@ public class Serial16550Tests
     }
 
     [Fact]
+    public void InputThatWasOnItsWayWhenTheGuestLeftTheLineIsLost()
+    {
+        // The backend asks for room, and the guest goes into loopback before the bytes are there.
+        _uart[FCR] = 1;
+        Assert.Equal(16, _uart.Room);
+        _uart[MCR] = LOOP;
+        _uart.Input(1, 2);
+        _uart[MCR] = 0;
+        Assert.Equal(0x60, _uart[LSR]);
+
+        // Or gives up its FIFO: one byte still fits.
+        Assert.Equal(16, _uart.Room);
+        _uart[FCR] = 0;
+        _uart.Input(1, 2);
+        Assert.Equal((0x61, 1, 0x60), (_uart[LSR], _uart[RX], _uart[LSR]));
+    }
+
+    [Fact]
     public void UnusedBitsReadZero()
     {
         _uart[IER] = 0xFF;

@@ -82,7 +82,7 @@ internal sealed class PayloadVm : IDisposable, IVcpuEvents
         _system.Dispose();
     }
 
-    private static KvmSystem OpenOrSkip()
+    public static KvmSystem OpenOrSkip()
     {
         try
         {
