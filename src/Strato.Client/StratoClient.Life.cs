@@ -78,7 +78,7 @@ public sealed partial class StratoClient
     /// <summary>Lets the virtual CPUs go on; a running VM keeps running. Errors: <c>VmNotRunning</c>, <c>QmpTimeout</c>.</summary>
     public VmInfo Resume(string id, CancellationToken token = default) => Command(id, "cont", token);
 
-    /// <summary>Restarts a running VM. Errors: <c>VmNotRunning</c>, and those of <see cref="Stop"/> and <see cref="Start"/>.</summary>
+    /// <summary>Restarts a running VM; a start that was forced is forced again. Errors: <c>VmNotRunning</c>, and those of <see cref="Stop"/> and <see cref="Start"/>.</summary>
     /// <param name="id">The VM.</param>
     /// <param name="kind">How.</param>
     /// <param name="stop">For <see cref="RestartKind.Reboot"/>.</param>
@@ -90,13 +90,14 @@ public sealed partial class StratoClient
             return Command(id, "system_reset", token);
         }
 
-        using (OpenRunning(id))
+        bool force;
+        using (EngineProcess process = OpenRunning(id))
         {
-            // Only to refuse a stopped VM.
+            force = process.Run.Force;
         }
 
         Stop(id, stop, token);
-        return Start(id, null, token);
+        return Start(id, new StartOptions { Force = force }, token);
     }
 
     /// <summary>The engine's path; throws when there is none.</summary>

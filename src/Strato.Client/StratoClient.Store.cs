@@ -18,6 +18,9 @@ public sealed partial class StratoClient
     /// <summary>The VMs whose name matches a PowerShell wildcard (<c>* ? [a-z]</c>, backtick escapes) without regard to case, sorted by name; a VM of exactly that name comes alone.</summary>
     public IReadOnlyList<VmDefinition> Find(string pattern) => Store.Find(pattern);
 
+    /// <summary>The VMs with a damaged definition that a text means, as <see cref="Find"/> does: by the name, where that can still be read, or by the id.</summary>
+    public IReadOnlyList<DamagedVm> FindDamaged(string pattern) => Store.FindDamaged(pattern);
+
     /// <summary>True if the text has a wildcard that counts; only a text without one is an error when nothing matches it.</summary>
     public static bool HasWildcard(string pattern) => Wildcard.HasWildcard(pattern);
 
@@ -84,7 +87,9 @@ public sealed partial class StratoClient
                 using EngineProcess? process = Registry.TryOpen(id);
                 if (process is not null)
                 {
-                    throw Running(store.NameOf(id), process.Run.Pid, "It", "be removed");
+                    // A VM whose definition can't be read can't be stopped by name either.
+                    string? action = store.FindDamaged(id).Count > 0 ? $"kill {process.Run.Pid} ends its engine." : null;
+                    throw Running(store.NameOf(id), process.Run.Pid, "It", "be removed", action);
                 }
 
                 Registry.Clean(id);
@@ -176,10 +181,10 @@ public sealed partial class StratoClient
         }
     }
 
-    private static StratoException Running(string name, int pid, string what, string doing) =>
+    private static StratoException Running(string name, int pid, string what, string doing, string? action = null) =>
         new(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{name}' is running (process {pid}). {what} can {doing} only while it is stopped.")
         {
             VmName = name,
-            RecommendedAction = $"Stop-StratoVm '{name}' first.",
+            RecommendedAction = action ?? $"Stop-StratoVm '{name}' first.",
         };
 }

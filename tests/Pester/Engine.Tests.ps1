@@ -29,6 +29,10 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         (Suspend-StratoVm tiny -PassThru).State | Should -Be 'Paused'
         (Resume-StratoVm tiny -PassThru).State | Should -Be 'Running'
         (Restart-StratoVm tiny -Reset -PassThru).ProcessId | Should -Be $vm.ProcessId
+        # As it was started, also where that took -AllowEmulation.
+        $again = Restart-StratoVm tiny -TurnOffAfter 0 -PassThru
+        $again.State | Should -Be 'Running'
+        $again.ProcessId | Should -Not -Be $vm.ProcessId
         Stop-StratoVm tiny -TurnOff
         $vm.Refresh()
         $vm.State | Should -Be 'Stopped'
@@ -134,6 +138,23 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         "$problem" | Should -Match ([regex]::Escape("$folder/bad"))
         (Get-StratoVm tiny).State | Should -Be 'Stopped'
         Get-TestEngine $folder | Should -BeNullOrEmpty
+    }
+    It 'that Ctrl-C interrupts before it is ready leaves nothing' {
+        Set-Content "$folder/held" "#!/bin/sh`nexec sleep 1000" -NoNewline
+        & /bin/chmod +x "$folder/held"
+        $run = Join-Path (Get-StratoVm tiny).Path 'run.json'
+        $start = [System.Diagnostics.ProcessStartInfo]::new([System.Environment]::ProcessPath)
+        '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; Start-StratoVm tiny" | ForEach-Object { $start.ArgumentList.Add($_) }
+        $start.Environment['STRATO_ENGINE'] = "$folder/held"
+        $shell = [System.Diagnostics.Process]::Start($start)
+        Wait-Until { Test-Path $run }
+        $held = (Get-Content $run | ConvertFrom-Json).pid
+        & /bin/kill -INT $shell.Id
+        $shell.WaitForExit(20000) | Should -BeTrue
+        Test-Path "/proc/$held" | Should -BeFalse
+        Test-Path $run | Should -BeFalse
+        Get-ChildItem -Force $env:STRATO_RUNTIME | Should -BeNullOrEmpty
+        (Get-StratoVm tiny).State | Should -Be 'Stopped'
     }
     It 'has its disks locked against a second one' {
         [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))

@@ -77,6 +77,16 @@ Describe 'Definitions' -Tag Unit {
         $made = 1..8 | ForEach-Object -Parallel { Import-Module $using:ModulePath; New-StratoVm same $using:kernel -ErrorAction SilentlyContinue } -ThrottleLimit 8
         @($made).Count | Should -Be 1
     }
+    It 'that are damaged are told and can be removed' {
+        $bad = New-StratoVm bad $kernel
+        $null = New-StratoVm good $kernel
+        Set-Content "$($bad.Path)/vm.json" ''
+        (Get-StratoVm -ErrorVariable problems -ErrorAction SilentlyContinue).Name | Should -Be 'good'
+        Get-ErrorId $problems[0] | Should -Be 'VmDefinitionDamaged'
+        "$($problems[0])" | Should -BeLike "*$($bad.Path)/vm.json*"
+        Remove-StratoVm -Id $problems[0].TargetObject -Force
+        (Get-StratoVm).Name | Should -Be 'good'
+    }
     It 'survive another shell' {
         $null = New-StratoVm web $kernel
         Invoke-Pwsh "Set-StratoVm web -Cpu 2; (Get-StratoVm web).Cpu" | Should -Be 2

@@ -15,8 +15,11 @@ internal static unsafe partial class Libc
     internal const int O_NONBLOCK = 0x800;
     internal const int O_CLOEXEC = 0x80000;
 
+    internal const int F_GETFD = 1;
+    internal const int F_SETFL = 4;
     internal const int F_DUPFD_CLOEXEC = 1030;
     internal const int F_OFD_SETLK = 37;
+    internal const int FD_CLOEXEC = 1;
     internal const short F_WRLCK = 1;
 
     internal const int AT_FDCWD = -100;

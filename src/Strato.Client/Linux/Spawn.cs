@@ -97,10 +97,8 @@ internal static unsafe class Spawn
 
     private static bool IsInherited(int fd)
     {
-        const int F_GETFD = 1;
-        const int FD_CLOEXEC = 1;
-        int flags = Libc.fcntl(fd, F_GETFD, (nint)0);
-        return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+        int flags = Libc.fcntl(fd, Libc.F_GETFD, (nint)0);
+        return flags >= 0 && (flags & Libc.FD_CLOEXEC) == 0;
     }
 
     private static void ChangeToRoot(byte* actions)

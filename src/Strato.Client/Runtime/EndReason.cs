@@ -41,6 +41,7 @@ internal static class EndReason
 
     internal static string Meaning(int code) => code switch
     {
+        EngineExit.Success => "no error",
         EngineExit.Error => "an error in options, files or host",
         EngineExit.Usage => "wrong usage",
         EngineExit.Failure => "the guest or KVM failed while running",

@@ -7,6 +7,9 @@ namespace Strato.Client.Runtime;
 /// <summary>Starts an engine and waits until its guest runs. What fails leaves nothing behind.</summary>
 internal sealed class EngineLauncher
 {
+    /// <summary>Characters of a line that is no answer which an error shows.</summary>
+    private const int MaximumQuote = 200;
+
     private readonly StratoPaths _paths;
     private readonly EngineRegistry _registry;
 
@@ -19,20 +22,36 @@ internal sealed class EngineLauncher
     /// <summary>Under the VM's lock, when no engine of it runs.</summary>
     internal void Launch(VmDefinition vm, string engine, StartOptions options, CancellationToken token)
     {
+        token.ThrowIfCancellationRequested();
         _registry.Clean(vm.Id);
-        string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
-        string log = _paths.EngineLog(vm.Id);
-        EngineRegistry.Rotate(log);
-        EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
+        bool good = false;
+        try
+        {
+            string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
+            EngineRegistry.Rotate(_paths.EngineLog(vm.Id));
+            EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
+            Run(vm, engine, runtime, options, token);
+            good = true;
+        }
+        finally
+        {
+            if (!good)
+            {
+                _registry.Clean(vm.Id);
+            }
+        }
+    }
 
+    private void Run(VmDefinition vm, string engine, string runtime, StartOptions options, CancellationToken token)
+    {
+        string log = _paths.EngineLog(vm.Id);
         Deadline deadline = Deadline.After(options.Timeout);
         using ReadinessPipe pipe = new();
-        token.ThrowIfCancellationRequested();
         int pid = Spawn.Start(engine, EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options), output: -1, log, pipe.WriteEnd);
 
         // The child can't be reaped before the watch begins, so its stat is there even if it has ended already.
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
-        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false);
+        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force);
         using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
         ChildWatch child = ChildWatch.Begin(pid, startTime, _paths.ExitFile(vm.Id));
         bool good = false;
@@ -56,7 +75,6 @@ internal sealed class EngineLauncher
             {
                 Libc.PidfdSendSignal(pidfd.Value, Libc.SIGKILL);
                 child.Wait(TimeSpan.FromSeconds(5));
-                _registry.Clean(vm.Id);
             }
         }
     }
@@ -82,7 +100,7 @@ internal sealed class EngineLauncher
         {
             { Signal: { } signal } => $"was ended by signal {signal} ({EndReason.SignalName(signal)})",
             { Code: { } code } => $"ended with exit code {code} ({EndReason.Meaning(code)})",
-            _ => line.Length == 0 ? "closed its readiness pipe without a word" : $"said '{line}' instead of ok",
+            _ => line.Length == 0 ? "closed its readiness pipe without a word" : $"said '{(line.Length > MaximumQuote ? line[..MaximumQuote] + "…" : line)}' instead of ok",
         };
         return new StratoException(StratoErrorKind.Failed, "EngineFailed", $"The engine of VM '{vm.Name}' {how} before it was ready{EndReason.LastWords(log)}")
         {

@@ -25,7 +25,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         _read = new FileDescriptor(ends[0]);
         _write = new FileDescriptor(ends[1]);
         // The engine's end blocks, as a program expects of its descriptors.
-        _ = Libc.fcntl(ends[1], 4, (nint)Libc.O_WRONLY);
+        _ = Libc.fcntl(ends[1], Libc.F_SETFL, (nint)Libc.O_WRONLY);
     }
 
     internal int WriteEnd => _write!.Value;

@@ -18,7 +18,8 @@ namespace Strato.Client.Runtime;
 /// <param name="BootId">/proc/sys/kernel/random/boot_id.</param>
 /// <param name="Runtime">Folder of its sockets.</param>
 /// <param name="Ready">False until it said that the guest runs.</param>
-internal sealed record RunRecord(int Pid, long StartTime, string BootId, string Runtime, bool Ready)
+/// <param name="Force">Whether it was started to run even where KVM only emulates: a restart does the same.</param>
+internal sealed record RunRecord(int Pid, long StartTime, string BootId, string Runtime, bool Ready, bool Force = false)
 {
     internal string QmpSocket => Path.Combine(Runtime, "qmp.sock");
 
@@ -35,6 +36,7 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
             writer.WriteString("bootId", BootId);
             writer.WriteString("runtime", Runtime);
             writer.WriteBoolean("ready", Ready);
+            writer.WriteBoolean("force", Force);
             writer.WriteEndObject();
         }
 
@@ -62,8 +64,10 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
                 && root.TryGetProperty("startTime", out JsonElement start) && start.ValueKind == JsonValueKind.Number && start.TryGetInt64(out long ticks)
                 && root.TryGetProperty("bootId", out JsonElement boot) && boot.ValueKind == JsonValueKind.String
                 && root.TryGetProperty("runtime", out JsonElement runtime) && runtime.ValueKind == JsonValueKind.String
-                ? new RunRecord(number, ticks, boot.GetString()!, runtime.GetString()!, root.TryGetProperty("ready", out JsonElement ready) && ready.ValueKind == JsonValueKind.True)
+                ? new RunRecord(number, ticks, boot.GetString()!, runtime.GetString()!, Flag("ready"), Flag("force"))
                 : null;
+
+            bool Flag(string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
         }
     }
 

@@ -101,6 +101,7 @@ internal static class RuntimeFolder
 
         try
         {
+            Store.AtomicFile.RemoveLeftovers(Path.Combine(directory, "pid"));
             Directory.Delete(directory);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -21,6 +21,7 @@ internal sealed unsafe class FileLock : IDisposable
         // There is no way to wait for a lock that a token can end, so this asks, first often, then every 20 ms.
         for (int pause = 1; ; pause = Math.Min(20, pause * 2))
         {
+            token.ThrowIfCancellationRequested();
             FileDescriptor file = new(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180));
             if (file.IsInvalid)
             {
@@ -49,7 +50,6 @@ internal sealed unsafe class FileLock : IDisposable
             }
 
             file.Dispose();
-            token.ThrowIfCancellationRequested();
             if (deadline.Passed)
             {
                 return null;

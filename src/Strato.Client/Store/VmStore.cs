@@ -69,6 +69,25 @@ internal sealed class VmStore
         return found;
     }
 
+    internal IReadOnlyList<DamagedVm> FindDamaged(string pattern)
+    {
+        List<DamagedVm> found = [];
+        foreach (DamagedVm vm in List().Damaged)
+        {
+            if (vm.Id == pattern || (vm.Name is not null && SameName(vm.Name, pattern)))
+            {
+                return [vm];
+            }
+
+            if (Wildcard.Matches(pattern, vm.Name ?? vm.Id))
+            {
+                found.Add(vm);
+            }
+        }
+
+        return found;
+    }
+
     internal VmDefinition Get(string name)
     {
         VmListing all = List();
@@ -82,7 +101,7 @@ internal sealed class VmStore
 
         foreach (DamagedVm vm in all.Damaged)
         {
-            if (vm.Name is not null && SameName(vm.Name, name))
+            if (vm.Id == name || (vm.Name is not null && SameName(vm.Name, name)))
             {
                 throw vm.Error;
             }
@@ -287,7 +306,7 @@ internal sealed class VmStore
         {
             Where = path,
             VmName = name,
-            RecommendedAction = $"Mend the file, or remove the folder '{_paths.VmDirectory(id)}'.",
+            RecommendedAction = $"Mend the file, or remove the VM by Remove-StratoVm -Id {id}.",
         };
     }
 

@@ -36,17 +36,26 @@ public sealed class GetStratoVmCommand : StratoCmdlet
         {
             VmListing? all = Try(target: null, Client.List);
             Write(all?.Definitions);
-            foreach (DamagedVm damaged in all?.Damaged ?? [])
-            {
-                WriteError(ErrorRecords.From(damaged.Error, damaged.Name ?? damaged.Id));
-            }
+            Tell(all?.Damaged);
         }
         else
         {
             foreach (string name in Name)
             {
                 Write(Try(name, () => VmTarget.Find(Client, name)));
+                if (WildcardPattern.ContainsWildcardCharacters(name))
+                {
+                    Tell(Try(name, () => Client.FindDamaged(name)));
+                }
             }
+        }
+    }
+
+    private void Tell(IReadOnlyList<DamagedVm>? damaged)
+    {
+        foreach (DamagedVm vm in damaged ?? [])
+        {
+            WriteError(ErrorRecords.From(vm.Error, vm.Name ?? vm.Id));
         }
     }
 

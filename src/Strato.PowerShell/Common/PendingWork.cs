@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Strato.Client;
@@ -14,11 +15,18 @@ namespace Strato.PowerShell;
 internal sealed class PendingWork
 {
     private readonly int _limit;
+    private readonly CancellationToken _token;
     private readonly Queue<Item> _waiting = new();
     private readonly Queue<Item> _unreported = new();
     private int _workers;
 
-    public PendingWork(int limit) => _limit = limit;
+    /// <param name="limit">How many are worked on at once.</param>
+    /// <param name="token">What is not begun when it is cancelled never is; work that is under way has to look at it itself.</param>
+    public PendingWork(int limit, CancellationToken token)
+    {
+        _limit = limit;
+        _token = token;
+    }
 
     /// <summary>How many outcomes were not taken yet.</summary>
     public int Count => _unreported.Count;
@@ -46,6 +54,19 @@ internal sealed class PendingWork
 
     public Item Take() => _unreported.Dequeue();
 
+    /// <summary>Waits until all work is at its end, after it was cancelled: what was begun has then been undone or is done.</summary>
+    public void Drain(TimeSpan limit)
+    {
+        try
+        {
+            Task.WaitAll([.. _unreported.Select(item => item.Outcome)], limit);
+        }
+        catch (AggregateException)
+        {
+            // Nobody asks for these outcomes any more.
+        }
+    }
+
     private void WorkUntilEmpty()
     {
         while (true)
@@ -60,7 +81,7 @@ internal sealed class PendingWork
                 }
             }
 
-            item.Run();
+            item.Run(_token);
         }
     }
 
@@ -80,10 +101,11 @@ internal sealed class PendingWork
 
         public Task<VmInfo> Outcome => _outcome.Task;
 
-        public void Run()
+        public void Run(CancellationToken token)
         {
             try
             {
+                token.ThrowIfCancellationRequested();
                 _outcome.SetResult(_work());
             }
             catch (Exception e)

@@ -13,6 +13,9 @@ public abstract class VmParallelCmdlet : VmPassThruCmdlet
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
 
+    // Ending an engine that hangs in the kernel is given up after five seconds.
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
+
     private readonly Stopwatch _waited = new();
     private PendingWork? _work;
     private int _done;
@@ -25,7 +28,7 @@ public abstract class VmParallelCmdlet : VmPassThruCmdlet
     private protected abstract string Activity { get; }
 
     /// <summary>Begins the work; its outcome is written when it is there.</summary>
-    private protected void Begin(VmTarget vm, Func<VmInfo> work) => (_work ??= new PendingWork(Limit)).Add(vm, work);
+    private protected void Begin(VmTarget vm, Func<VmInfo> work) => (_work ??= new PendingWork(Limit, Token)).Add(vm, work);
 
     protected override void ProcessRecord()
     {
@@ -48,6 +51,16 @@ public abstract class VmParallelCmdlet : VmPassThruCmdlet
         if (_progressShown)
         {
             WriteProgress(new ProgressRecord(0, Activity, " ") { RecordType = ProgressRecordType.Completed });
+        }
+    }
+
+    /// <summary>After Ctrl-C, or an error that ended the pipeline: the shell may end next, and what was begun has to be undone before.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (disposing)
+        {
+            _work?.Drain(DrainLimit);
         }
     }
 

@@ -35,13 +35,15 @@ public abstract class VmSelectingCmdlet : StratoCmdlet
 
         foreach (string name in Names ?? [])
         {
-            IReadOnlyList<VmDefinition> found = Try(name, () => VmTarget.Find(Client, name)) ?? [];
-            foreach (VmTarget vm in VmTarget.Of(Client, found))
+            foreach (VmTarget vm in Try(name, () => Find(name)) ?? [])
             {
                 yield return vm;
             }
         }
     }
+
+    /// <summary>The VMs that a name or wildcard means.</summary>
+    private protected virtual IEnumerable<VmTarget> Find(string name) => VmTarget.Of(Client, VmTarget.Find(Client, name));
 
     private protected void Write(VmTarget vm, VmInfo info) => WriteObject(new Vm(vm.Client, info));
 

@@ -117,7 +117,7 @@ public sealed class OutputFeedTests : IDisposable
     }
 
     [Fact]
-    public void NothingIsLostAsTheLoopGoesQuiet()
+    public void AByteWrittenAsTheLoopGoesQuietIsServedOnce()
     {
         // Each byte is written at the very moment the loop has looked for the last time and is about to go quiet.
         const int Bytes = 1000;
@@ -138,7 +138,9 @@ public sealed class OutputFeedTests : IDisposable
         { IsBackground = true };
         writer.Start();
         _test.Until(() => !writer.IsAlive && reader.Read == Bytes, "all bytes");
-        Assert.Equal((0, 0), (reader.Lost, reader.Wrong));
+
+        // One lost would have ended the test; one that wakes the loop twice, or twice served, counts here.
+        Assert.Equal((Bytes, 0), (reader.Drains, reader.Wrong));
     }
 
     [Fact]

@@ -71,6 +71,19 @@ public sealed class EngineLifeTests : IDisposable
         Assert.NotEqual(vm.ProcessId, again.ProcessId);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ARebootForcesWhatTheStartForced(bool force)
+    {
+        VmInfo vm = Client.Start(_fixture.Create().Id, new StartOptions { Force = force }, _fixture.Token);
+        for (int round = 0; round < 2; round++)
+        {
+            VmInfo again = Client.Restart(vm.Id, RestartKind.Reboot, null, _fixture.Token);
+            Assert.Equal(force, Procfs.ReadText($"/proc/{again.ProcessId}/cmdline")!.Split('\0').Contains("-force"));
+        }
+    }
+
     [Fact]
     public void AGuestThatDoesNotObeyIsToldAndTurnedOffWhenAsked()
     {
@@ -199,6 +212,63 @@ public sealed class EngineLifeTests : IDisposable
         starter.Join();
         Assert.IsAssignableFrom<OperationCanceledException>(thrown);
         AssertNothingLeft(vm);
+    }
+
+    [Fact]
+    public void AStartThatWasCancelledBeforehandTouchesNothing()
+    {
+        VmInfo vm = _fixture.Start();
+        Client.Stop(vm.Id, null, _fixture.Token);
+        string console = File.ReadAllText(vm.ConsoleLogPath);
+        Assert.ThrowsAny<OperationCanceledException>(() => Client.Start(vm.Id, null, new CancellationToken(canceled: true)));
+        AssertNothingLeft(vm.Definition);
+        Assert.Equal(console, File.ReadAllText(vm.ConsoleLogPath));
+    }
+
+    [Theory]
+    [InlineData("exec sleep 1000", "StartTimeout", "not ready after 1 seconds")]
+    [InlineData("printf o >&3; exec sleep 1000", "StartTimeout", "not ready after 1 seconds")]
+    [InlineData("trap '' TERM INT HUP; exec sleep 1000", "StartTimeout", "not ready after 1 seconds")]
+    [InlineData("exec 3>&-; exec sleep 1000", "EngineFailed", "closed its readiness pipe without a word")]
+    [InlineData("printf o >&3; exec 3>&-; exec sleep 1000", "EngineFailed", "said 'o' instead of ok")]
+    [InlineData("echo nonsense >&3; exec sleep 1000", "EngineFailed", "said 'nonsense' instead of ok")]
+    [InlineData("head -c 100000 /dev/zero | tr '\\0' x >&3; exec sleep 1000", "EngineFailed", "xxx…' instead of ok")]
+    [InlineData("exit 0", "EngineFailed", "exit code 0 (no error)")]
+    [InlineData("printf o >&3; exit 0", "EngineFailed", "exit code 0 (no error)")]
+    [InlineData("echo why >&2; kill -TERM $$", "EngineFailed", "signal 15 (SIGTERM) before it was ready; its log")]
+    public void AnEngineThatMisbehavesBeforeItIsReadyIsEndedReapedAndNamed(string script, string id, string says)
+    {
+        _fixture.UseEngineScript($"echo $$ > \"$0.pid\"; {script}");
+        VmDefinition vm = _fixture.Create();
+        StratoException error = ClientFixture.Fails(id, () => Client.Start(vm.Id, new StartOptions { Timeout = TimeSpan.FromSeconds(1) }, _fixture.Token));
+        Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        Assert.InRange(error.Message.Length, 1, 1000);
+        Assert.Equal("web", error.VmName);
+
+        // Not even a zombie is left.
+        Assert.False(Directory.Exists($"/proc/{File.ReadAllText(_fixture.Engine + ".pid").Trim()}"));
+        AssertNothingLeft(vm);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_fixture.Paths.RuntimeRoot));
+    }
+
+    [Fact]
+    public void AnEngineThatCanNotBeSpawnedLeavesNothing()
+    {
+        _fixture.UseEngineScript("");
+        File.WriteAllText(_fixture.Engine, "\u007fELF nonsense");
+        VmDefinition vm = _fixture.Create();
+        ClientFixture.Fails("EngineStartFailed", () => Client.Start(vm.Id));
+        AssertNothingLeft(vm);
+    }
+
+    [Fact]
+    public void WhatAShellLeftThatDiedWhileItWroteThePidIsRemoved()
+    {
+        VmInfo vm = _fixture.Start();
+        string runtime = _fixture.Paths.RuntimeDirectory(vm.Id);
+        File.WriteAllText(Path.Combine(runtime, ".tmp-pid-1-0"), "");
+        Client.Stop(vm.Id, null, _fixture.Token);
+        Assert.False(Directory.Exists(runtime));
     }
 
     [Fact]

@@ -140,6 +140,75 @@ public sealed class DefinitionTests : CmdletTests
         Assert.StartsWith("VmDefinitionDamaged,", Assert.Single(result.Errors).FullyQualifiedErrorId, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{ \"name\": \"bad\", ")]
+    [InlineData("{ \"version\": 1, \"name\": \"bad\" }")]
+    [InlineData("{ \"version\": 2, \"name\": \"bad\" }")]
+    public void ADamagedVmIsToldAndRemovedByWhatCanBeReadOfItsName(string json)
+    {
+        New("good");
+        foreach (string given in (string[])["BAD", "b*"])
+        {
+            Damage(json);
+            ErrorRecord error = Error(new Step("Get-StratoVm", given));
+            AssertError(error, "VmDefinitionDamaged", ErrorCategory.InvalidData, error.TargetObject);
+            Assert.Contains("-Id", error.ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+            Assert.Equal(["Remove the definition and the logs: bad"], Run(new Step("Remove-StratoVm", given).Switch("WhatIf")).ShouldProcess);
+            Run(new Step("Remove-StratoVm", given).Switch("Force"));
+            Assert.Equal("good", Run(new Step("Get-StratoVm")).Single<Vm>().Name);
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0\0\0\0")]
+    [InlineData("[]")]
+    [InlineData("{ \"name\": ")]
+    public void ADamagedVmWithoutANameIsRemovedByItsIdAlone(string json)
+    {
+        foreach (string parameter in (string[])["Name", "Id"])
+        {
+            string id = Damage(json);
+            Assert.Equal(id, Error(new Step("Get-StratoVm")).TargetObject);
+            Assert.Equal(id, Error(new Step("Get-StratoVm", id[..3] + "*")).TargetObject);
+            AssertError(Error(new Step("Get-StratoVm", id)), "VmDefinitionDamaged", ErrorCategory.InvalidData, id);
+            Assert.Empty(Run(new Step("Remove-StratoVm", "*").Switch("Force")).ShouldProcess);
+            Assert.Single(Store.Client.List().Damaged);
+            Run(new Step("Remove-StratoVm").With(parameter, id).Switch("Force"));
+            Assert.Empty(Store.Client.List().Damaged);
+        }
+    }
+
+    [Fact]
+    public void RemoveTakesIds()
+    {
+        string id = New("web").Id;
+        AssertError(Error(new Step("Remove-StratoVm").With("Id", "nobody00").Switch("Force")), "VmNotFound", ErrorCategory.ObjectNotFound, "nobody00");
+        Assert.Equal(["Remove the definition and the logs: web"], Run(new Step("Remove-StratoVm").With("Id", id).Switch("WhatIf")).ShouldProcess);
+        Run(new Step("Remove-StratoVm").With("Id", id).Switch("Force"));
+        Assert.Empty(Run(new Step("Get-StratoVm")).Output);
+    }
+
+    [Fact]
+    public void ADamagedVmThatRunsIsToldWithItsProcess()
+    {
+        New("web");
+        Vm vm = Run(new Step("Start-StratoVm", "web").Switch("PassThru")).Single<Vm>();
+        string json = File.ReadAllText(Store.Paths.DefinitionFile(vm.Id));
+        File.WriteAllText(Store.Paths.DefinitionFile(vm.Id), "{ \"name\": \"web\"");
+        ErrorRecord error = Error(new Step("Remove-StratoVm", "web").Switch("Force"));
+        AssertError(error, "VmRunning", ErrorCategory.InvalidOperation, "web");
+        Assert.Contains($"kill {vm.ProcessId}", error.ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+        File.WriteAllText(Store.Paths.DefinitionFile(vm.Id), json);
+    }
+
+    private string Damage(string json)
+    {
+        Vm bad = New("bad");
+        File.WriteAllText(Store.Paths.DefinitionFile(bad.Id), json);
+        return bad.Id;
+    }
+
     [Fact]
     public void SetChangesWhatIsGivenAndIsSilent()
     {

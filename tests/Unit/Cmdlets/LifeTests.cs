@@ -1,10 +1,13 @@
 using System;
 using System.Diagnostics;
+using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
+using Strato.Client.Linux;
 using Strato.Tests.CmdletHost;
+using Strato.Tests.Unit.Client;
 using Xunit;
 
 namespace Strato.Tests.Unit.Cmdlets;
@@ -224,5 +227,27 @@ public sealed class LifeTests : CmdletTests
         Assert.True(result.Stopped);
         Assert.InRange(sinceStop.ElapsedMilliseconds, 0, 5000);
         Assert.Equal("web", Run(new Step("Get-StratoVm")).Single<Vm>().Name);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public async Task WhatControlCInterruptsIsUndoneWhenTheCmdletReturns(int throttle)
+    {
+        string[] ids = [.. Enumerable.Range(0, 4).Select(i => New($"vm{i}", "mute").Id)];
+        Task<HostResult> start = Task.Run(() => Host.Invoke(new Step("Start-StratoVm", "*").With("ThrottleLimit", throttle)), Store.Token);
+        ClientFixture.Until(() => ids.Count(id => File.Exists(Store.Paths.RunFile(id))) == Math.Min(throttle, ids.Length), "the first engines");
+        Host.Stop();
+        Assert.True((await start).Stopped);
+
+        // The shell may end now: nobody would undo it later.
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Store.Paths.RuntimeRoot));
+        foreach (string id in ids)
+        {
+            Assert.False(File.Exists(Store.Paths.RunFile(id)));
+        }
+
+        Assert.DoesNotContain(Directory.EnumerateDirectories("/proc"), process => Procfs.ReadText($"{process}/cmdline")?.Contains(Store.Paths.RuntimeRoot, StringComparison.Ordinal) == true);
+        Assert.Equal(Math.Min(throttle, ids.Length), ids.Count(id => File.Exists(Store.Paths.EngineLog(id))));
     }
 }
