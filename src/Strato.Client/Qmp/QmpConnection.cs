@@ -167,7 +167,7 @@ public sealed class QmpConnection : IDisposable
 
             if (_ended)
             {
-                throw new StratoException(StratoErrorKind.Connection, "QmpDisconnected", "The engine closed the connection.") { VmName = _vmName };
+                throw new StratoException(StratoErrorKind.Connection, "QmpDisconnected", $"The engine{Of(_vmName)} closed the connection.") { VmName = _vmName };
             }
 
             if (!Fill() && !_ended && waiter.WaitReadable(deadline, _stream.Fd) < 0)
@@ -210,6 +210,8 @@ public sealed class QmpConnection : IDisposable
         }
     }
 
+    private static string Of(string? vmName) => vmName is null ? "" : $" of VM '{vmName}'";
+
     private static StratoException TimedOut(string? vmName, string what, TimeSpan limit) =>
-        new(StratoErrorKind.Timeout, "QmpTimeout", $"The engine did not answer within {limit.TotalSeconds:0.###} s ({what}).") { VmName = vmName };
+        new(StratoErrorKind.Timeout, "QmpTimeout", $"The engine{Of(vmName)} did not answer within {limit.TotalSeconds:0.###} s ({what}).") { VmName = vmName };
 }

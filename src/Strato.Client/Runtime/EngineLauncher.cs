@@ -1,6 +1,8 @@
 using System;
+using System.IO;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Client.Store;
 
 namespace Strato.Client.Runtime;
 
@@ -32,6 +34,11 @@ internal sealed class EngineLauncher
             EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
             Run(vm, engine, runtime, options, token);
             good = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The record of the run has no room, or no place.
+            throw VmStore.NotWritable(_paths, e);
         }
         finally
         {

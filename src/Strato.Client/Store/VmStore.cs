@@ -149,13 +149,22 @@ internal sealed class VmStore
 
         // Made under a name that nobody lists, then renamed: there wholly or not at all.
         string directory = Path.Combine(_paths.VmsDirectory, $".new-{id}");
-        Guard(() =>
+        try
         {
-            Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm), Observe);
-            Directory.Move(directory, _paths.VmDirectory(id));
-            AtomicFile.SyncDirectory(_paths.VmsDirectory);
-        });
+            Guard(() =>
+            {
+                Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm), Observe);
+                Directory.Move(directory, _paths.VmDirectory(id));
+                AtomicFile.SyncDirectory(_paths.VmsDirectory);
+            });
+        }
+        catch (StratoException)
+        {
+            DeleteLeftover(directory);
+            throw;
+        }
+
         return vm;
     }
 
@@ -384,12 +393,17 @@ internal sealed class VmStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StratoException(
-                e is UnauthorizedAccessException ? StratoErrorKind.Permission : StratoErrorKind.Failed, "StoreNotWritable", $"The store of VMs '{_paths.StateRoot}' can't be written: {e.Message}", e)
-            {
-                Where = _paths.StateRoot,
-                RecommendedAction = "Set STRATO_STATE to a folder that this user may write.",
-            };
+            throw NotWritable(_paths, e);
         }
+    }
+
+    internal static StratoException NotWritable(StratoPaths paths, Exception e)
+    {
+        bool denied = e is UnauthorizedAccessException;
+        return new StratoException(denied ? StratoErrorKind.Permission : StratoErrorKind.Failed, "StoreNotWritable", $"The store of VMs '{paths.StateRoot}' can't be written: {e.Message}", e)
+        {
+            Where = paths.StateRoot,
+            RecommendedAction = denied ? "Set STRATO_STATE to a folder that this user may write." : "Make room there, or set STRATO_STATE to another folder.",
+        };
     }
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Management.Automation;
+using System.Threading.Tasks;
 using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
@@ -37,7 +38,7 @@ public sealed class StartStratoVmCommand : VmParallelCmdlet
 
         if (now.State is VmState.Running or VmState.Paused)
         {
-            WriteWarning($"The VM '{vm.Name}' is {now.State} already.");
+            WarnOf(now);
             Begin(vm, () => now);
             return;
         }
@@ -53,4 +54,26 @@ public sealed class StartStratoVmCommand : VmParallelCmdlet
             Begin(vm, () => vm.Client.Start(vm.Id, options, Token));
         }
     }
+
+    /// <summary>Who comes second of two that start a VM finds it running, as who comes later does.</summary>
+    private protected override VmInfo Take(VmTarget vm, Task<VmInfo> outcome)
+    {
+        try
+        {
+            return base.Take(vm, outcome);
+        }
+        catch (StratoException e) when (e.Id == "VmRunning")
+        {
+            VmInfo now = vm.Client.Snapshot(vm.Id, Token);
+            if (now.State is not (VmState.Running or VmState.Paused))
+            {
+                throw;
+            }
+
+            WarnOf(now);
+            return now;
+        }
+    }
+
+    private void WarnOf(VmInfo vm) => WriteWarning($"The VM '{vm.Name}' is {vm.State} already.");
 }

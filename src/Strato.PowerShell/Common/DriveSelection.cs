@@ -20,7 +20,7 @@ internal static class DriveSelection
 
         if (!WildcardPattern.ContainsWildcardCharacters(id))
         {
-            string known = vm.Drives.Count == 0 ? "it has none" : $"it has {string.Join(", ", vm.Drives.Select(drive => drive.Id))}";
+            string known = vm.Drives.Count == 0 ? "it has none" : $"it has {string.Join(", ", vm.Drives.Select(drive => $"'{drive.Id}'"))}";
             throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{vm.Name}' has no disk '{id}'; {known}.") { VmName = vm.Name };
         }
 

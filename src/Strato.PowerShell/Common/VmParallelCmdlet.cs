@@ -95,9 +95,12 @@ public abstract class VmParallelCmdlet : VmPassThruCmdlet
     private void Report(PendingWork.Item item)
     {
         _done++;
-        if (Try(item.Vm.Name, () => item.Outcome.GetAwaiter().GetResult()) is { } info && PassThru)
+        if (Try(item.Vm.Name, () => Take(item.Vm, item.Outcome)) is { } info && PassThru)
         {
             Write(item.Vm, info);
         }
     }
+
+    /// <summary>What came of the work for one VM, on the pipeline's thread; may throw.</summary>
+    private protected virtual VmInfo Take(VmTarget vm, Task<VmInfo> outcome) => outcome.GetAwaiter().GetResult();
 }

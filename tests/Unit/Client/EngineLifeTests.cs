@@ -150,7 +150,7 @@ public sealed class EngineLifeTests : IDisposable
         Assert.Equal(VmState.Unresponsive, frozen.State);
         Assert.Contains("kill -CONT", frozen.StateReason!, StringComparison.Ordinal);
         Assert.InRange(took.TotalSeconds, 0.9, 5);
-        ClientFixture.Fails("QmpTimeout", () => Client.Suspend(vm.Id));
+        Assert.Contains("'web'", ClientFixture.Fails("QmpTimeout", () => Client.Suspend(vm.Id)).Message, StringComparison.Ordinal);
         ClientFixture.Fails("ConsoleTimeout", () => Client.SendConsole(vm.Id, "x"));
         Assert.Contains("-TurnOff", ClientFixture.Fails("QmpTimeout", () => Client.Stop(vm.Id)).RecommendedAction!, StringComparison.Ordinal);
         Assert.Equal(VmState.Stopped, Client.Stop(vm.Id, new StopOptions { TurnOff = true }, _fixture.Token).State);
@@ -259,6 +259,21 @@ public sealed class EngineLifeTests : IDisposable
         VmDefinition vm = _fixture.Create();
         ClientFixture.Fails("EngineStartFailed", () => Client.Start(vm.Id));
         AssertNothingLeft(vm);
+    }
+
+    [Fact]
+    public void AnEngineThatCanNotBeNotedDownIsEndedAndTheStoreNamed()
+    {
+        _fixture.UseEngineScript("echo $$ > \"$0.pid\"; exec sleep 1000");
+        VmDefinition vm = _fixture.Create();
+        Directory.CreateDirectory(_fixture.Paths.RunFile(vm.Id));
+        StratoException error = ClientFixture.Fails("StoreNotWritable", () => Client.Start(vm.Id, null, _fixture.Token));
+        Assert.Contains(_fixture.Paths.StateRoot, error.Message, StringComparison.Ordinal);
+        AssertNothingLeft(vm);
+        if (File.Exists(_fixture.Engine + ".pid"))
+        {
+            Assert.False(Directory.Exists($"/proc/{File.ReadAllText(_fixture.Engine + ".pid").Trim()}"));
+        }
     }
 
     [Fact]

@@ -234,6 +234,11 @@ public sealed class VmStoreTests : IDisposable
         Assert.Contains("No space left", error.Message, StringComparison.Ordinal);
         Assert.Equal(1, _fixture.Client.GetById(vm.Id).Cpu);
         Assert.Empty(Directory.EnumerateFiles(_fixture.Paths.VmDirectory(vm.Id), AtomicFile.TemporaryPrefix + "*"));
+
+        VmSettings settings = VmRules.Complete(new VmSettings { Name = "new", Kernel = _fixture.Kernel });
+        error = ClientFixture.Fails("StoreNotWritable", () => full.Create(settings, default));
+        Assert.Contains("room", error.RecommendedAction!, StringComparison.Ordinal);
+        Assert.Equal([_fixture.Paths.VmDirectory(vm.Id)], Directory.EnumerateFileSystemEntries(_fixture.Paths.VmsDirectory));
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class DriveTests : CmdletTests
         AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "nobody")), "VmNotFound", ErrorCategory.ObjectNotFound, "nobody");
         ErrorRecord error = Error(new Step("Get-StratoDrive", "swap").With("VMName", "web"));
         AssertError(error, "DriveNotFound", ErrorCategory.ObjectNotFound, "swap");
-        Assert.Equal("The VM 'web' has no disk 'swap'; it has root.", error.ToString());
+        Assert.Equal("The VM 'web' has no disk 'swap'; it has 'root'.", error.ToString());
     }
 
     [Fact]

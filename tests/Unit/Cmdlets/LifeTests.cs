@@ -5,7 +5,10 @@ using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
+using Strato.Client;
 using Strato.Client.Linux;
+using Strato.Client.Runtime;
+using Strato.Client.Store;
 using Strato.Tests.CmdletHost;
 using Strato.Tests.Unit.Client;
 using Xunit;
@@ -65,6 +68,26 @@ public sealed class LifeTests : CmdletTests
     {
         Start();
         HostResult result = Run(new Step("Start-StratoVm", "web").Switch("PassThru"));
+        Assert.Equal("The VM 'web' is Running already.", Assert.Single(result.Warnings));
+        Assert.Equal("Running", result.Single<Vm>().State);
+    }
+
+    [Fact]
+    public async Task WhoComesSecondOfTwoThatStartAVmIsWarned()
+    {
+        VmDefinition vm = Store.Client.GetById(New().Id);
+        using ManualResetEventSlim waits = new();
+        Host.OnProgress = _ => waits.Set();
+        Task<HostResult> second;
+        using (new VmStore(Store.Paths).Lock(vm.Id, Store.Token))
+        {
+            second = Task.Run(() => Host.Invoke(new Step("Start-StratoVm", "web").Switch("PassThru")), Store.Token);
+            waits.Wait(Store.Token);
+            new EngineLauncher(Store.Paths, new EngineRegistry(Store.Paths)).Launch(vm, Store.Engine, new StartOptions(), Store.Token);
+        }
+
+        HostResult result = await second;
+        Assert.Empty(result.Errors);
         Assert.Equal("The VM 'web' is Running already.", Assert.Single(result.Warnings));
         Assert.Equal("Running", result.Single<Vm>().State);
     }
