@@ -128,9 +128,9 @@ internal static class QmpCommand
     internal static string State(JsonElement status) => Text(status, "status") switch
     {
         "running" => VmState.Running,
-        "paused" or "prelaunch" or "suspended" => VmState.Paused,
+        "paused" or "prelaunch" or "suspended" or "io-error" => VmState.Paused,
         "shutdown" => VmState.Halted,
-        "internal-error" or "io-error" or "guest-panicked" => VmState.Failed,
+        "internal-error" or "guest-panicked" => VmState.Failed,
         string other => CultureInfo.InvariantCulture.TextInfo.ToTitleCase(other),
         null => VmState.Failed,
     };

@@ -24,6 +24,29 @@ internal static class DiskOpener
     /// </exception>
     public static DiskImage Open(DriveOptions options)
     {
+        // The guest may write to a disk whose changes are thrown away, but nobody writes to the image.
+        return options.Snapshot && !options.ReadOnly ? OpenSnapshot(options) : OpenImage(options);
+    }
+
+    private static SnapshotImage OpenSnapshot(DriveOptions options)
+    {
+        DiskImage image = OpenImage(options with { ReadOnly = true });
+        FileDescriptor? changes = null;
+        try
+        {
+            changes = NamelessFile.Create();
+            return new SnapshotImage(image, changes, options);
+        }
+        catch (LinuxException error)
+        {
+            changes?.Dispose();
+            image.Dispose();
+            throw Error(options, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.Folder}");
+        }
+    }
+
+    private static DiskImage OpenImage(DriveOptions options)
+    {
         FileDescriptor file = options.Descriptor >= 0 ? Duplicate(options) : OpenPath(options);
         try
         {
@@ -41,7 +64,7 @@ internal static class DiskOpener
     private static FileDescriptor OpenPath(DriveOptions options)
     {
         // O_NONBLOCK: opening a FIFO must not wait for its other end; it is refused below. It means nothing to files and disks.
-        int fd = Libc.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int fd = Libc.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (options.Direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         return fd >= 0 ? new FileDescriptor(fd) : throw OpenError(options, Errno.Last);
     }
 
@@ -53,6 +76,7 @@ internal static class DiskOpener
         Errno.EROFS => Error(options, "DriveReadOnly", "can't be opened for writing: it is read-only, or lies on a read-only file system; reading is allowed", ReadOnlyAdvice),
         Errno.EACCES or Errno.EPERM when options.ReadOnly => Error(options, "DrivePermission", "can't be read: permission denied"),
         Errno.EACCES or Errno.EPERM => Error(options, "DrivePermission", "can't be opened for writing: permission denied", ReadOnlyAdvice),
+        Errno.EINVAL when options.Direct => NotDirect(options),
         _ => Error(options, "DriveFailed", $"can't be opened: {Errno.Text(errno)}"),
     };
 
@@ -68,6 +92,12 @@ internal static class DiskOpener
         int mode = Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_ACCMODE;
         if (mode == Libc.O_RDWR || (mode == Libc.O_RDONLY && options.ReadOnly))
         {
+            if (options.Direct && Libc.fcntl(fd, Libc.F_SETFL, Libc.fcntl(fd, Libc.F_GETFL, 0) | Libc.O_DIRECT) < 0)
+            {
+                file.Dispose();
+                throw NotDirect(options);
+            }
+
             return file;
         }
 
@@ -91,7 +121,7 @@ internal static class DiskOpener
         DiskGeometry geometry = (status.stx_mode & Libc.S_IFMT) switch
         {
             // Images on today's disks: telling the guest of 4 KiB keeps its partitions and file systems aligned.
-            Libc.S_IFREG => new DiskGeometry(status.stx_size, DiskGeometry.SectorBytes, LeastPhysicalBlock),
+            Libc.S_IFREG => MeasureFile(status, options),
             Libc.S_IFBLK => MeasureDevice(fd, options),
             Libc.S_IFDIR => throw NotAFile(options, "a directory"),
             Libc.S_IFCHR => throw NotAFile(options, "a character device"),
@@ -104,6 +134,25 @@ internal static class DiskOpener
                 options,
                 "DriveSize",
                 $"has {geometry.Length} bytes; allowed are multiples of {DiskGeometry.SectorBytes}, at least {DiskGeometry.SectorBytes}");
+    }
+
+    /// <summary>With O_DIRECT the file system may ask for blocks of more than 512 bytes; then those are the disk's.</summary>
+    private static DiskGeometry MeasureFile(in Libc.statx_t status, DriveOptions options)
+    {
+        bool told = options.Direct && (status.stx_mask & Libc.STATX_DIOALIGN) != 0;
+        if (told && status.stx_dio_offset_align == 0)
+        {
+            throw NotDirect(options);
+        }
+
+        uint block = told ? uint.Max(status.stx_dio_offset_align, DiskGeometry.SectorBytes) : DiskGeometry.SectorBytes;
+        if (block > DiskGeometry.SectorBytes)
+        {
+            Log.Warning("block", $"drive '{options.Id}': direct=on makes '{options.Path}' a disk of {block}-byte sectors; an image partitioned for 512 needs direct=off");
+        }
+
+        return new DiskGeometry(
+            status.stx_size, block, uint.Max(block, LeastPhysicalBlock), MemoryAlignment: told ? status.stx_dio_mem_align : DiskGeometry.SectorBytes);
     }
 
     private static DiskGeometry MeasureDevice(int fd, DriveOptions options)
@@ -121,7 +170,7 @@ internal static class DiskOpener
             bool sane = BitOperations.IsPow2(logical) && BitOperations.IsPow2(physical)
                 && logical >= DiskGeometry.SectorBytes && physical >= logical;
             return new DiskGeometry(
-                Libc.GetBlockDeviceSize(fd), sane ? logical : DiskGeometry.SectorBytes, sane ? physical : DiskGeometry.SectorBytes);
+                Libc.GetBlockDeviceSize(fd), sane ? logical : DiskGeometry.SectorBytes, sane ? physical : DiskGeometry.SectorBytes, IsBlockDevice: true, MemoryAlignment: sane ? logical : DiskGeometry.SectorBytes);
         }
         catch (LinuxException error)
         {
@@ -154,6 +203,9 @@ internal static class DiskOpener
                 : $"is {holder}, so it can't be opened for writing; allowed are one writer and nobody else, or many readers",
             options.ReadOnly ? null : ReadOnlyAdvice);
     }
+
+    private static UserErrorException NotDirect(DriveOptions options) =>
+        Error(options, "DriveDirect", "can't be opened with direct=on: its file system has no O_DIRECT; allowed there: direct=off");
 
     private static UserErrorException NotAFile(DriveOptions options, string what) =>
         Error(options, "DriveNotAFile", $"is {what}; allowed are regular files and block devices");

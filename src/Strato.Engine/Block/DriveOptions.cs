@@ -1,3 +1,5 @@
+using Strato.Protocol.Configuration;
+
 namespace Strato.Engine.Block;
 
 /// <summary>Which file a drive stands on, and how it is opened.</summary>
@@ -8,6 +10,18 @@ namespace Strato.Engine.Block;
 /// <param name="Where">The option, JSON path or QMP argument that named the file, for errors; empty for <c>-drive id=ID</c>.</param>
 internal readonly record struct DriveOptions(string Id, string Path, bool ReadOnly = false, int Descriptor = -1, string Where = "")
 {
+    /// <summary>Whether the page cache is passed by (O_DIRECT).</summary>
+    public bool Direct { get; init; }
+
+    /// <summary>How requests reach the kernel; null for native with <see cref="Direct"/> where the host allows it, else threads.</summary>
+    public DriveAio? Aio { get; init; }
+
+    /// <summary>The option that gave <see cref="Aio"/>, for errors.</summary>
+    public string? AioWhere { get; init; }
+
+    /// <summary>Whether what the guest writes is thrown away at the end.</summary>
+    public bool Snapshot { get; init; }
+
     /// <summary>What errors point to.</summary>
     public string Place => Where.Length > 0 ? Where : $"-drive id={Id}";
 }

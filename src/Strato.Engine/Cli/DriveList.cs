@@ -12,39 +12,22 @@ namespace Strato.Engine.Cli;
 internal sealed class DriveList
 {
     /// <summary>Parts of <c>-device virtio-blk-device</c>.</summary>
-    public const string DeviceUsage = "drive=ID[,id=ID][,serial=TEXT][,iothread=ID]";
+    public const string DeviceUsage = "drive=ID[,id=ID][,serial=TEXT][,iothread=ID][,num-queues=N][,queue-size=N]";
 
     private readonly List<DriveConfiguration> _drives = [];
-    private readonly List<(string Drive, string? Id, string? Serial, string? IoThread, int Place)> _devices = [];
+    private readonly List<(string Drive, string? Id, DriveDeviceParts Parts, int Place)> _devices = [];
     private readonly List<int> _places = [];
     private int _next;
 
     public void AddDrive(string value)
     {
-        SubOptions parts = new("-drive", value);
-        string file = parts.Require("file");
-        string id = parts.Require("id");
-        bool readOnly = parts.TakeBoolean("readonly") ?? false;
-        string? serial = parts.Take("serial");
-        string? ioThread = parts.Take("iothread");
-
-        // Only these are built; whoever writes them out for QEMU's sake may.
-        _ = parts.TakeOneOf("if", "none");
-        _ = parts.TakeOneOf("format", "raw");
-        parts.End();
-        ConfigurationLimits.CheckId(id, "-drive id");
-        ConfigurationLimits.CheckPath(file, $"drive '{id}'", "-drive file");
-        if (serial is not null)
+        DriveConfiguration drive = DriveOption.Parse(value);
+        if (Find(_drives, drive.Id) >= 0)
         {
-            ConfigurationLimits.CheckSerialNumber(serial, "-drive serial");
+            throw new UserErrorException("DuplicateId", $"The id '{ConfigurationLimits.Printable(drive.Id)}' is used by two drives; ids are unique.", "-drive id");
         }
 
-        if (Find(_drives, id) >= 0)
-        {
-            throw new UserErrorException("DuplicateId", $"The id '{ConfigurationLimits.Printable(id)}' is used by two drives; ids are unique.", "-drive id");
-        }
-
-        _drives.Add(new DriveConfiguration { Id = id, File = file, ReadOnly = readOnly, Serial = serial, IoThread = ioThread, Where = "-drive" });
+        _drives.Add(drive);
         _places.Add(_next++);
     }
 
@@ -52,15 +35,9 @@ internal sealed class DriveList
     {
         string drive = parts.Require("drive");
         string? id = parts.TakeId();
-        string? serial = parts.Take("serial");
-        string? ioThread = parts.Take("iothread");
+        DriveDeviceParts shared = DriveOption.TakeDeviceParts(parts);
         parts.End();
-        if (serial is not null)
-        {
-            ConfigurationLimits.CheckSerialNumber(serial, "-device serial");
-        }
-
-        _devices.Add((drive, id, serial, ioThread, _next++));
+        _devices.Add((drive, id, shared, _next++));
     }
 
     /// <summary>Puts the disks into <paramref name="drives"/>, which holds those of the JSON file: a drive of the same id wins over the file's.</summary>
@@ -83,7 +60,7 @@ internal sealed class DriveList
         }
 
         HashSet<string> taken = [];
-        foreach ((string drive, string? id, string? serial, string? ioThread, int place) in _devices)
+        foreach ((string drive, string? id, DriveDeviceParts shared, int place) in _devices)
         {
             int at = disks.FindIndex(disk => disk.Drive.Id == drive);
             if (at < 0)
@@ -97,22 +74,8 @@ internal sealed class DriveList
             }
 
             DriveConfiguration disk = disks[at].Drive;
-            if (serial is not null && disk.Serial is not null && serial != disk.Serial)
-            {
-                throw new UserErrorException("InvalidOption", $"The drive '{disk.Id}' has the serial number '{disk.Serial}' and its device '{serial}'; give one.", "-device serial");
-            }
-
-            if (ioThread is not null && disk.IoThread is not null && ioThread != disk.IoThread)
-            {
-                throw new UserErrorException(
-                    "InvalidOption",
-                    $"The drive '{disk.Id}' names the iothread '{ConfigurationLimits.Printable(disk.IoThread)}' and its device '{ConfigurationLimits.Printable(ioThread)}'; give one.",
-                    "-device iothread");
-            }
-
             disk.DeviceId = id ?? "";
-            disk.IoThread = ioThread ?? disk.IoThread;
-            disk.Serial = serial ?? disk.Serial;
+            DriveOption.ApplyTo(disk, shared);
             disks[at] = (disk, place);
         }
 

@@ -38,7 +38,7 @@ internal static class OptionTable
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
         new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
         new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
-        new("-drive", "file=PATH,id=ID[,readonly=on|off][,serial=TEXT][,iothread=ID]", "Raw image or block device. Unless a -device refers to it, it is a disk itself.", (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
+        new("-drive", DriveOption.Usage, DriveOption.Help, (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
         new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
         new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },

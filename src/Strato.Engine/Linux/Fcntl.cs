@@ -19,6 +19,12 @@ internal static unsafe partial class Libc
     internal const int O_DIRECT = 0x4000;
     internal const int O_CLOEXEC = 0x80000;
 
+    internal const int O_TMPFILE = 0x410000;
+
+    internal const int FALLOC_FL_KEEP_SIZE = 0x01;
+    internal const int FALLOC_FL_PUNCH_HOLE = 0x02;
+    internal const int FALLOC_FL_ZERO_RANGE = 0x10;
+
     internal const int F_GETFD = 1;
     internal const int F_SETFD = 2;
     internal const int F_GETFL = 3;
@@ -55,6 +61,21 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fcntl")]
     internal static partial int fcntl(int fd, int command, flock* argument);
+
+    [LibraryImport("libc")]
+    internal static partial int fallocate(int fd, int mode, long offset, long length);
+
+    /// <summary>fallocate(2), repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static int Allocate(int fd, int mode, ulong offset, ulong length)
+    {
+        int outcome;
+        do
+        {
+            outcome = fallocate(fd, mode, (long)offset, (long)length);
+        }
+        while (outcome < 0 && Errno.Last == Errno.EINTR);
+        return outcome;
+    }
 
     /// <summary>open(2) of a path with O_CLOEXEC added; -1 with errno on failure.</summary>
     internal static int Open(string path, int flags, uint mode = 0)

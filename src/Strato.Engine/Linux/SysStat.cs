@@ -10,6 +10,7 @@ internal static unsafe partial class Libc
     internal const int AT_SYMLINK_NOFOLLOW = 0x100;
     internal const int AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_BASIC_STATS = 0x7ff;
+    internal const uint STATX_DIOALIGN = 0x2000;
     internal const ushort S_IFMT = 0xf000;
     internal const ushort S_IFSOCK = 0xc000;
     internal const ushort S_IFREG = 0x8000;
@@ -51,7 +52,10 @@ internal static unsafe partial class Libc
         public uint stx_rdev_minor;
         public uint stx_dev_major;
         public uint stx_dev_minor;
-        public fixed ulong __spare[14];
+        public ulong stx_mnt_id;
+        public uint stx_dio_mem_align;
+        public uint stx_dio_offset_align;
+        public fixed ulong __spare3[12];
     }
 
     [LibraryImport("libc")]
@@ -68,7 +72,7 @@ internal static unsafe partial class Libc
     {
         byte empty = 0;
         statx_t result;
-        int outcome = statx(fd, &empty, AT_EMPTY_PATH, STATX_BASIC_STATS, &result);
+        int outcome = statx(fd, &empty, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &result);
         status = outcome == 0 ? result : default;
         return outcome;
     }

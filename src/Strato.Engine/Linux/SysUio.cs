@@ -9,6 +9,12 @@ internal static unsafe partial class Libc
     /// <summary>Most buffers that one call takes (UIO_MAXIOV of <c>linux/uio.h</c>).</summary>
     internal const int UIO_MAXIOV = 1024;
 
+    /// <summary>The write is on stable storage when the call returns.</summary>
+    internal const int RWF_DSYNC = 2;
+
+    /// <summary>The call fails with EAGAIN instead of waiting.</summary>
+    internal const int RWF_NOWAIT = 8;
+
     /// <summary>One buffer: its address in this process and its length in bytes.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct iovec
@@ -24,35 +30,45 @@ internal static unsafe partial class Libc
     internal static partial nint writev(int fd, iovec* buffers, int count);
 
     [LibraryImport("libc")]
-    internal static partial nint preadv(int fd, iovec* buffers, int count, long offset);
+    internal static partial nint preadv2(int fd, iovec* buffers, int count, long offset, int flags);
 
     [LibraryImport("libc")]
-    internal static partial nint pwritev(int fd, iovec* buffers, int count, long offset);
+    internal static partial nint pwritev2(int fd, iovec* buffers, int count, long offset, int flags);
 
-    /// <summary>preadv(2) into at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
-    internal static nint ReadVector(int fd, ReadOnlySpan<iovec> buffers, long offset)
+    /// <summary>preadv2(2) into at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static nint ReadVector(int fd, ReadOnlySpan<iovec> buffers, long offset, int flags = 0)
     {
         fixed (iovec* pointer = buffers)
         {
             nint count;
             do
             {
-                count = preadv(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV), offset);
+                count = preadv2(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV), offset, flags);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
         }
     }
 
-    /// <summary>pwritev(2) of at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
-    internal static nint WriteVector(int fd, ReadOnlySpan<iovec> buffers, long offset)
+    /// <summary>pwritev2(2) of one span, repeated when a signal interrupts it; may write less; -1 with errno on failure.</summary>
+    internal static nint PWrite(int fd, ReadOnlySpan<byte> buffer, long offset, int flags)
+    {
+        fixed (byte* pointer = buffer)
+        {
+            iovec one = new() { iov_base = (nint)pointer, iov_len = (nuint)buffer.Length };
+            return WriteVector(fd, new ReadOnlySpan<iovec>(ref one), offset, flags);
+        }
+    }
+
+    /// <summary>pwritev2(2) of at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static nint WriteVector(int fd, ReadOnlySpan<iovec> buffers, long offset, int flags = 0)
     {
         fixed (iovec* pointer = buffers)
         {
             nint count;
             do
             {
-                count = pwritev(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV), offset);
+                count = pwritev2(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV), offset, flags);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;

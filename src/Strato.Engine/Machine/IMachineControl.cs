@@ -1,5 +1,11 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
+using System.Text;
+using System.Text.Json;
+using Strato.Engine.Block;
+using Strato.Engine.Linux;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Machine;
 
@@ -18,6 +24,9 @@ internal enum RunState
     /// <summary>The guest has powered off, and <c>-no-shutdown</c> keeps the engine.</summary>
     Shutdown,
 
+    /// <summary>Paused, because the host failed at a disk's request whose drive says <c>stop</c>; it is tried again when the machine goes on.</summary>
+    IoError,
+
     /// <summary>KVM or the engine failed while it ran; only a reset or the end helps.</summary>
     InternalError,
 }
@@ -34,7 +43,8 @@ internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted);
 /// <param name="ReadOnly">Whether the guest can't write.</param>
 /// <param name="Serial">The serial number that the guest sees, if one was given.</param>
 /// <param name="Length">Bytes.</param>
-internal readonly record struct DriveStatus(string Id, string File, bool ReadOnly, string? Serial, long Length);
+/// <param name="Iops">Most requests a second; 0 for no limit.</param>
+internal readonly record struct DriveStatus(string Id, string File, bool ReadOnly, string? Serial, long Length, int Iops = 0);
 
 /// <summary>One iothread as it is now.</summary>
 /// <param name="Id">The user's id, which is also the thread's name.</param>
@@ -51,6 +61,25 @@ internal readonly record struct MachineEvent(string Name, string Data)
     public static MachineEvent Resume => new("RESUME", "{}");
 
     public static MachineEvent PowerDown => new("POWERDOWN", "{}");
+
+    /// <summary>The host failed at a disk's request.</summary>
+    public static MachineEvent BlockIoError(in BlockFailure failure)
+    {
+        using MemoryStream text = new();
+        using (Utf8JsonWriter json = new(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("action", DriveNames.Of(failure.Action));
+            json.WriteString("device", failure.Id);
+            json.WriteString("node-name", failure.Id);
+            json.WriteBoolean("nospace", failure.Error == Errno.ENOSPC);
+            json.WriteString("operation", failure.Writes ? "write" : "read");
+            json.WriteString("reason", Errno.Text(failure.Error));
+            json.WriteEndObject();
+        }
+
+        return new MachineEvent("BLOCK_IO_ERROR", Encoding.UTF8.GetString(text.ToArray()));
+    }
 
     /// <param name="guest">Whether the guest asked for it.</param>
     /// <param name="reason">QEMU's name: guest-reset, guest-triple-fault, host-qmp-system-reset …</param>
@@ -91,11 +120,14 @@ internal interface IMachineControl
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
+    /// <summary>Changes a disk's limit of requests a second; 0 for none. False when no disk has the id.</summary>
+    bool SetDriveIops(string id, int iops);
+
     /// <summary>Parks all vCPUs; when it returns they are parked. Does nothing, and raises nothing, unless Running.</summary>
     /// <remarks>Under Prelaunch the machine stays as it is.</remarks>
     void Pause();
 
-    /// <summary>Lets the vCPUs run. Does nothing, and raises nothing, unless Paused or Prelaunch.</summary>
+    /// <summary>Lets the vCPUs run. Does nothing, and raises nothing, unless Paused, IoError or Prelaunch.</summary>
     void Resume();
 
     /// <summary>Presses the power button, raising POWERDOWN; the guest may obey, later, or not.</summary>

@@ -119,7 +119,24 @@ internal sealed class MicroVm : IDisposable
     /// <summary>The host refuses something to an iothread. On that thread.</summary>
     public Action<LinuxException> HostRefused { get; set; } = _ => { };
 
+    /// <summary>The host failed at a disk's request. On the thread that serves the disk, or one that waits for it.</summary>
+    public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
+
     public IReadOnlyList<DriveStatus> Drives => _drives;
+
+    /// <summary>Changes a disk's limit of requests a second; false when there is no such disk.</summary>
+    public bool SetDriveIops(string id, int iops)
+    {
+        int at = _drives.FindIndex(drive => drive.Id == id);
+        if (at < 0)
+        {
+            return false;
+        }
+
+        ((BlockDevice)_transports[at].Device).SetIops(iops);
+        _drives[at] = _drives[at] with { Iops = iops };
+        return true;
+    }
 
     public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
 
@@ -249,7 +266,7 @@ internal sealed class MicroVm : IDisposable
         disks = [];
         foreach (DriveConfiguration drive in configuration.Drives)
         {
-            disks.Add(Own(DiskOpener.Open(new DriveOptions(drive.Id, drive.File, drive.ReadOnly, Where: drive.WhereIs("file", "path_on_host")))));
+            disks.Add(Own(DriveSetup.Open(drive)));
         }
 
         devices = [];
@@ -290,8 +307,10 @@ internal sealed class MicroVm : IDisposable
 
     private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
     {
-        Attach(Own(new BlockDevice(drive.Id, disk, drive.Serial)), loop);
-        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length));
+        BlockDevice device = Own(new BlockDevice(drive.Id, disk, DriveSetup.OptionsOf(drive)));
+        device.Failed = failure => DiskFailed(failure);
+        Attach(device, loop);
+        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length, drive.Iops));
     }
 
     /// <summary>Plugs a device into the next free slot.</summary>

@@ -1,9 +1,11 @@
 using System;
 using System.Collections.Generic;
 using System.Threading;
+using Strato.Engine.Block;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Machine;
 
@@ -43,6 +45,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.ResetRequested = () => FromGuest(() => ResetByGuest("guest-reset"));
         loop.Failed = FailByHost;
         board.HostRefused = error => loop.Post(() => FailByHost(error));
+        board.DiskFailed = failure => PostForThisLife(() => OnDiskFailure(failure));
         board.StartVcpus(this);
     }
 
@@ -64,25 +67,15 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
     public int ExitCode { get; private set; }
 
-    public void Pause()
-    {
-        if (State == RunState.Running)
-        {
-            _board.ParkVcpus();
-            _board.QuiesceDevices();
-            if (Succeeds(_board.StopClock))
-            {
-                State = RunState.Paused;
-                EventRaised(MachineEvent.Stop);
-            }
-        }
-    }
+    public bool SetDriveIops(string id, int iops) => _board.SetDriveIops(id, iops);
+
+    public void Pause() => Pause(RunState.Paused);
 
     public void Resume()
     {
         switch (State)
         {
-            case RunState.Prelaunch or RunState.Paused:
+            case RunState.Prelaunch or RunState.Paused or RunState.IoError:
                 _board.ResumeDevices();
                 State = RunState.Running;
                 EventRaised(MachineEvent.Resume);
@@ -129,9 +122,37 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         });
     }
 
+    private void Pause(RunState state)
+    {
+        if (State == RunState.Running)
+        {
+            _board.ParkVcpus();
+            _board.QuiesceDevices();
+            if (Succeeds(_board.StopClock))
+            {
+                State = state;
+                EventRaised(MachineEvent.Stop);
+            }
+        }
+    }
+
+    private void OnDiskFailure(in BlockFailure failure)
+    {
+        if (_ended)
+        {
+            return;
+        }
+
+        EventRaised(MachineEvent.BlockIoError(failure));
+        if (failure.Action == DriveErrorAction.Stop)
+        {
+            Pause(RunState.IoError);
+        }
+    }
+
     private void ResetByGuest(string reason)
     {
-        if (State is RunState.Running or RunState.Paused)
+        if (State is RunState.Running or RunState.Paused or RunState.IoError)
         {
             Reset(guest: true, reason);
         }
@@ -178,7 +199,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     private void PowerOff(string reason)
     {
-        if (State is not (RunState.Running or RunState.Paused))
+        if (State is not (RunState.Running or RunState.Paused or RunState.IoError))
         {
             return;
         }

@@ -20,6 +20,7 @@ internal static class QueryCommands
         RunState.Prelaunch => "prelaunch",
         RunState.Running => "running",
         RunState.Paused => "paused",
+        RunState.IoError => "io-error",
         RunState.Shutdown => "shutdown",
         _ => "internal-error",
     };
@@ -148,6 +149,7 @@ internal static class QueryCommands
             json.WriteString("format", "raw");
             json.WriteNumber("virtual-size", drive.Length);
             json.WriteEndObject();
+            json.WriteNumber("iops", drive.Iops);
             json.WriteString("node-name", drive.Id);
             json.WriteBoolean("ro", drive.ReadOnly);
             json.WriteEndObject();

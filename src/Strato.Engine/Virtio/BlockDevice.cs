@@ -1,210 +1,304 @@
 using System;
-using System.Buffers.Binary;
-using System.Numerics;
-using System.Text;
+using System.Diagnostics;
 using Strato.Engine.Block;
-using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Engine.Virtio.Queue;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Virtio;
 
 /// <summary>virtio-blk: a disk (VIRTIO 1.2, 5.2).</summary>
 /// <remarks>
-/// <code>
-/// request    readable: | type 32 | reserved 32 | sector 64 | data to write … |
-///            writable: | data that is read …              | status 8        |
-/// </code>
-/// The bytes may be cut into buffers anywhere. The status is written last, and always if it has a place. A request
-/// without a place for it can't be answered, which is misuse.
+/// A turn takes requests off a queue, hands them to the disk together, and answers those that are finished; the others are
+/// answered, in any order, when the disk says so. The bytes of a request may be cut into buffers anywhere. The status is
+/// written last, and always if it has a place; a request without a place for it can't be answered, which is misuse.
 /// </remarks>
 internal sealed class BlockDevice : VirtioDevice
 {
-    /// <summary>Entries of the queue where the user doesn't say.</summary>
-    public const int DefaultQueueSize = 256;
+    /// <summary>Most requests of a disk under way at once, all its queues together.</summary>
+    public const int MostRequests = 256;
 
-    /// <summary>Bytes of a serial number (VIRTIO_BLK_ID_BYTES).</summary>
-    public const int SerialBytes = 20;
+    // A turn ends after these bytes, so that large requests don't keep the loop from its other work.
+    private const ulong TurnBytes = 8 << 20;
 
-    internal const ulong FeatureSegmentMaximum = 1UL << 2;
-    internal const ulong FeatureReadOnly = 1UL << 5;
-    internal const ulong FeatureBlockSize = 1UL << 6;
-    internal const ulong FeatureFlush = 1UL << 9;
-    internal const ulong FeatureTopology = 1UL << 10;
-
-    internal const uint TypeIn = 0;
-    internal const uint TypeOut = 1;
-    internal const uint TypeFlush = 4;
-    internal const uint TypeGetId = 8;
-
-    internal const byte StatusOk = 0;
-    internal const byte StatusIoError = 1;
-    internal const byte StatusUnsupported = 2;
-
-    /// <summary>Bytes of the configuration space: struct virtio_blk_config up to WRITE_ZEROES, what isn't offered at zero.</summary>
-    internal const int ConfigurationBytes = 60;
-    internal const int CapacityOffset = 0;
-    internal const int SegmentMaximumOffset = 12;
-    internal const int BlockSizeOffset = 20;
-    internal const int PhysicalBlockExponentOffset = 24;
-    internal const int MinimumIoOffset = 26;
-
-    private const string Room = "virtio-blk";
-    private const int HeaderBuffers = 2;
-
-    private readonly DiskImage _disk;
-    private readonly byte[] _serial = new byte[SerialBytes];
-    private readonly DescriptorChain _chain = new();
-    private readonly RateLimit _log = new();
-    private readonly ulong _sectors;
+    private readonly DiskQueue _disk;
+    private readonly BlockOptions _options;
+    private readonly BlockMeaning _meaning;
+    private readonly BlockFailures _failures;
+    private readonly int _capacity;
+    private readonly bool[] _answered;
+    private readonly bool[] _starved;
+    private TokenBucket? _limit;
+    private LoopTimer? _timer;
+    private DiskRequestList _free;
+    private DiskRequestList _held;
+    private int _made;
 
     /// <param name="id">The user's name of the device.</param>
     /// <param name="disk">The image; the device owns it from now on.</param>
-    /// <param name="serial">Serial number that the guest reads, at most 20 bytes of UTF-8; null for none.</param>
-    /// <param name="queueSize">Entries of the request queue, a power of two from 4.</param>
-    /// <exception cref="UserErrorException">DriveSerial: the serial number is too long.</exception>
-    public BlockDevice(string id, DiskImage disk, string? serial = null, int queueSize = DefaultQueueSize)
-        : base(id, VirtioType.Block, Offer(disk), [queueSize], ConfigurationBytes)
+    /// <param name="options">All else; null for the defaults.</param>
+    /// <exception cref="UserErrorException">DriveSerial: the serial number is too long. DriveAio: the host can't do what the drive asks for.</exception>
+    public BlockDevice(string id, DiskImage disk, BlockOptions? options = null)
+        : base(id, VirtioType.Block, BlockLayout.Offer(disk, options ?? BlockOptions.Default), Sizes(options ?? BlockOptions.Default), BlockLayout.ConfigurationBytes)
     {
-        _disk = disk;
-        _sectors = disk.Length / DiskGeometry.SectorBytes;
-        Serial = serial;
-        if (serial is not null && !Encoding.UTF8.TryGetBytes(serial, _serial, out _))
-        {
-            throw new UserErrorException(
-                "DriveSerial",
-                $"device '{id}': serial number '{serial}' has {Encoding.UTF8.GetByteCount(serial)} bytes; allowed are at most {SerialBytes}",
-                $"-device id={id}");
-        }
-
-        Describe(queueSize);
+        _options = options ?? BlockOptions.Default;
+        _meaning = new BlockMeaning(id, disk, _options);
+        _failures = new BlockFailures(id, disk, _options);
+        _answered = new bool[_options.QueueCount];
+        _starved = new bool[_options.QueueCount];
+        _capacity = int.Min(MostRequests, _options.QueueCount * _options.QueueSize);
+        _disk = new DiskQueue(disk, _capacity, OnCompleted);
+        _limit = LimitOf(_options.Iops, Stopwatch.GetTimestamp());
+        Span<byte> configuration = stackalloc byte[BlockLayout.ConfigurationBytes];
+        configuration.Clear();
+        BlockLayout.Describe(disk, _options, configuration);
+        SetConfiguration(0, configuration);
     }
 
-    public DiskImage Disk => _disk;
+    /// <summary>Requests that the disk has and hasn't finished.</summary>
+    public int UnderWay => _disk.UnderWay;
 
-    /// <summary>The serial number as it was given.</summary>
-    public string? Serial { get; }
-
-    protected override void ProcessQueue(int index) => ServeRequests(index, _chain);
-
-    protected override uint Serve(int index, DescriptorChain chain)
+    /// <summary>Called with each failure of the host, as far as they aren't too many, on whatever thread meets it. It doesn't wait for the device.</summary>
+    public Action<BlockFailure> Failed
     {
-        if (!chain.Writable.TryTakeLast(out Span<byte> status))
+        set => _failures.Happened = value;
+    }
+
+    /// <summary>So many requests a second on average, a tenth of them at once after a rest; null for no limit.</summary>
+    public static TokenBucket? LimitOf(int iops, long now)
+    {
+        long burst = Math.Max(iops / 10, 1);
+        return iops == 0 ? null : new TokenBucket(burst, TimeSpan.FromSeconds((double)burst / iops), now);
+    }
+
+    /// <summary>Changes the limit of requests a second; 0 for none. From any thread.</summary>
+    public void SetIops(int iops)
+    {
+        lock (Gate)
         {
-            Fail("a request without a place for its status");
-            return 0;
+            _limit = LimitOf(iops, Stopwatch.GetTimestamp());
+            RingStarved();
         }
+    }
 
-        uint written = 0;
-        status[0] = chain.Readable.TryRead(out RequestHeader header)
-            ? Perform(header, chain, ref written)
-            : Refuse(header, "its header is cut off");
+    protected override void OnPlug(EventLoop loop)
+    {
+        _disk.Watch(loop, _ => OnResults());
+        _timer = new LoopTimer(loop, OnTimer);
+    }
 
-        // The status counts only when all before it was written: the length that is reported is that of a prefix.
-        return chain.Writable.Length == 0 ? written + 1 : written;
+    protected override void OnUnplug(EventLoop loop)
+    {
+        _disk.Unwatch(loop);
+        _timer?.Dispose();
     }
 
     protected override void OnDispose() => _disk.Dispose();
 
-    private byte Perform(RequestHeader header, DescriptorChain chain, ref uint written)
+    protected override void DrainRequests()
     {
-        switch (header.Type)
-        {
-            case TypeIn:
-                return CheckRange(header, chain.Writable.Length) ? Transfer(header, chain.Writable, ref written) : StatusIoError;
-            case TypeOut when _disk.ReadOnly:
-                return Refuse(header, "the disk is read-only");
-            case TypeOut:
-                byte status = CheckRange(header, chain.Readable.Length) ? Transfer(header, chain.Readable, ref written) : StatusIoError;
+        _disk.Drain();
+        Signal();
+    }
 
-                // 5.2.6.2: a driver without FLUSH relies on each write being stable when it is answered.
-                return status == StatusOk && (Features & FeatureFlush) == 0 ? Flush(header) : status;
-            case TypeFlush:
-                return Flush(header);
-            case TypeGetId:
-                written = (uint)chain.Writable.Write(_serial);
-                return StatusOk;
-            default:
-                return StatusUnsupported;
+    protected override void OnResume()
+    {
+        DiskRequestList held = _held;
+        _held = default;
+        while (held.Take() is { } request)
+        {
+            _disk.Submit(request);
+        }
+
+        _disk.Commit();
+        Signal();
+    }
+
+    protected override void OnDiscard()
+    {
+        while (_held.Take() is { } request)
+        {
+            Release((BlockRequest)request);
         }
     }
 
-    /// <summary>Whether sector and length lie on the disk, without a sum that could wrap.</summary>
-    private bool CheckRange(RequestHeader header, ulong length)
+    protected override void ProcessQueue(int index)
     {
-        ulong count = length / DiskGeometry.SectorBytes;
-        if (length % DiskGeometry.SectorBytes != 0)
+        VirtQueue queue = Queues[index];
+        int budget = (int)queue.Size;
+        ulong bytes = 0;
+        bool more;
+        do
         {
-            Refuse(header, "its length isn't a multiple of 512");
-            return false;
-        }
-
-        if (header.Sector > _sectors || count > _sectors - header.Sector)
-        {
-            Refuse(header, "it runs over the end of the disk");
-            return false;
-        }
-
-        return true;
-    }
-
-    /// <summary>Moves the whole list from or to the disk, however short the single transfers are.</summary>
-    private byte Transfer(RequestHeader header, BufferList buffers, ref uint written)
-    {
-        bool read = header.Type == TypeIn;
-        ulong offset = header.Sector * DiskGeometry.SectorBytes;
-        while (buffers.Length > 0)
-        {
-            nint count = read ? _disk.Read(buffers.Parts, offset) : _disk.Write(buffers.Parts, offset);
-            if (count <= 0)
+            queue.DisableDoorbell();
+            while (budget > 0 && bytes < TurnBytes && !NeedsReset && TryTakeRequest(index) is { } request)
             {
-                // Nothing read inside the disk means that the file was made shorter under us.
-                return HostError(read ? "read" : "write", offset, count < 0 ? Errno.Last : Errno.EIO);
+                request.Queue = index;
+                budget--;
+                bytes += request.Chain.Readable.Length + request.Chain.Writable.Length;
+                Start(request);
             }
 
-            offset += (ulong)count;
-            written += read ? (uint)count : 0;
-            buffers.Advance((ulong)count);
+            _disk.Commit();
+            if (NeedsReset)
+            {
+                // Still means still: nothing of the requests before the bad one moves from here on.
+                DrainRequests();
+                return;
+            }
+
+            Signal();
+            more = budget > 0 && bytes < TurnBytes;
+        }
+        while (more && !_starved[index] && queue.EnableDoorbell());
+
+        if (!more)
+        {
+            Ring(index);
+        }
+    }
+
+    private void OnTimer()
+    {
+        lock (Gate)
+        {
+            RingStarved();
+        }
+    }
+
+    private void OnResults()
+    {
+        lock (Gate)
+        {
+            _disk.Settle();
+            Signal();
+        }
+    }
+
+    /// <summary>Takes the next request of a queue; null when there is none, or when as many are under way as can be.</summary>
+    private BlockRequest? TryTakeRequest(int index)
+    {
+        if (_limit?.TimeUntil(1, Stopwatch.GetTimestamp()) is { Ticks: > 0 } wait)
+        {
+            _starved[index] = true;
+            _timer?.Set(wait);
+            return null;
         }
 
-        return StatusOk;
+        BlockRequest? request = (BlockRequest?)_free.Take() ?? (_made < _capacity ? BlockRequest.Create(_made++) : null);
+        _starved[index] = request is null;
+        if (request is not null && !TryPop(index, request.Chain))
+        {
+            _free.Add(request);
+            return null;
+        }
+
+        if (request is not null)
+        {
+            _limit?.Take(1);
+        }
+
+        return request;
     }
 
-    private byte Flush(RequestHeader header) =>
-        _disk.ReadOnly || _disk.Flush() ? StatusOk : HostError("flush", header.Sector * DiskGeometry.SectorBytes, Errno.Last);
-
-    private byte Refuse(RequestHeader header, string why)
+    private void Start(BlockRequest request)
     {
-        _log.Warn(Room, () => $"{Id}: request of type {header.Type} at sector {header.Sector} refused: {why}");
-        return StatusIoError;
+        if (!request.TryBegin(out bool hasHeader))
+        {
+            Release(request);
+            Fail("a request without a place for its status");
+        }
+        else
+        {
+            Go(request, _meaning.Begin(request, hasHeader, Features));
+        }
     }
 
-    private byte HostError(string what, ulong offset, int errno)
+    /// <summary>Gives the request to the disk, unless its status is known already.</summary>
+    private void Go(BlockRequest request, byte? status)
     {
-        _log.Warn(Room, () => $"{Id}: {what} of '{_disk.Path}' at byte {offset} failed: {Errno.Text(errno)}");
-        return StatusIoError;
+        if (status is { } known)
+        {
+            Answer(request, known);
+        }
+        else
+        {
+            _disk.Submit(request);
+        }
     }
 
-    private static ulong Offer(DiskImage disk) =>
-        FeatureSegmentMaximum | FeatureBlockSize | FeatureFlush | FeatureTopology | (disk.ReadOnly ? FeatureReadOnly : 0);
-
-    private void Describe(int queueSize)
+    private void OnCompleted(DiskRequest done)
     {
-        Span<byte> configuration = stackalloc byte[ConfigurationBytes];
-        configuration.Clear();
-        DiskGeometry geometry = _disk.Geometry;
-        uint blocksPerPhysical = geometry.PhysicalBlock / geometry.LogicalBlock;
-        BinaryPrimitives.WriteUInt64LittleEndian(configuration[CapacityOffset..], _sectors);
+        BlockRequest request = (BlockRequest)done;
+        if (request.Error == 0)
+        {
+            Go(request, _meaning.Continue(request));
+            return;
+        }
 
-        // A chain is no longer than the queue, and two of its descriptors are header and status.
-        BinaryPrimitives.WriteUInt32LittleEndian(configuration[SegmentMaximumOffset..], (uint)(queueSize - HeaderBuffers));
-        BinaryPrimitives.WriteUInt32LittleEndian(configuration[BlockSizeOffset..], geometry.LogicalBlock);
-        configuration[PhysicalBlockExponentOffset] = (byte)BitOperations.Log2(blocksPerPhysical);
-        BinaryPrimitives.WriteUInt16LittleEndian(configuration[MinimumIoOffset..], (ushort)uint.Min(blocksPerPhysical, ushort.MaxValue));
-        SetConfiguration(0, configuration);
+        DriveErrorAction action = _failures.Decide(request);
+        if (action == DriveErrorAction.Stop)
+        {
+            _held.Add(request);
+            return;
+        }
+
+        Answer(request, action == DriveErrorAction.Ignore ? BlockLayout.StatusOk : BlockLayout.StatusIoError);
     }
 
-    /// <summary>struct virtio_blk_outhdr, without padding.</summary>
-    internal readonly record struct RequestHeader(uint Type, uint Reserved, ulong Sector);
+    /// <summary>Gives a request back to the driver, unless the device is still.</summary>
+    private void Answer(BlockRequest request, byte status)
+    {
+        VirtQueue queue = Queues[request.Queue];
+        if (Running && queue.Enabled)
+        {
+            bool filled = request.Header.Type is BlockLayout.TypeIn or BlockLayout.TypeGetId;
+            queue.Push(request.Chain.Head, request.End(status, filled ? (uint)request.Moved : 0));
+            queue.Publish();
+            _answered[request.Queue] = true;
+        }
+
+        Release(request);
+    }
+
+    private void Release(BlockRequest request)
+    {
+        request.Chain.Clear();
+        _free.Add(request);
+        RingStarved();
+    }
+
+    /// <summary>Lets the queues be served again that had to wait for a request to end, or for their time.</summary>
+    private void RingStarved()
+    {
+        for (int i = 0; i < _starved.Length; i++)
+        {
+            if (_starved[i])
+            {
+                _starved[i] = false;
+                Ring(i);
+            }
+        }
+    }
+
+    /// <summary>Interrupts the driver for what was answered, where it wants that.</summary>
+    private void Signal()
+    {
+        for (int i = 0; i < _answered.Length; i++)
+        {
+            if (_answered[i])
+            {
+                _answered[i] = false;
+                SignalIfWanted(i);
+            }
+        }
+    }
+
+    private static int[] Sizes(BlockOptions options)
+    {
+        int[] sizes = new int[options.QueueCount];
+        Array.Fill(sizes, options.QueueSize);
+        return sizes;
+    }
 }

@@ -28,7 +28,7 @@ internal abstract class VirtioDevice : IDisposable
     private FileDescriptor[] _doorbells = [];
     private IVirtioInterrupts? _interrupts;
     private EventLoop? _loop;
-    private bool _running;
+    private volatile bool _running;
     private bool _paused;
     private volatile bool _needsReset;
     private int _generation;
@@ -116,6 +116,7 @@ internal abstract class VirtioDevice : IDisposable
         lock (_gate)
         {
             DrainRequests();
+            OnDiscard();
             _queues[index].Disable();
         }
     }
@@ -145,6 +146,7 @@ internal abstract class VirtioDevice : IDisposable
         lock (_gate)
         {
             DrainRequests();
+            OnDiscard();
             _running = false;
         }
     }
@@ -155,6 +157,7 @@ internal abstract class VirtioDevice : IDisposable
         lock (_gate)
         {
             DrainRequests();
+            OnDiscard();
             _running = false;
             _needsReset = false;
             Features = 0;
@@ -183,6 +186,10 @@ internal abstract class VirtioDevice : IDisposable
         lock (_gate)
         {
             _paused = false;
+            if (_running)
+            {
+                OnResume();
+            }
         }
 
         RingAll();
@@ -207,8 +214,20 @@ internal abstract class VirtioDevice : IDisposable
     /// <returns>Whether the device has something there that can be written.</returns>
     public virtual bool WriteConfiguration(ulong offset, ReadOnlySpan<byte> data) => false;
 
+    /// <summary>Finishes what is under way and leaves the loop. On the loop's thread, or when the loop runs no more.</summary>
     public void Dispose()
     {
+        lock (_gate)
+        {
+            DrainRequests();
+            _running = false;
+        }
+
+        if (_loop is not null)
+        {
+            OnUnplug(_loop);
+        }
+
         for (int i = 0; i < _doorbells.Length; i++)
         {
             _loop?.Remove(_doorbells[i].Value);
@@ -218,6 +237,17 @@ internal abstract class VirtioDevice : IDisposable
         _doorbells = [];
         OnDispose();
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Held while the device works, by whoever lets it: for results that come outside <see cref="ProcessQueue"/>.</summary>
+    protected Lock Gate => _gate;
+
+    /// <summary>Whether the driver is ready and hasn't broken a rule. Under the gate.</summary>
+    protected bool Running => _running;
+
+    /// <summary>Ends what <see cref="OnPlug"/> began.</summary>
+    protected virtual void OnUnplug(EventLoop loop)
+    {
     }
 
     /// <summary>Serves a queue whose doorbell rang, on the loop, under the gate. It may find nothing there.</summary>
@@ -243,6 +273,16 @@ internal abstract class VirtioDevice : IDisposable
 
     /// <summary>Waits until no request is under way outside the gate, for a device with asynchronous ones. Under the gate.</summary>
     protected virtual void DrainRequests()
+    {
+    }
+
+    /// <summary>Try again what is held back since the machine stopped. Under the gate.</summary>
+    protected virtual void OnResume()
+    {
+    }
+
+    /// <summary>Forget what is held back: the driver has taken its buffers away. Under the gate.</summary>
+    protected virtual void OnDiscard()
     {
     }
 

@@ -149,6 +149,7 @@ public static class ConfigurationLimits
                 CheckSerialNumber(drive.Serial, drive.WhereIs("serial", "serial_num"));
             }
 
+            drive.CheckIo();
             if (!ids.Add(drive.Id))
             {
                 throw new UserErrorException("DuplicateId", $"The id '{Printable(drive.Id)}' is used by two drives; ids are unique.", drive.WhereIs("id", "drive_id"));

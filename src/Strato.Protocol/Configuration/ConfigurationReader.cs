@@ -13,7 +13,7 @@ public static class ConfigurationReader
     private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
     private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core"];
-    private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "iothread"];
+    private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
     private static readonly string[] SerialFields = ["stdio"];
     private static readonly string[] IoThreadFields = ["id"];
 
@@ -121,6 +121,8 @@ public static class ConfigurationReader
             string? serial = null;
             string? ioThread = null;
             bool readOnly = false;
+            bool? direct = null;
+            int iops = 0;
             while (cursor.NextField(out string field))
             {
                 switch (field)
@@ -139,8 +141,14 @@ public static class ConfigurationReader
                         serial = cursor.GetString();
                         ConfigurationLimits.CheckSerialNumber(serial, cursor.Path);
                         break;
+                    case "direct":
+                        direct = cursor.GetBoolean();
+                        break;
                     case "iothread":
                         ioThread = cursor.GetString();
+                        break;
+                    case "iops":
+                        iops = (int)long.Clamp(cursor.GetInt64(), -1, int.MaxValue);
                         break;
                     default:
                         throw cursor.UnknownField(field, DriveFields);
@@ -153,7 +161,9 @@ public static class ConfigurationReader
                 File = file ?? throw Missing(where, "path_on_host"),
                 ReadOnly = readOnly,
                 Serial = serial,
+                Direct = direct,
                 IoThread = ioThread,
+                Iops = iops,
                 Where = where,
             });
         }

@@ -87,6 +87,16 @@ public static class ConfigurationWriter
             }
 
             writer.WriteBoolean("read_only", drive.ReadOnly);
+            if (drive.IsDirect)
+            {
+                writer.WriteBoolean("direct", true);
+            }
+
+            if (drive.Iops != 0)
+            {
+                writer.WriteNumber("iops", drive.Iops);
+            }
+
             if (drive.IoThread is not null)
             {
                 writer.WriteString("iothread", drive.IoThread);

@@ -34,11 +34,11 @@ internal sealed class BlockTarget : FuzzTarget
         ulong features = _driver.ReadOffer();
         Seeds =
         [
-            Seed(features, BlockDevice.TypeIn, indirect: false),
-            Seed(features, BlockDevice.TypeOut, indirect: false),
-            Seed(features, BlockDevice.TypeIn, indirect: true),
-            Seed(features & ~VirtioFeature.EventIndex, BlockDevice.TypeFlush, indirect: false),
-            Seed(features, BlockDevice.TypeGetId, indirect: true),
+            Seed(features, BlockLayout.TypeIn, indirect: false),
+            Seed(features, BlockLayout.TypeOut, indirect: false),
+            Seed(features, BlockLayout.TypeIn, indirect: true),
+            Seed(features & ~VirtioFeature.EventIndex, BlockLayout.TypeFlush, indirect: false),
+            Seed(features, BlockLayout.TypeGetId, indirect: true),
         ];
     }
 
@@ -116,12 +116,12 @@ internal sealed class BlockTarget : FuzzTarget
         ulong status = _driver.Allocate(1);
         _driver.Ram(status, 1)[0] = BlockClient.Unanswered;
         ulong header = _driver.Allocate(BlockClient.HeaderBytes);
-        BlockClient.WriteHeader(_driver.Ram(header, BlockClient.HeaderBytes), BlockDevice.TypeIn, 1);
+        BlockClient.WriteHeader(_driver.Ram(header, BlockClient.HeaderBytes), BlockLayout.TypeIn, 1);
         DriverQueue queue = _driver.Queues[0];
         queue.Add(new DriverBuffer(header, BlockClient.HeaderBytes, false), new DriverBuffer(_driver.Allocate(512), 512, true), new DriverBuffer(status, 1, true));
         queue.Kick();
         _driver.Run();
-        return queue.TryTake(out _, out _) && _driver.Ram(status, 1)[0] == BlockDevice.StatusOk;
+        return queue.TryTake(out _, out _) && _driver.Ram(status, 1)[0] == BlockLayout.StatusOk;
     }
 
     /// <summary>A start as Linux writes it, and one request.</summary>
@@ -129,7 +129,7 @@ internal sealed class BlockTarget : FuzzTarget
     {
         const int size = 8;
         ulong table = indirect ? Data + 0x800 : Table;
-        uint written = type == BlockDevice.TypeOut ? 0u : RingLayout.DescriptorWrite;
+        uint written = type == BlockLayout.TypeOut ? 0u : RingLayout.DescriptorWrite;
         byte[] header = new byte[BlockClient.HeaderBytes];
         BlockClient.WriteHeader(header, type, 1);
         Writer program = new();
@@ -149,9 +149,9 @@ internal sealed class BlockTarget : FuzzTarget
         program.Register(MmioRegister.Status, Ready | (uint)VirtioStatus.DriverOk);
         program.Memory(Header, header);
         program.Memory(table, Descriptor(Header, BlockClient.HeaderBytes, RingLayout.DescriptorNext, 1));
-        program.Memory(table + 16, Descriptor(Data, type == BlockDevice.TypeGetId ? 20u : 512u, RingLayout.DescriptorNext | written, 2));
+        program.Memory(table + 16, Descriptor(Data, type == BlockLayout.TypeGetId ? 20u : 512u, RingLayout.DescriptorNext | written, 2));
         program.Memory(table + 32, Descriptor(Status, 1, RingLayout.DescriptorWrite, 0));
-        if (type == BlockDevice.TypeFlush)
+        if (type == BlockLayout.TypeFlush)
         {
             program.Memory(table, Descriptor(Header, BlockClient.HeaderBytes, RingLayout.DescriptorNext, 2));
         }

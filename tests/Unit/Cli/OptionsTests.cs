@@ -30,14 +30,14 @@ public class OptionsTests
         Assert.Equal((1, 256L << 20, "microvm"), (vm.Cpus, vm.Memory, vm.MachineType));
     }
 
-    // Seed 003, "恢复虚拟机", the command line that the snapshot is made from, without direct=off (docs/seed-errata.md).
+    // Seed 003, "恢复虚拟机", the command line that the snapshot is made from.
     [Fact]
     public void TheNewerGenerationsExampleWorks()
     {
         VmConfiguration vm = Options.Parse([
             "-machine", "microvm", "-kernel", "/path/to/kernel", "-smp", "1", "-m", "1024",
             "-append", "console=ttyS0 pci=off reboot=k quiet panic=1 root=/dev/vda",
-            "-drive", "file=/path/to/rootfs,id=rootfs,readonly=off",
+            "-drive", "file=/path/to/rootfs,id=rootfs,readonly=off,direct=off",
             "-device", "virtio-blk-device,drive=rootfs",
             "-qmp", "unix:/path/to/socket,server,nowait",
             "-serial", "stdio",
@@ -138,8 +138,23 @@ public class OptionsTests
     [InlineData("-machine microvm,dump-guest-core=perhaps", "InvalidOption", "-machine dump-guest-core", "'dump-guest-core=perhaps' is neither on nor off; allowed: on, off, true, false, yes, no.")]
     [InlineData("-drive id=a", "InvalidOption", "-drive file", "'file' is missing: file=…")]
     [InlineData("-drive file=/a", "InvalidOption", "-drive id", "'id' is missing: id=…")]
-    [InlineData("-drive file=/a,id=a,read-only=on", "InvalidOption", "-drive read-only", "'read-only' is unknown (did you mean readonly?); allowed: file, id, readonly, serial, iothread, if, format.")]
-    [InlineData("-drive file=/a,id=a,iops=200", "InvalidOption", "-drive iops", "'iops' is unknown")]
+    [InlineData("-drive file=/a,id=a,read-only=on", "InvalidOption", "-drive read-only", "'read-only' is unknown (did you mean readonly?); allowed: file, id, readonly, snapshot, aio, cache, direct, discard, detect-zeroes, iops, werror, rerror, serial, iothread, num-queues, queue-size, if, format.")]
+    [InlineData("-drive file=/a,id=a,iops=1000001", "InvalidDrive", "-drive iops", "A limit of 1000001 requests a second on the drive 'a' is out of range; allowed: 0 (none) to 1000000.")]
+    [InlineData("-drive file=/a,id=a,iops=-1", "InvalidDrive", "-drive iops", "A limit of -1 requests a second on the drive 'a' is out of range; allowed: 0 (none) to 1000000.")]
+    [InlineData("-drive file=/a,id=a,iops=many", "InvalidOption", "-drive iops", "'iops=many' is not a whole number.")]
+    [InlineData("-drive file=/a,id=a,aio=nativ", "InvalidOption", "-drive aio", "'aio=nativ' is unknown (did you mean native?); allowed: threads, native, io_uring, off.")]
+    [InlineData("-drive file=/a,id=a,aio=native", "InvalidDrive", "-drive aio", "The drive 'a' has aio=native without direct=on (cache=none or cache=directsync), which it needs; allowed without: threads, io_uring, off.")]
+    [InlineData("-drive file=/a,id=a,cache=none,direct=off", "InvalidDrive", "-drive direct", "The drive 'a' has direct=off and cache=none, which means direct=on; give one.")]
+    [InlineData("-drive file=/a,id=a,cache=writeback,direct=on", "InvalidDrive", "-drive direct", "The drive 'a' has direct=on and cache=writeback, which means direct=off; give one.")]
+    [InlineData("-drive file=/a,id=a,cache=write", "InvalidOption", "-drive cache", "'cache=write' is unknown; allowed: writeback, none, writethrough, directsync, unsafe.")]
+    [InlineData("-drive file=/a,id=a,discard=on", "InvalidOption", "-drive discard", "'discard=on' is unknown; allowed: ignore, unmap.")]
+    [InlineData("-drive file=/a,id=a,detect-zeroes=unmap", "InvalidDrive", "-drive detect-zeroes", "The drive 'a' has detect-zeroes=unmap without discard=unmap, which it needs; allowed without: off, on.")]
+    [InlineData("-drive file=/a,id=a,num-queues=33", "InvalidDrive", "-drive num-queues", "33 queues of the drive 'a' are out of range; allowed: 1 to 32.")]
+    [InlineData("-drive file=/a,id=a,num-queues=0", "InvalidDrive", "-drive num-queues", "0 queues of the drive 'a' are out of range; allowed: 1 to 32.")]
+    [InlineData("-drive file=/a,id=a,queue-size=100", "InvalidDrive", "-drive queue-size", "A queue size of 100 of the drive 'a' is out of range; allowed: powers of two from 4 to 1024.")]
+    [InlineData("-drive file=/a,id=a -device virtio-blk-device,drive=a,queue-size=2048", "InvalidDrive", "-drive queue-size", "A queue size of 2048 of the drive 'a' is out of range")]
+    [InlineData("-drive file=/a,id=a,rerror=enospc", "InvalidOption", "-drive rerror", "'rerror=enospc' is unknown; allowed: report, ignore, stop.")]
+    [InlineData("-drive file=/a,id=a,werror=pause", "InvalidOption", "-drive werror", "'werror=pause' is unknown; allowed: report, ignore, stop, enospc.")]
     [InlineData("-drive file=/a,id=a,format=qcow2", "InvalidOption", "-drive format", "'format=qcow2' is unknown; allowed: raw.")]
     [InlineData("-drive file=/a,id=a,serial=123456789012345678901", "InvalidSerialNumber", "-drive serial", "has 21 bytes; a serial number has 1 to 20")]
     [InlineData("-drive file=/a,id=a,id=b", "InvalidOption", "-drive", "'id' is given twice.")]
@@ -150,7 +165,7 @@ public class OptionsTests
     [InlineData("-drive file=/a,id=a -device virtio-blk-device,drive=a -device virtio-blk-device,drive=a", "InvalidOption", "-device drive", "used by two devices")]
     [InlineData("-drive file=/a,id=a,iothread=t -drive file=/b,id=b -device virtio-blk-device,drive=b", "UnknownIoThread", "-drive iothread", "The drive 'a' names the iothread 't', which isn't there; none is given, and -iothread id=ID makes one.")]
     [InlineData("-iothread id=s -object iothread,id=u -drive file=/a,id=a,iothread=t", "UnknownIoThread", "-drive iothread", "names the iothread 't', which isn't there; allowed: s, u.")]
-    [InlineData("-iothread id=s -iothread id=t -drive file=/a,id=a,iothread=s -device virtio-blk-device,drive=a,iothread=t", "InvalidOption", "-device iothread", "The drive 'a' names the iothread 's' and its device 't'; give one.")]
+    [InlineData("-iothread id=s -iothread id=t -drive file=/a,id=a,iothread=s -device virtio-blk-device,drive=a,iothread=t", "InvalidOption", "-device iothread", "The drive 'a' has iothread=s and its device iothread=t; give one.")]
     [InlineData("-iothread id=t -object iothread,id=t", "DuplicateId", "-object id", "The id 't' is used by two iothreads; ids are unique.")]
     [InlineData("-iothread id=", "InvalidId", "-iothread id", "has 0 characters; an id has 1 to 255.")]
     [InlineData("-iothread id=t,poll-max-ns=5", "InvalidOption", "-iothread poll-max-ns", "'poll-max-ns' is unknown; allowed: id.")]
@@ -200,6 +215,23 @@ public class OptionsTests
         ]).Configuration;
         Assert.Equal(["iothread1", "iothread2"], vm.IoThreads.ConvertAll(t => t.Id));
         Assert.Equal(["iothread1", "iothread2"], vm.Drives.ConvertAll(d => d.IoThread));
+    }
+
+    [Fact]
+    public void ADriveIsGivenAllThatIsBuilt()
+    {
+        DriveConfiguration drive = Assert.Single(Options.Parse([
+            "-kernel", "k", "-drive",
+            "file=/a,id=a,aio=native,cache=directsync,discard=unmap,detect-zeroes=unmap,iops=200,werror=enospc,rerror=stop,snapshot=on",
+            "-device", "virtio-blk-device,drive=a,num-queues=4,queue-size=1024",
+        ]).Configuration.Drives);
+        Assert.Equal((DriveAio.Native, DriveCache.DirectSync, DriveDiscard.Unmap, DriveDetectZeroes.Unmap), (drive.Aio, drive.Cache, drive.Discard, drive.DetectZeroes));
+        Assert.Equal((200, DriveErrorAction.Enospc, DriveErrorAction.Stop, true), (drive.Iops, drive.WriteError, drive.ReadError, drive.Snapshot));
+        Assert.Equal((4, 1024, true, true), (drive.QueueCount, drive.QueueSize, drive.IsDirect, drive.IsWriteThrough));
+
+        // Seed 003: the newer generation's direct=off.
+        DriveConfiguration plain = Assert.Single(Options.Parse(["-kernel", "k", "-drive", "file=/path/to/rootfs,id=rootfs,readonly=off,direct=off"]).Configuration.Drives);
+        Assert.Equal((null, false, false, 1, 256, 0), (plain.Aio, plain.IsDirect, plain.IsWriteThrough, plain.QueueCount, plain.QueueSize, plain.Iops));
     }
 
     [Fact]

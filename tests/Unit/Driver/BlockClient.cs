@@ -15,16 +15,16 @@ internal sealed class BlockClient
     private readonly ulong _header;
     private readonly ulong _status;
 
-    public BlockClient(MmioDriver driver)
+    public BlockClient(MmioDriver driver, int queue = 0)
     {
         _driver = driver;
-        _queue = driver.Queues[0];
+        _queue = driver.Queues[queue];
         _header = driver.Allocate(HeaderBytes);
         _status = driver.Allocate(1);
-        Data = driver.Allocate(1 << 20, 4096);
+        Data = driver.Allocate(queue == 0 ? 1 << 20 : 4096, 4096);
     }
 
-    /// <summary>A MiB that requests read into or write from.</summary>
+    /// <summary>A MiB (a page, but for the first queue) that requests read into or write from.</summary>
     public ulong Data { get; }
 
     /// <summary>Bytes the device said it wrote for the last request.</summary>
@@ -59,7 +59,7 @@ internal sealed class BlockClient
 
     public byte? Read(ulong sector, Span<byte> data)
     {
-        byte? status = Request(BlockDevice.TypeIn, sector, (uint)data.Length, deviceWrites: true);
+        byte? status = Request(BlockLayout.TypeIn, sector, (uint)data.Length, deviceWrites: true);
         _driver.Ram(Data, data.Length).CopyTo(data);
         return status;
     }
@@ -67,10 +67,18 @@ internal sealed class BlockClient
     public byte? Write(ulong sector, ReadOnlySpan<byte> data)
     {
         data.CopyTo(_driver.Ram(Data, data.Length));
-        return Request(BlockDevice.TypeOut, sector, (uint)data.Length, deviceWrites: false);
+        return Request(BlockLayout.TypeOut, sector, (uint)data.Length, deviceWrites: false);
     }
 
-    public byte? Flush() => Request(BlockDevice.TypeFlush, 0, 0, deviceWrites: false);
+    public byte? Flush() => Request(BlockLayout.TypeFlush, 0, 0, deviceWrites: false);
+
+    public byte? WriteZeroes(ulong sector, uint count)
+    {
+        Span<byte> range = _driver.Ram(Data, 16);
+        BinaryPrimitives.WriteUInt64LittleEndian(range, sector);
+        BinaryPrimitives.WriteUInt64LittleEndian(range[8..], count);
+        return Request(BlockLayout.TypeWriteZeroes, 0, 16, deviceWrites: false);
+    }
 
     public static void WriteHeader(Span<byte> header, uint type, ulong sector)
     {

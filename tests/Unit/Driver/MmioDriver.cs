@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Threading;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
@@ -25,6 +26,8 @@ internal sealed class MmioDriver : IDisposable
 
     /// <summary>The third region, beyond the hole.</summary>
     public const ulong HighRam = 16 << 20;
+
+    private static readonly TimeSpan TooLong = TimeSpan.FromSeconds(60);
 
     private readonly List<DriverQueue> _queues = [];
     private ulong _allocated = 0x1000;
@@ -164,11 +167,19 @@ internal sealed class MmioDriver : IDisposable
         }
     }
 
-    /// <summary>Lets the device do all it has to do. Of no effect while the loop has its own thread.</summary>
+    /// <summary>Lets the device do all it has to do, and waits for what its host side has to do. Of no effect while the loop has its own thread.</summary>
     public void Run()
     {
-        while (_loopThread is null && Loop.RunOnce(0))
+        // A wait may end early and for nothing (EINTR), as with completions of an io_uring.
+        long start = Stopwatch.GetTimestamp();
+        bool busy = Device is BlockDevice { UnderWay: > 0 };
+        while (_loopThread is null && (Loop.RunOnce(busy ? 100 : 0) || busy))
         {
+            busy = Device is BlockDevice { UnderWay: > 0 };
+            if (Stopwatch.GetElapsedTime(start) > TooLong)
+            {
+                throw new TimeoutException("the device's host side is still at work");
+            }
         }
     }
 
@@ -192,6 +203,9 @@ internal sealed class MmioDriver : IDisposable
         _allocated = address + (ulong)bytes;
         return address;
     }
+
+    /// <summary>Takes back all that was allocated from <paramref name="address"/> on.</summary>
+    public void ReleaseFrom(ulong address) => _allocated = address;
 
     public Span<byte> Ram(ulong address, int length) =>
         Memory.TryGetSpan(address, length, out Span<byte> span) ? span : throw new ArgumentOutOfRangeException(nameof(address));

@@ -28,7 +28,9 @@ public class ConfigurationJsonTests
               "drive_id": "rootfs",
               "path_on_host": "/path/to/rootfs",
               "serial_num": "11111111",
+              "direct": true,
               "read_only": false,
+              "iops": 200000,
               "iothread": "iothread2"
             }
           ],
@@ -53,16 +55,17 @@ public class ConfigurationJsonTests
         Assert.Equal(("microvm", 2, 268435456L, (string?)null), (vm.MachineType, vm.Cpus, vm.Memory, vm.Initrd));
         DriveConfiguration drive = Assert.Single(vm.Drives);
         Assert.Equal(("rootfs", "/path/to/rootfs", "11111111", false), (drive.Id, drive.File, drive.Serial, drive.ReadOnly));
-        Assert.Equal("iothread2", drive.IoThread);
+        Assert.Equal(("iothread2", true, 200000), (drive.IoThread, drive.IsDirect, drive.Iops));
         Assert.Equal(["iothread1", "iothread2"], vm.IoThreads.Select(t => t.Id));
         Assert.Equal(SerialBackend.Stdio, vm.Serial.Backend);
     }
 
     [Theory]
-    [InlineData("""{"drive": [{"drive_id": "rootfs", "path_on_host": "/path/to/rootfs", "serial_num": "11111111", "direct": true}]}""", "UnknownField", "drive[0].direct", "The field 'direct' is unknown")]
+    [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a", "iops": 1000001}]}""", "InvalidDrive", "drive[0].iops", "A limit of 1000001 requests a second on the drive 'a' is out of range; allowed: 0 (none) to 1000000.")]
+    [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a", "direct": 1}]}""", "InvalidField", "drive[0].direct", "The value is the number 1; it must be true or false.")]
     [InlineData("""{"net": []}""", "UnknownField", "net", "The field 'net' is unknown; allowed here: boot-source, machine-config, drive, serial, iothread.")]
     [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core.")]
-    [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"iops": 3}]}""", "UnknownField", "drive[1].iops", "The field 'iops' is unknown")]
+    [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"bps": 3}]}""", "UnknownField", "drive[1].bps", "The field 'bps' is unknown")]
     [InlineData("""{"serial": {"stdio": true, "path": ""}}""", "UnknownField", "serial.path", "The field 'path' is unknown; allowed here: stdio.")]
     [InlineData("""{"boot-source": {"boot_arg": ""}}""", "UnknownField", "boot-source.boot_arg", "did you mean boot_args?")]
     [InlineData("""{"machine-config": {"vcpu_count": "2"}}""", "InvalidField", "machine-config.vcpu_count", "The value is a string; it must be a whole number.")]
@@ -119,7 +122,7 @@ public class ConfigurationJsonTests
             }
             else
             {
-                Assert.True(e.Id is "InvalidMemory" or "MissingField" or "InvalidId" or "DuplicateId", e.Message);
+                Assert.True(e.Id is "InvalidMemory" or "MissingField" or "InvalidId" or "DuplicateId" or "InvalidDrive", e.Message);
             }
         }
     }
@@ -160,7 +163,7 @@ public class ConfigurationJsonTests
                 Assert.Equal(
                     (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.Serial),
                     (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.Serial));
-                Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread)));
+                Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)));
                 Assert.Equal(vm.IoThreads.Select(t => t.Id), read.IoThreads.Select(t => t.Id));
                 Assert.Equal(ConfigurationWriter.Write(vm), ConfigurationWriter.Write(read));
             }).Check(Config.QuickThrowOnFailure.WithQuietOnSuccess(true));
@@ -220,6 +223,8 @@ public class ConfigurationJsonTests
                 File = $"/d/{i}",
                 ReadOnly = i % 2 == 0,
                 Serial = i % 3 == 0 ? null : $"s{i}",
+                Cache = i % 2 == 0 ? DriveCache.None : null,
+                Iops = i * 1000,
                 IoThread = i % 2 == 0 ? null : $"t{i - 1}",
             });
         }

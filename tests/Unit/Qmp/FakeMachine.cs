@@ -29,6 +29,17 @@ internal sealed class FakeMachine : IMachineControl
 
     public string? QuitReason { get; private set; }
 
+    public bool SetDriveIops(string id, int iops)
+    {
+        int at = DriveList.FindIndex(drive => drive.Id == id);
+        if (at >= 0)
+        {
+            DriveList[at] = DriveList[at] with { Iops = iops };
+        }
+
+        return at >= 0;
+    }
+
     public void Pause()
     {
         if (State == RunState.Running)

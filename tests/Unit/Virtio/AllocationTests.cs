@@ -4,6 +4,7 @@ using Strato.Engine.Block;
 using Strato.Engine.Chardev;
 using Strato.Engine.Virtio;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
@@ -15,22 +16,26 @@ public class AllocationTests(ITestOutputHelper output)
     private const int Requests = 1_000_000;
     private const int Batch = 64;
 
-    [Fact]
-    public void AMillionRequestsThroughBlk()
+    /// <summary>What the host has in memory is read on the spot, by threads too.</summary>
+    [Theory]
+    [InlineData(DriveAio.Off)]
+    [InlineData(DriveAio.Threads)]
+    [InlineData(DriveAio.IoUring)]
+    public void AMillionRequestsThroughBlk(DriveAio aio)
     {
         using TemporaryFile file = new(1 << 20);
-        using MmioDriver driver = new(new BlockDevice("disk", DiskOpener.Open(new DriveOptions("disk", file.Path))));
+        using MmioDriver driver = new(new BlockDevice("disk", DiskOpener.Open(new DriveOptions("disk", file.Path) { Aio = aio })));
         driver.Start(256);
         DriverQueue queue = driver.Queues[0];
         ulong header = driver.Allocate(16);
         ulong status = driver.Allocate(1);
         ulong data = driver.Allocate(512, 512);
-        BlockClient.WriteHeader(driver.Ram(header, 16), BlockDevice.TypeIn, 7);
+        BlockClient.WriteHeader(driver.Ram(header, 16), BlockLayout.TypeIn, 7);
         Measure(driver, () =>
         {
             queue.Add(new DriverBuffer(header, 16, false), new DriverBuffer(data, 512, true), new DriverBuffer(status, 1, true));
         });
-        Assert.Equal(BlockDevice.StatusOk, driver.Ram(status, 1)[0]);
+        Assert.Equal(BlockLayout.StatusOk, driver.Ram(status, 1)[0]);
     }
 
     [Fact]

@@ -28,12 +28,12 @@ public sealed class BlockDeviceTests : IDisposable
     {
         BlockClient client = Open();
         byte[] data = Pattern(8192, 1);
-        Assert.Equal(BlockDevice.StatusOk, client.Write(5, data));
+        Assert.Equal(BlockLayout.StatusOk, client.Write(5, data));
         Assert.Equal(1u, client.Written);
-        Assert.Equal(BlockDevice.StatusOk, client.Flush());
+        Assert.Equal(BlockLayout.StatusOk, client.Flush());
         Assert.Equal(data, File.ReadAllBytes(_file.Path).AsSpan(5 * 512, 8192).ToArray());
         byte[] back = new byte[8192];
-        Assert.Equal(BlockDevice.StatusOk, client.Read(5, back));
+        Assert.Equal(BlockLayout.StatusOk, client.Read(5, back));
         Assert.Equal(8193u, client.Written);
         Assert.Equal(data, back);
     }
@@ -43,13 +43,13 @@ public sealed class BlockDeviceTests : IDisposable
     {
         BlockClient client = Open();
         byte[] data = Pattern(1024, 2);
-        Assert.Equal(BlockDevice.StatusOk, client.Write(0, data));
+        Assert.Equal(BlockLayout.StatusOk, client.Write(0, data));
 
         // Header in three pieces; data in two, the second with the status behind it.
         ulong at = client.Data;
-        BlockClient.WriteHeader(_driver!.Ram(at, 16), BlockDevice.TypeIn, 0);
+        BlockClient.WriteHeader(_driver!.Ram(at, 16), BlockLayout.TypeIn, 0);
         Assert.Equal(
-            BlockDevice.StatusOk,
+            BlockLayout.StatusOk,
             client.Request(
                 at + 4096 + 1024,
                 new DriverBuffer(at, 1, false),
@@ -67,9 +67,9 @@ public sealed class BlockDeviceTests : IDisposable
         BlockClient client = Open();
         ulong at = client.Data;
         byte[] data = Pattern(512, 3);
-        BlockClient.WriteHeader(_driver!.Ram(at, 16), BlockDevice.TypeOut, 127);
+        BlockClient.WriteHeader(_driver!.Ram(at, 16), BlockLayout.TypeOut, 127);
         data.CopyTo(_driver.Ram(at + 16, 512));
-        Assert.Equal(BlockDevice.StatusOk, client.Request(at + 8192, new DriverBuffer(at, 528, false), new DriverBuffer(at + 8192, 1, true)));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(at + 8192, new DriverBuffer(at, 528, false), new DriverBuffer(at + 8192, 1, true)));
         Assert.Equal(data, File.ReadAllBytes(_file.Path).AsSpan(127 * 512).ToArray());
     }
 
@@ -81,7 +81,7 @@ public sealed class BlockDeviceTests : IDisposable
         ulong at = client.Data;
         data.CopyTo(_driver!.Ram(at, data.Length));
         ulong header = _driver.Allocate(32);
-        BlockClient.WriteHeader(_driver.Ram(header, 16), BlockDevice.TypeOut, 7);
+        BlockClient.WriteHeader(_driver.Ram(header, 16), BlockLayout.TypeOut, 7);
         DriverBuffer[] buffers = new DriverBuffer[1538];
         buffers[0] = new DriverBuffer(header, 16, false);
         for (int i = 0; i < 1536; i++)
@@ -90,31 +90,31 @@ public sealed class BlockDeviceTests : IDisposable
         }
 
         buffers[1537] = new DriverBuffer(header + 16, 1, true);
-        Assert.Equal(BlockDevice.StatusOk, client.Request(header + 16, buffers));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(header + 16, buffers));
         Assert.Equal(data, File.ReadAllBytes(_file.Path).AsSpan(7 * 512, data.Length).ToArray());
     }
 
     [Theory]
-    [InlineData(BlockDevice.TypeIn, 0ul, 511u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, 128ul, 512u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, 127ul, 512u, BlockDevice.StatusOk)]
-    [InlineData(BlockDevice.TypeIn, 127ul, 1024u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, ulong.MaxValue, 512u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, ulong.MaxValue, 1024u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, 1ul << 55, 512u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeIn, 128ul, 0u, BlockDevice.StatusOk)]
-    [InlineData(BlockDevice.TypeIn, 129ul, 0u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeOut, 0ul, 513u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeOut, 128ul, 512u, BlockDevice.StatusIoError)]
-    [InlineData(BlockDevice.TypeOut, ulong.MaxValue, 512u, BlockDevice.StatusIoError)]
-    [InlineData(2u, 0ul, 512u, BlockDevice.StatusUnsupported)]
-    [InlineData(11u, 0ul, 512u, BlockDevice.StatusUnsupported)]
-    [InlineData(uint.MaxValue, 0ul, 0u, BlockDevice.StatusUnsupported)]
+    [InlineData(BlockLayout.TypeIn, 0ul, 511u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, 128ul, 512u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, 127ul, 512u, BlockLayout.StatusOk)]
+    [InlineData(BlockLayout.TypeIn, 127ul, 1024u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, ulong.MaxValue, 512u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, ulong.MaxValue, 1024u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, 1ul << 55, 512u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeIn, 128ul, 0u, BlockLayout.StatusOk)]
+    [InlineData(BlockLayout.TypeIn, 129ul, 0u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeOut, 0ul, 513u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeOut, 128ul, 512u, BlockLayout.StatusIoError)]
+    [InlineData(BlockLayout.TypeOut, ulong.MaxValue, 512u, BlockLayout.StatusIoError)]
+    [InlineData(2u, 0ul, 512u, BlockLayout.StatusUnsupported)]
+    [InlineData(11u, 0ul, 512u, BlockLayout.StatusUnsupported)]
+    [InlineData(uint.MaxValue, 0ul, 0u, BlockLayout.StatusUnsupported)]
     public void RequestsAreChecked(uint type, ulong sector, uint length, byte expected)
     {
         BlockClient client = Open();
         byte[] before = File.ReadAllBytes(_file.Path);
-        Assert.Equal(expected, client.Request(type, sector, length, deviceWrites: type != BlockDevice.TypeOut));
+        Assert.Equal(expected, client.Request(type, sector, length, deviceWrites: type != BlockLayout.TypeOut));
         Assert.Equal(before, File.ReadAllBytes(_file.Path));
         Assert.False(_driver!.NeedsReset);
     }
@@ -124,8 +124,8 @@ public sealed class BlockDeviceTests : IDisposable
     {
         BlockClient client = Open();
         ulong at = client.Data;
-        Assert.Equal(BlockDevice.StatusIoError, client.Request(at + 64, new DriverBuffer(at, 15, false), new DriverBuffer(at + 64, 1, true)));
-        Assert.Equal(BlockDevice.StatusIoError, client.Request(at + 64, new DriverBuffer(at + 64, 1, true)));
+        Assert.Equal(BlockLayout.StatusIoError, client.Request(at + 64, new DriverBuffer(at, 15, false), new DriverBuffer(at + 64, 1, true)));
+        Assert.Equal(BlockLayout.StatusIoError, client.Request(at + 64, new DriverBuffer(at + 64, 1, true)));
     }
 
     [Fact]
@@ -142,10 +142,10 @@ public sealed class BlockDeviceTests : IDisposable
     public void AReadOnlyDiskIsOfferedSoAndNotWritten()
     {
         BlockClient client = Open(readOnly: true);
-        Assert.True(_driver!.Has(BlockDevice.FeatureReadOnly));
-        Assert.Equal(BlockDevice.StatusIoError, client.Write(0, Pattern(512, 5)));
-        Assert.Equal(BlockDevice.StatusOk, client.Read(0, new byte[512]));
-        Assert.Equal(BlockDevice.StatusOk, client.Flush());
+        Assert.True(_driver!.Has(BlockLayout.FeatureReadOnly));
+        Assert.Equal(BlockLayout.StatusIoError, client.Write(0, Pattern(512, 5)));
+        Assert.Equal(BlockLayout.StatusOk, client.Read(0, new byte[512]));
+        Assert.Equal(BlockLayout.StatusOk, client.Flush());
         Assert.Equal(new byte[512], File.ReadAllBytes(_file.Path).AsSpan(0, 512).ToArray());
     }
 
@@ -153,14 +153,14 @@ public sealed class BlockDeviceTests : IDisposable
     public void TheSerialNumberIsReadWhole()
     {
         BlockClient client = Open(serial: "12345678901234567890");
-        Assert.Equal(BlockDevice.StatusOk, client.Request(BlockDevice.TypeGetId, 0, 20, deviceWrites: true));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(BlockLayout.TypeGetId, 0, 20, deviceWrites: true));
         Assert.Equal(21u, client.Written);
         Assert.Equal("12345678901234567890", Encoding.UTF8.GetString(_driver!.Ram(client.Data, 20)));
 
         // A buffer of another size takes what fits.
-        Assert.Equal(BlockDevice.StatusOk, client.Request(BlockDevice.TypeGetId, 0, 7, deviceWrites: true));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(BlockLayout.TypeGetId, 0, 7, deviceWrites: true));
         Assert.Equal(8u, client.Written);
-        Assert.Equal(BlockDevice.StatusOk, client.Request(BlockDevice.TypeGetId, 0, 64, deviceWrites: true));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(BlockLayout.TypeGetId, 0, 64, deviceWrites: true));
         Assert.Equal(20u, client.Written);
     }
 
@@ -168,7 +168,7 @@ public sealed class BlockDeviceTests : IDisposable
     public void AShortSerialNumberEndsWithZeros()
     {
         BlockClient client = Open(serial: "abc");
-        Assert.Equal(BlockDevice.StatusOk, client.Request(BlockDevice.TypeGetId, 0, 20, deviceWrites: true));
+        Assert.Equal(BlockLayout.StatusOk, client.Request(BlockLayout.TypeGetId, 0, 20, deviceWrites: true));
         Assert.Equal("abc" + new string('\0', 17), Encoding.UTF8.GetString(_driver!.Ram(client.Data, 20)));
     }
 
@@ -176,7 +176,7 @@ public sealed class BlockDeviceTests : IDisposable
     public void ALongSerialNumberIsRefusedWithItsLength()
     {
         using DiskImage disk = DiskOpener.Open(new DriveOptions("root", _file.Path));
-        UserErrorException error = Assert.Throws<UserErrorException>(() => new BlockDevice("root", disk, "123456789012345678901"));
+        UserErrorException error = Assert.Throws<UserErrorException>(() => new BlockDevice("root", disk, new BlockOptions { Serial = "123456789012345678901" }));
         Assert.Equal("DriveSerial", error.Id);
         Assert.Equal("device 'root': serial number '123456789012345678901' has 21 bytes; allowed are at most 20", error.Message);
     }
@@ -185,14 +185,14 @@ public sealed class BlockDeviceTests : IDisposable
     public void TheConfigurationDescribesTheDisk()
     {
         Open();
-        byte[] configuration = _driver!.ReadConfiguration(BlockDevice.ConfigurationBytes);
+        byte[] configuration = _driver!.ReadConfiguration(BlockLayout.ConfigurationBytes);
         Assert.Equal((ulong)Sectors, BinaryPrimitives.ReadUInt64LittleEndian(configuration));
-        Assert.Equal(254u, BinaryPrimitives.ReadUInt32LittleEndian(configuration.AsSpan(BlockDevice.SegmentMaximumOffset)));
-        Assert.Equal(512u, BinaryPrimitives.ReadUInt32LittleEndian(configuration.AsSpan(BlockDevice.BlockSizeOffset)));
-        Assert.Equal(3, configuration[BlockDevice.PhysicalBlockExponentOffset]);
-        Assert.Equal(8, BinaryPrimitives.ReadUInt16LittleEndian(configuration.AsSpan(BlockDevice.MinimumIoOffset)));
-        Assert.False(_driver.Has(BlockDevice.FeatureReadOnly));
-        Assert.True(_driver.Has(BlockDevice.FeatureFlush | BlockDevice.FeatureSegmentMaximum | BlockDevice.FeatureTopology));
+        Assert.Equal(254u, BinaryPrimitives.ReadUInt32LittleEndian(configuration.AsSpan(BlockLayout.SegmentMaximumOffset)));
+        Assert.Equal(512u, BinaryPrimitives.ReadUInt32LittleEndian(configuration.AsSpan(BlockLayout.BlockSizeOffset)));
+        Assert.Equal(3, configuration[BlockLayout.PhysicalBlockExponentOffset]);
+        Assert.Equal(8, BinaryPrimitives.ReadUInt16LittleEndian(configuration.AsSpan(BlockLayout.MinimumIoOffset)));
+        Assert.False(_driver.Has(BlockLayout.FeatureReadOnly));
+        Assert.True(_driver.Has(BlockLayout.FeatureFlush | BlockLayout.FeatureSegmentMaximum | BlockLayout.FeatureTopology));
     }
 
     [Fact]
@@ -204,8 +204,8 @@ public sealed class BlockDeviceTests : IDisposable
             file.SetLength(512);
         }
 
-        Assert.Equal(BlockDevice.StatusOk, client.Read(0, new byte[512]));
-        Assert.Equal(BlockDevice.StatusIoError, client.Request(BlockDevice.TypeIn, 0, 1024, deviceWrites: true));
+        Assert.Equal(BlockLayout.StatusOk, client.Read(0, new byte[512]));
+        Assert.Equal(BlockLayout.StatusIoError, client.Request(BlockLayout.TypeIn, 0, 1024, deviceWrites: true));
 
         // Half of it was read: the length says so, and doesn't vouch for the status behind the gap.
         Assert.Equal(512u, client.Written);
@@ -214,9 +214,9 @@ public sealed class BlockDeviceTests : IDisposable
     [Fact]
     public void ADriverWithoutFlushIsServedWithStableWrites()
     {
-        BlockClient client = Open(wanted: ~BlockDevice.FeatureFlush);
-        Assert.False(_driver!.Has(BlockDevice.FeatureFlush));
-        Assert.Equal(BlockDevice.StatusOk, client.Write(0, Pattern(512, 6)));
+        BlockClient client = Open(wanted: ~BlockLayout.FeatureFlush);
+        Assert.False(_driver!.Has(BlockLayout.FeatureFlush));
+        Assert.Equal(BlockLayout.StatusOk, client.Write(0, Pattern(512, 6)));
         Assert.Equal(Pattern(512, 6), File.ReadAllBytes(_file.Path).AsSpan(0, 512).ToArray());
     }
 
@@ -237,7 +237,7 @@ public sealed class BlockDeviceTests : IDisposable
         }
 
         DiskImage disk = DiskOpener.Open(new DriveOptions("root", _file.Path, readOnly));
-        _driver = new MmioDriver(new BlockDevice("root", disk, serial, queueSize));
+        _driver = new MmioDriver(new BlockDevice("root", disk, new BlockOptions { Serial = serial, QueueSize = queueSize }));
         _driver.Start(queueSize, wanted);
         return new BlockClient(_driver);
     }

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using Strato.Engine.Block;
 using Strato.Engine.Chardev;
 using Strato.Engine.Virtio;
+using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
@@ -14,8 +15,9 @@ internal static class DeviceCatalogue
     private static readonly Dictionary<string, (Func<TemporaryFile, VirtioDevice> Make, Action<MmioDriver> Works)> Entries = new(StringComparer.Ordinal)
     {
         ["echo"] = (_ => new EchoDevice(), EchoWorks),
-        ["blk"] = (file => Disk(file, readOnly: false), DiskWorks),
-        ["blk-readonly"] = (file => Disk(file, readOnly: true), DiskWorks),
+        ["blk"] = (file => Disk(file, DriveAio.Threads), DiskWorks),
+        ["blk-off-readonly"] = (file => Disk(file, DriveAio.Off, readOnly: true), DiskWorks),
+        ["blk-io_uring-queues"] = (file => Disk(file, DriveAio.IoUring, queues: 3), DiskWorks),
         ["rng"] = (_ => new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")), RngWorks),
     };
 
@@ -32,13 +34,13 @@ internal static class DeviceCatalogue
         Entries[name].Works(driver);
     }
 
-    private static BlockDevice Disk(TemporaryFile file, bool readOnly) =>
-        new("disk", DiskOpener.Open(new DriveOptions("disk", file.Path, readOnly)));
+    private static BlockDevice Disk(TemporaryFile file, DriveAio aio, bool readOnly = false, int queues = 1) =>
+        new("disk", DiskOpener.Open(new DriveOptions("disk", file.Path, readOnly) { Aio = aio }), new BlockOptions { QueueCount = queues, Discard = true });
 
     private static void DiskWorks(MmioDriver driver)
     {
         byte[] sector = new byte[512];
-        Assert.Equal(BlockDevice.StatusOk, new BlockClient(driver).Read(3, sector));
+        Assert.Equal(BlockLayout.StatusOk, new BlockClient(driver).Read(3, sector));
     }
 
     private static void RngWorks(MmioDriver driver)

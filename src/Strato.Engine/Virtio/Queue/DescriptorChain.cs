@@ -1,3 +1,5 @@
+using Strato.Engine.Memory;
+
 namespace Strato.Engine.Virtio.Queue;
 
 /// <summary>One request of the driver: the buffers the device reads, and those it writes. Made once, filled for each request by <see cref="VirtQueue.Pop"/>.</summary>

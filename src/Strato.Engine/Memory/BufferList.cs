@@ -1,19 +1,25 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Strato.Engine.Linux;
 
-namespace Strato.Engine.Virtio.Queue;
+namespace Strato.Engine.Memory;
 
 /// <summary>Pieces of guest memory, in order, that are consumed from the front (and the last bytes from the back).</summary>
 /// <remarks>
-/// Only <see cref="DescriptorChain"/> fills it, with addresses that were checked. The pieces are ready for readv and
+/// Only a queue's walk through its descriptors fills it, with addresses that were checked. The pieces are ready for readv and
 /// its kin: after a short transfer <see cref="Advance"/>, and go on with what is left. The guest can write the
 /// memory meanwhile: copy what you check.
 /// The array is pinned, so that the kernel may keep its address for the time of a request.
 /// </remarks>
 internal sealed unsafe class BufferList
 {
-    private Libc.iovec[] _parts = GC.AllocateUninitializedArray<Libc.iovec>(16, pinned: true);
+    /// <summary>Pieces a list keeps room for. What longer ones need is given back, so that a driver with thousands of them doesn't fill the engine's memory.</summary>
+    private const int MostKept = 256;
+
+    private const int FewParts = 4;
+
+    private Libc.iovec[] _parts = GC.AllocateUninitializedArray<Libc.iovec>(FewParts, pinned: true);
     private int _first;
     private int _end;
 
@@ -23,6 +29,9 @@ internal sealed unsafe class BufferList
     /// <summary>What is left, for system calls; no piece is empty.</summary>
     public ReadOnlySpan<Libc.iovec> Parts => _parts.AsSpan(_first, _end - _first);
 
+    /// <summary>Address of the first of <see cref="Parts"/>, which holds until the list is changed or cleared.</summary>
+    public nint PartsAddress => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_parts)) + (_first * sizeof(Libc.iovec));
+
     /// <summary>The piece at the front, empty when nothing is left; at most 2 GiB of it.</summary>
     public Span<byte> Front => _first == _end ? default : Memory(_parts[_first]);
 
@@ -31,6 +40,44 @@ internal sealed unsafe class BufferList
         _first = 0;
         _end = 0;
         Length = 0;
+        if (_parts.Length > MostKept)
+        {
+            _parts = GC.AllocateUninitializedArray<Libc.iovec>(FewParts, pinned: true);
+        }
+    }
+
+    /// <summary>Whether address and length of each piece are multiples of <paramref name="alignment"/>, a power of two.</summary>
+    public bool IsAligned(uint alignment)
+    {
+        nuint mask = alignment - 1;
+        nuint bits = 0;
+        foreach (ref readonly Libc.iovec part in Parts)
+        {
+            bits |= ((nuint)part.iov_base | part.iov_len) & mask;
+        }
+
+        return bits == 0;
+    }
+
+    /// <summary>Whether all bytes are zero now.</summary>
+    public bool IsZero()
+    {
+        foreach (ref readonly Libc.iovec part in Parts)
+        {
+            byte* start = (byte*)part.iov_base;
+            for (nuint done = 0; done < part.iov_len;)
+            {
+                int count = (int)nuint.Min(part.iov_len - done, 1 << 20);
+                if (new ReadOnlySpan<byte>(start + done, count).ContainsAnyExcept((byte)0))
+                {
+                    return false;
+                }
+
+                done += (nuint)count;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Drops <paramref name="count"/> bytes, at most <see cref="Length"/>, from the front.</summary>
@@ -69,6 +116,36 @@ internal sealed unsafe class BufferList
         return done;
     }
 
+    /// <summary>Copies from the front into <paramref name="destination"/> and drops nothing; how many bytes.</summary>
+    public int CopyTo(Span<byte> destination)
+    {
+        int done = 0;
+        for (int i = _first; i < _end && done < destination.Length; i++)
+        {
+            Span<byte> source = Memory(_parts[i]);
+            int count = Math.Min(source.Length, destination.Length - done);
+            source[..count].CopyTo(destination[done..]);
+            done += count;
+        }
+
+        return done;
+    }
+
+    /// <summary>Copies <paramref name="source"/> to the front and drops nothing; how many bytes found a place.</summary>
+    public int CopyFrom(ReadOnlySpan<byte> source)
+    {
+        int done = 0;
+        for (int i = _first; i < _end && done < source.Length; i++)
+        {
+            Span<byte> destination = Memory(_parts[i]);
+            int count = Math.Min(destination.Length, source.Length - done);
+            source.Slice(done, count).CopyTo(destination);
+            done += count;
+        }
+
+        return done;
+    }
+
     /// <summary>Copies from the front into a structure; false, with nothing dropped, when fewer bytes are left.</summary>
     public bool TryRead<T>(out T value)
         where T : unmanaged
@@ -93,19 +170,19 @@ internal sealed unsafe class BufferList
         return done;
     }
 
-    /// <summary>Takes the last byte away from the list, for a status that is written when all else is done.</summary>
-    public bool TryTakeLast(out Span<byte> place)
+    /// <summary>Moves the last byte to <paramref name="place"/>, for a status that is written when all else is done; false when there is none.</summary>
+    public bool TryMoveLast(BufferList place)
     {
+        place.Clear();
         if (_first == _end)
         {
-            place = default;
             return false;
         }
 
         ref Libc.iovec part = ref _parts[_end - 1];
         part.iov_len--;
         Length--;
-        place = new Span<byte>((byte*)part.iov_base + part.iov_len, 1);
+        place.Add(part.iov_base + (nint)part.iov_len, 1);
         _end -= part.iov_len == 0 ? 1 : 0;
         return true;
     }
@@ -115,7 +192,7 @@ internal sealed unsafe class BufferList
     {
         if (_end == _parts.Length)
         {
-            // Grows to the longest chain this list ever held, which is bounded by the queue's size, and stays so.
+            // Grows to the longest chain, which is bounded by the queue's size, and keeps what is usual.
             Libc.iovec[] grown = GC.AllocateUninitializedArray<Libc.iovec>(_parts.Length * 2, pinned: true);
             _parts.CopyTo(grown, 0);
             _parts = grown;
