@@ -10,7 +10,8 @@ usage: ./build.sh TASK
   build              the engine (native) and the module, in out/Strato
   test               everything .ci/run runs; "test unit" only what needs no lab, "test --long" soaks, repetitions and fuzzing too
   demo               boots a Debian guest and shows it; ends inside the guest's shell on a terminal (Ctrl-] leaves)
-  guest [debian]     the guest images that tests and demo use, in out/guest
+  guest [debian|no-acpi]
+                     the guest images that tests and demo use, in out/guest
   lab [--] COMMAND   runs a command where stock guests run: here, or in the virtual KVM host
   bench              the figures of docs/performance.md, measured here
   help-files         en-US/ from docs/cmdlets/

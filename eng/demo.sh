@@ -13,7 +13,10 @@ use_pwsh "the demo in PowerShell; the same cmdlet classes run in the cmdlet test
 
 echo
 echo "== This host"
-out/Strato/bin/strato-engine -probe || true
+code=0
+out/Strato/bin/strato-engine -probe || code=$?
+# 10 is a KVM that emulates: slow for a guest, and no matter for how soon its first instruction runs.
+[ "$code" != 0 ] && [ "$code" != 10 ] || bench/run first
 
 echo
 echo "== A Debian guest"

@@ -13,6 +13,8 @@ mkdir -p "$results"
 
 eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
 
+[ "${STRATO_LONG:-0}" != 1 ] || tests/Guest/image/build no-acpi || exit
+
 # Repetitions take as long as they take; the limit is only against a test that hangs.
 limit=2400
 [ "${STRATO_LONG:-0}" != 1 ] || limit=7200

@@ -15,16 +15,38 @@ apt_update_once() {
     _apt_updated=1
 }
 
-# need_packages PKG…: they are installed when this returns.
+# _provided PKG: whether what the Debian package is wanted for is there, whoever brought it.
+_provided() {
+    local command header=
+    case $1 in
+        busybox-static) # static: no loader is named at its start
+            [ -x /bin/busybox ] && ! head -c 4096 /bin/busybox | grep -q ld-linux; return ;;
+        e2fsprogs) command=mke2fs ;;
+        kmod) command=modprobe ;;
+        libc6-dev) command=gcc header=stdlib.h ;;
+        libelf-dev) command=gcc header=gelf.h ;;
+        perl-base) command=perl ;;
+        qemu-system-x86) command=qemu-system-x86_64 ;;
+        util-linux) command=setpriv ;;
+        xfsprogs) command=mkfs.xfs ;;
+        xz-utils) command=xz ;;
+        zlib1g-dev) command=gcc header=zlib.h ;;
+        *) command=$1 ;; # bc, bison, cpio, flex, gcc, lz4, make, mmdebstrap, zstd
+    esac
+    command -v "$command" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || return
+    [ -z "$header" ] || gcc -E -include "$header" - </dev/null >/dev/null 2>&1
+}
+
+# need_packages PKG…: what they are wanted for is there when this returns.
 need_packages() {
     local missing=() pkg
-    if ! command -v dpkg-query >/dev/null; then
-        die "this step needs the Debian packages: $* (this machine has no dpkg; run it on Debian 12 or in its container)"
-    fi
     for pkg; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$pkg" 2>/dev/null || true)" = installed ] || missing+=("$pkg")
+        _provided "$pkg" || missing+=("$pkg")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        die "missing: what Debian has in the packages ${missing[*]} (this machine has no apt-get: install them by its own means)"
+    fi
     if [ "$(id -u)" != 0 ]; then
         die "missing packages: ${missing[*]} (as root: apt-get install ${missing[*]})"
     fi

@@ -19,12 +19,13 @@ _find_pwsh() {
         pwsh_missing="PowerShell is not installed"
     fi
 
+    # A feed that doesn't have it is asked again the next day.
     local tools=$PWD/out/tools
-    if [ ! -x "$tools/pwsh" ] && [ ! -e "$tools/absent" ]; then
-        mkdir -p "$tools"
+    mkdir -p "$tools"
+    if [ ! -x "$tools/pwsh" ] && [ -z "$(find "$tools/absent" -mtime -1 2> /dev/null)" ]; then
         dotnet tool install PowerShell --tool-path "$tools" > "$tools/install.log" 2>&1 || touch "$tools/absent"
     fi
-    [ -x "$tools/pwsh" ] && pwsh=$tools/pwsh
+    if [ -x "$tools/pwsh" ]; then pwsh=$tools/pwsh; fi
 }
 
 _find_pester() {

@@ -102,6 +102,7 @@ if [ "$STRATO_LONG" != 0 ]; then
 fi
 if [ "$scope" = all ]; then
     step guest-image tests/Guest/image/build
+    [ "$STRATO_LONG" = 0 ] || suite guest-image-long tests/Guest/image/test.sh
     suite lab tests/Lab/test.sh
     suite guest eng/guest-tests.sh
     if [ -n "$pwsh" ]; then

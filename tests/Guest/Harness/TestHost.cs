@@ -41,6 +41,12 @@ internal static class TestHost
 
     public static string GenericInitrd => Image("generic/initrd.img");
 
+    /// <summary>A kernel without ACPI, as ELF (<c>./build.sh guest no-acpi</c>).</summary>
+    public static string NoAcpiElfKernel => Image("no-acpi/vmlinux");
+
+    /// <summary>The same as bzImage.</summary>
+    public static string NoAcpiKernel => Image("no-acpi/vmlinuz");
+
     /// <summary>A file system with room for disk images; the lab's XFS copies them by reference.</summary>
     private static string Scratch { get; } = MakeScratch();
 
