@@ -27,6 +27,7 @@
         'Restart-StratoVm'
         'Resume-StratoVm'
         'Send-StratoConsole'
+        'Set-StratoDrive'
         'Set-StratoVm'
         'Start-StratoVm'
         'Stop-StratoVm'

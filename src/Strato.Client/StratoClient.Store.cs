@@ -1,5 +1,7 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
+using System.Text.Json;
 using System.Threading;
 using Strato.Client.Runtime;
 using Strato.Client.Store;
@@ -118,11 +120,59 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a drive '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new DriveDefinition { Id = drive.Id ?? FreeDriveId(before), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial };
+                added = new DriveDefinition { Id = drive.Id ?? FreeDriveId(before), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
                 return before with { Drives = [.. before.Drives, added] };
             },
             token);
         return added!;
+    }
+
+    /// <summary>Changes how a drive's requests are served: on a stopped VM all of it, on a running one the limit of requests a second alone.</summary>
+    /// <returns>The drive as it is now.</returns>
+    /// <remarks>Errors: <c>VmRunning</c>, <c>DriveNotFound</c>, <c>InvalidDrive</c>, and those of QMP for a running VM.</remarks>
+    public DriveDefinition SetDriveIo(string id, string driveId, DriveIo change, CancellationToken token = default)
+    {
+        DriveDefinition? changed = null;
+        Store.Update(
+            id,
+            rename: false,
+            before =>
+            {
+                if (change with { Iops = null } != new DriveIo())
+                {
+                    RefuseRunning(before, "Its drives, but for -Iops,");
+                }
+
+                DriveDefinition[] drives = [.. before.Drives];
+                int at = Array.FindIndex(drives, drive => SameDrive(drive.Id, driveId));
+                if (at < 0)
+                {
+                    throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.") { VmName = before.Name };
+                }
+
+                DriveIo io = drives[at].Io.With(change);
+                VmRules.CheckDriveIo(io, drives[at].Id, drives[at].Path);
+                changed = drives[at] = drives[at] with { Io = io };
+                return before with { Drives = drives };
+            },
+            token);
+        using EngineProcess? process = change.Iops is null ? null : Registry.TryOpen(id);
+        if (process is not null)
+        {
+            ArrayBufferWriter<byte> arguments = new();
+            using (Utf8JsonWriter json = new(arguments))
+            {
+                json.WriteStartObject();
+                json.WriteString("id", changed!.Id);
+                json.WriteNumber("iops", change.Iops!.Value);
+                json.WriteEndObject();
+            }
+
+            using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
+            InvokeQmp(id, "block_set_io_throttle", document.RootElement, token: token);
+        }
+
+        return changed!;
     }
 
     /// <summary>Removes a drive from a stopped VM; the image stays. Errors: <c>VmRunning</c>, <c>DriveNotFound</c>.</summary>

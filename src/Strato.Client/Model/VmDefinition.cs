@@ -59,6 +59,9 @@ public sealed record DriveDefinition
     /// <summary>Serial number the guest reads (at most 20 ASCII characters), or null.</summary>
     public string? Serial { get; init; }
 
+    /// <summary>How its requests are served.</summary>
+    public DriveIo Io { get; init; } = new();
+
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }
@@ -102,6 +105,9 @@ public sealed record DriveSettings
 
     /// <summary>Serial number the guest reads: at most 20 printable ASCII characters.</summary>
     public string? Serial { get; init; }
+
+    /// <summary>How its requests are served.</summary>
+    public DriveIo Io { get; init; } = new();
 
     /// <summary>Default: the first free of disk0, disk1 …</summary>
     public string? Id { get; init; }

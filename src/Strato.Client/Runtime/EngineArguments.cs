@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using Strato.Client.Store;
 
 namespace Strato.Client.Runtime;
 
@@ -21,12 +22,28 @@ internal static class EngineArguments
             "-m", vm.Memory.ToString(CultureInfo.InvariantCulture),
             "-smp", vm.Cpu.ToString(CultureInfo.InvariantCulture),
         ]);
+        HashSet<string> threads = new(System.StringComparer.Ordinal);
         foreach (DriveDefinition drive in vm.Drives)
         {
+            string io = "";
+            foreach ((string key, string value) in DriveIoFields.Options(drive.Io))
+            {
+                io += $",{key}={value}";
+            }
+
+            if (drive.Io.IoThread is { Length: > 0 } thread)
+            {
+                io += $",iothread={Part(thread)}";
+                if (threads.Add(thread))
+                {
+                    arguments.AddRange(["-iothread", $"id={Part(thread)}"]);
+                }
+            }
+
             string serial = drive.Serial is null ? "" : $",serial={Part(drive.Serial)}";
             arguments.AddRange(
             [
-                "-drive", $"id={Part(drive.Id)},file={Part(drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}",
+                "-drive", $"id={Part(drive.Id)},file={Part(drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}{io}",
                 "-device", $"virtio-blk-device,drive={Part(drive.Id)},id={Part(drive.Id)}",
             ]);
         }

@@ -51,6 +51,7 @@ internal static class DefinitionJson
                     writer.WriteString("serial", drive.Serial);
                 }
 
+                DriveIoFields.Write(writer, drive.Io);
                 WriteExtra(writer, drive.Extra);
                 writer.WriteEndObject();
             }
@@ -156,6 +157,7 @@ internal static class DefinitionJson
                 Path = drive.Text("path"),
                 ReadOnly = drive.Flag("readOnly"),
                 Serial = drive.OptionalText("serial"),
+                Io = DriveIoFields.Read(drive.OptionalText),
             };
             drives[i] = known with { Extra = drive.Rest() };
         }

@@ -100,7 +100,38 @@ internal static class VmRules
             Convert(() => ConfigurationLimits.CheckSerialNumber(drive.Serial, "-Serial"));
         }
 
+        CheckDriveIo(drive.Io, drive.Id ?? Path.GetFileName(drive.Path), drive.Path);
         CheckFile(drive.Path, "drive", "DriveFile", "-Path");
+    }
+
+    internal static void CheckDriveIo(DriveIo io, string id, string path)
+    {
+        try
+        {
+            if (io.IoThread is { Length: > 0 })
+            {
+                ConfigurationLimits.CheckId(io.IoThread, "-IoThread");
+            }
+
+            io.ToConfiguration(id, path).CheckIo();
+        }
+        catch (UserErrorException e)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, e.Id, e.Message, e)
+            {
+                Where = e.Where switch
+                {
+                    "drive.aio" => "-Aio",
+                    "drive.direct" => "-Direct",
+                    "drive.num_queues" => "-QueueCount",
+                    "drive.queue_size" => "-QueueSize",
+                    "drive.iops" => "-Iops",
+                    "drive.detect_zeroes" => "-DetectZeroes",
+                    "drive.rerror" => "-ReadErrorAction",
+                    _ => e.Where,
+                },
+            };
+        }
     }
 
     /// <summary>A path that is absolute and leads to a file or block device.</summary>

@@ -6,7 +6,7 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Add-StratoDrive: gives a stopped VM a disk.</summary>
 [Cmdlet(VerbsCommon.Add, "StratoDrive", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
-public sealed class AddStratoDriveCommand : VmDeviceCmdlet
+public sealed class AddStratoDriveCommand : DriveIoCmdlet
 {
     [Parameter(Mandatory = true, Position = 0, HelpMessage = "Raw image or block device.")]
     [ValidateNotNullOrEmpty]
@@ -28,7 +28,7 @@ public sealed class AddStratoDriveCommand : VmDeviceCmdlet
 
     private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
     {
-        DriveSettings drive = new() { Path = ResolveFile(Path), Id = Id, ReadOnly = ReadOnly, Serial = Serial };
+        DriveSettings drive = new() { Path = ResolveFile(Path), Id = Id, ReadOnly = ReadOnly, Serial = Serial, Io = Io };
         if (!ShouldProcess(vm.Name, $"Add the disk '{drive.Path}'"))
         {
             return;

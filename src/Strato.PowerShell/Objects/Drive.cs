@@ -18,6 +18,8 @@ public sealed class Drive
         ReadOnly = drive.ReadOnly;
         Serial = drive.Serial;
         Size = SizeOf(drive.Path);
+        Iops = drive.Io.Iops ?? 0;
+        Snapshot = drive.Io.Snapshot ?? false;
     }
 
     internal VmTarget Vm { get; }
@@ -39,6 +41,12 @@ public sealed class Drive
 
     /// <summary>Serial number the guest reads, or null.</summary>
     public string? Serial { get; }
+
+    /// <summary>Most requests a second on average; 0 for no limit.</summary>
+    public int Iops { get; }
+
+    /// <summary>What the guest writes is thrown away when the VM ends.</summary>
+    public bool Snapshot { get; }
 
     /// <summary>Bytes of the image; null where it is missing.</summary>
     public long? Size { get; }

@@ -1,6 +1,8 @@
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using Strato.Client;
+using Strato.Protocol.Configuration;
 using Strato.Tests.CmdletHost;
 using Xunit;
 
@@ -43,6 +45,43 @@ public sealed class DriveTests : CmdletTests
         ErrorRecord error = Error(new Step("Get-StratoDrive", "swap").With("VMName", "web"));
         AssertError(error, "DriveNotFound", ErrorCategory.ObjectNotFound, "swap");
         Assert.Equal("The VM 'web' has no disk 'swap'; it has 'root'.", error.ToString());
+    }
+
+    [Fact]
+    public void HowRequestsAreServedIsKeptAndChanged()
+    {
+        New();
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Aio", "IoUring").With("Iops", 200).With("IoThread", "fast").Switch("Direct"));
+        Run(new Step("Set-StratoDrive", "*").With("VMName", "web").With("QueueCount", 4).With("WriteErrorAction", "Enospc").With("Iops", 0));
+        DriveIo io = Store.Client.GetById(Run(new Step("Get-StratoVm", "web")).Single<Vm>().Id).Drives[0].Io;
+        Assert.Equal(
+            new DriveIo { Aio = DriveAio.IoUring, Iops = 0, IoThread = "fast", Direct = true, QueueCount = 4, WriteErrorAction = DriveErrorAction.Enospc },
+            io);
+        Run(new Step("Get-StratoDrive").With("VMName", "web"), new Step("Set-StratoDrive").With("Iops", 7));
+        Assert.Equal(7, Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Iops);
+    }
+
+    [Theory]
+    [InlineData("QueueCount", 33, "33 queues of the drive 'root.ext4' are out of range; allowed: 1 to 32.")]
+    [InlineData("QueueSize", 100, "A queue size of 100 of the drive 'root.ext4' is out of range; allowed: powers of two from 4 to 1024.")]
+    [InlineData("Iops", 1000001, "A limit of 1000001 requests a second on the drive 'root.ext4' is out of range; allowed: 0 (none) to 1000000.")]
+    [InlineData("Aio", "Native", "The drive 'root.ext4' has aio=native without direct=on (cache=none or cache=directsync), which it needs; allowed without: threads, io_uring, off.")]
+    [InlineData("DetectZeroes", "Unmap", "The drive 'root.ext4' has detect-zeroes=unmap without discard=unmap, which it needs; allowed without: off, on.")]
+    public void WhatCannotBeIsRefused(string parameter, object value, string message)
+    {
+        New();
+        ErrorRecord error = Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With(parameter, value));
+        AssertError(error, "InvalidDrive", ErrorCategory.InvalidArgument, "web");
+        Assert.StartsWith(message, error.ToString(), System.StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ARunningVmTakesALimitAndNothingElse()
+    {
+        New();
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("QueueCount", 2)), "VmRunning", ErrorCategory.InvalidOperation, "disk0");
     }
 
     [Fact]

@@ -1,0 +1,75 @@
+using System.Collections.Generic;
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell.Commands;
+
+/// <summary>Set-StratoDrive: changes how a disk's requests are served; -Iops also while the VM runs.</summary>
+[Cmdlet(VerbsCommon.Set, "StratoDrive", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
+[OutputType(typeof(Vm))]
+public sealed class SetStratoDriveCommand : DriveIoCmdlet
+{
+    private const string DriveSet = "Drive";
+
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMSet, HelpMessage = "Id of the disk; wildcards are allowed.")]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMNameSet, HelpMessage = "Id of the disk; wildcards are allowed.")]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(DriveIdCompleter))]
+    public string[] Id { get; set; } = null!;
+
+    [Parameter(Mandatory = true, ParameterSetName = DriveSet, ValueFromPipeline = true, HelpMessage = "Disk object, as Get-StratoDrive returns it.")]
+    [ValidateNotNull]
+    public Drive[] Drive { get; set; } = null!;
+
+    [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
+    public SwitchParameter PassThru { get; set; }
+
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == DriveSet)
+        {
+            foreach (Drive drive in Drive)
+            {
+                Change(drive.Vm, [drive.Id]);
+            }
+        }
+        else
+        {
+            base.ProcessRecord();
+        }
+    }
+
+    private protected override void Process(VmTarget vm)
+    {
+        List<string> ids = [];
+        foreach (string id in Id)
+        {
+            Try(id, () =>
+            {
+                foreach (DriveDefinition drive in DriveSelection.Find(vm.Client.GetById(vm.Id), id))
+                {
+                    ids.Add(drive.Id);
+                }
+            });
+        }
+
+        Change(vm, ids);
+    }
+
+    private void Change(VmTarget vm, List<string> ids)
+    {
+        foreach (string id in ids)
+        {
+            if (ShouldProcess(vm.Name, $"Change the disk '{id}'"))
+            {
+                Try(id, () => vm.Client.SetDriveIo(vm.Id, id, Io, Token));
+            }
+        }
+
+        if (PassThru)
+        {
+            WriteNow(vm);
+        }
+    }
+}
