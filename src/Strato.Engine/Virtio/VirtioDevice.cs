@@ -30,6 +30,7 @@ internal abstract class VirtioDevice : IDisposable
     private EventLoop? _loop;
     private volatile bool _running;
     private bool _paused;
+    private bool _disposed;
     private volatile bool _needsReset;
     private int _generation;
 
@@ -214,9 +215,15 @@ internal abstract class VirtioDevice : IDisposable
     /// <returns>Whether the device has something there that can be written.</returns>
     public virtual bool WriteConfiguration(ulong offset, ReadOnlySpan<byte> data) => false;
 
-    /// <summary>Finishes what is under way and leaves the loop. On the loop's thread, or when the loop runs no more.</summary>
+    /// <summary>Finishes what is under way and leaves the loop. On the loop's thread, or when the loop runs no more. May be called again: machine and transport both own a device.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         lock (_gate)
         {
             DrainRequests();

@@ -156,6 +156,19 @@ public sealed class DiskEngineTests : IDisposable
         Assert.Equal(data, File.ReadAllBytes(_file.Path).AsSpan(4096, 4096).ToArray());
     }
 
+    /// <summary>Machine and transport both own a device.</summary>
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void ADeviceMayBeDisposedOfTwice(DriveAio aio, bool direct)
+    {
+        BlockClient client = Open(aio, direct);
+        Assert.Equal(BlockLayout.StatusOk, client.Read(0, new byte[4096]));
+        MmioDriver driver = _driver!;
+        _driver = null;
+        driver.Dispose();
+        driver.Device.Dispose();
+    }
+
     /// <summary>More queues and entries than requests that may be under way: none is lost.</summary>
     [Theory]
     [InlineData(DriveAio.Threads)]
