@@ -100,7 +100,7 @@ internal sealed class MicroVm : IDisposable
             }
 
             devices.ForEach(device => Attach(device, loop));
-            Log.Info("machine", $"the kernel is a {LoadKernel().KernelFormat}");
+            Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
             _ioThreads.ForEach(thread => thread.Start());
         }
         catch

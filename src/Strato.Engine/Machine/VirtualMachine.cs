@@ -82,9 +82,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
                 _ = Succeeds(_board.UnparkVcpus);
                 break;
             case RunState.Shutdown:
-                throw new UserErrorException("MachineShutDown", "The guest has powered off; a reset starts it anew.", "cont");
+                throw new UserErrorException("MachineShutDown", "The guest has powered off; system_reset and cont start it anew.", "cont");
             case RunState.InternalError:
-                throw new UserErrorException("MachineFailed", "The machine stopped with an internal error; a reset starts it anew.", "cont");
+                throw new UserErrorException("MachineFailed", "The machine stopped with an internal error; system_reset and cont start it anew.", "cont");
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public void OnTripleFault(int index) => PostForThisLife(() => ResetByGuest("guest-triple-fault"));
 
-    public void OnFailure(int index, string reason) => _loop.Post(() => FailOnce(reason));
+    public void OnFailure(int index, string reason) => PostForThisLife(() => FailOnce(reason));
 
     /// <summary>Runs <paramref name="action"/> soon on the main loop; the vCPU that calls runs no more of the guest until then.</summary>
     private void FromGuest(Action action)
@@ -109,7 +109,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         PostForThisLife(action);
     }
 
-    /// <summary>Posts what a vCPU of this boot asks for. Once a reset has come first, the wish was the old machine's and is dropped.</summary>
+    /// <summary>Posts what a vCPU of this boot tells. Once a reset has come first, it was the old machine's and is dropped.</summary>
     private void PostForThisLife(Action action)
     {
         int life = Volatile.Read(ref _life);

@@ -36,7 +36,7 @@ internal static class ControlCommands
         if (call.Machine.State is RunState.Shutdown or RunState.InternalError)
         {
             throw new QmpException(
-                $"The machine is in state '{QueryCommands.StateName(call.Machine.State)}' and can't go on; allowed: system_reset and then cont, or quit");
+                $"The machine is in state '{QueryCommands.StateName(call.Machine.State)}' and can't go on; system_reset and cont start it anew");
         }
 
         call.Machine.Resume();

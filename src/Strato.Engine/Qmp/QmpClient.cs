@@ -24,6 +24,7 @@ internal sealed class QmpClient
     private EpollEvents _watched = EpollEvents.In;
     private bool _inputEnded;
     private bool _outputEnded;
+    private bool _cutOffAnswered;
     private bool _deaf;
     private bool _closed;
 
@@ -149,9 +150,10 @@ internal sealed class QmpClient
     /// <summary>The peer sends no more, and may still read: it gets the last replies before the connection ends.</summary>
     private void EndStream()
     {
-        if (_framer.IsInsideMessage)
+        // Comes here again once the queue has been read.
+        if (_framer.IsInsideMessage && !_cutOffAnswered)
         {
-            _deaf = true;
+            _cutOffAnswered = true;
             _server.AnswerCutOff(this);
         }
 

@@ -26,7 +26,7 @@ public sealed class DescriptorLimitTests
     public void Console_client_for_whom_no_timer_is_left_is_refused()
     {
         using EngineProcess engine = EngineProcess.Start("-force", "-kernel", Payload.Make(PayloadEnd.Echo), "-serial", $"console,socket={_socket}");
-        engine.Errors.WaitFor(new Regex("the kernel is a "), 0, Limit);
+        engine.Errors.WaitFor(new Regex("kernel format: "), 0, Limit);
         using StreamReader first = Follow();
         Assert.Equal("hello", first.ReadLine());
 

@@ -55,6 +55,17 @@ public sealed class VirtualMachineTests : IDisposable
     }
 
     [Fact]
+    public void AFailureOfTheLifeBeforeAResetIsDropped()
+    {
+        VirtualMachine machine = Start();
+        machine.OnFailure(0, "the old boot's");
+        machine.Reset();
+        _test.Settle();
+        Assert.Equal(["RESUME", "RESET host-qmp-system-reset"], _events);
+        Assert.Equal(RunState.Running, machine.State);
+    }
+
+    [Fact]
     public void AMachineEndsOnceByWhatCameFirst()
     {
         VirtualMachine machine = Start();

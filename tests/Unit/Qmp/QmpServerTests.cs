@@ -177,7 +177,7 @@ public sealed class QmpServerTests : IDisposable
     {
         using TestClient client = _harness.Connect();
         _harness.Machine.State = RunState.Shutdown;
-        Assert.Contains("The machine is in state 'shutdown' and can't go on", client.Ask("""{"execute":"cont"}"""), StringComparison.Ordinal);
+        Assert.Contains("The machine is in state 'shutdown' and can't go on; system_reset and cont start it anew", client.Ask("""{"execute":"cont"}"""), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -269,6 +269,46 @@ public sealed class QmpServerTests : IDisposable
         Assert.Equal("{\"error\":{\"class\":\"GenericError\",\"desc\":\"JSON parse error, the stream ended within a request\"}}\r\n", client.ReadToEnd());
         Assert.Equal(0, _harness.Server.ClientCount);
         Assert.Equal(RunState.Running, _harness.Machine.State);
+    }
+
+    // What waits is as much as the socket doesn't hold: none, some, and more than the server reads on with.
+    [Theory]
+    [InlineData(50_000)]
+    [InlineData(75_000)]
+    [InlineData(100_000)]
+    [InlineData(125_000)]
+    [InlineData(150_000)]
+    [InlineData(175_000)]
+    [InlineData(200_000)]
+    [InlineData(225_000)]
+    [InlineData(250_000)]
+    [InlineData(300_000)]
+    public void ARequestThatIsCutOffBehindUnreadRepliesEndsToo(int unread)
+    {
+        using TestClient client = _harness.Connect();
+        string id = new('x', 900);
+        string reply = $$"""{"return":{"name":"fake"},"id":"{{id}}"}""" + "\r\n";
+        int count = unread / reply.Length;
+        byte[] requests = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat($$"""{"execute":"query-name","id":"{{id}}"}""", count)) + "{\"exec");
+
+        // Not by the client's own Send, which reads meanwhile.
+        for (int sent = 0, turns = 0; sent < requests.Length; turns++)
+        {
+            Assert.True(turns < 10_000, "the server did not read");
+            int taken = client.Socket.Send(requests.AsSpan(sent), SocketFlags.None, out SocketError error);
+            sent += error == SocketError.Success ? taken : 0;
+            _ = _harness.Loop.RunOnce(0);
+        }
+
+        client.Socket.Shutdown(SocketShutdown.Send);
+        for (int i = 0; i < 200; i++)
+        {
+            _ = _harness.Loop.RunOnce(0);
+        }
+
+        string end = """{"error":{"class":"GenericError","desc":"JSON parse error, the stream ended within a request"}}""" + "\r\n";
+        Assert.Equal(string.Concat(Enumerable.Repeat(reply, count)) + end, client.ReadToEnd());
+        Assert.Equal(0, _harness.Server.ClientCount);
     }
 
     [Fact]
