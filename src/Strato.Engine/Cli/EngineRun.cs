@@ -1,6 +1,5 @@
 using System;
 using Strato.Engine.Chardev;
-using Strato.Engine.Diagnostics;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
@@ -23,7 +22,6 @@ internal static class EngineRun
         using EventLoop loop = new();
         using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
         using KvmSystem kvm = OpenKvm();
-        WarnOfMemory(configuration.Memory);
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
@@ -54,17 +52,6 @@ internal static class EngineRun
         catch (LinuxException error)
         {
             throw KvmVerdict.OfOpenError(error).ToError();
-        }
-    }
-
-    /// <summary>A guest larger than the host's memory may run well (it touches what it uses), or may end by the host's OOM killer.</summary>
-    private static void WarnOfMemory(long bytes)
-    {
-        long host = Libc.PhysicalMemory();
-        if (bytes > host)
-        {
-            string message = $"the guest's memory of {bytes >> 20} MiB is more than the host's {host >> 20} MiB; the host may run out when the guest uses it";
-            Log.Warning("machine", message);
         }
     }
 }

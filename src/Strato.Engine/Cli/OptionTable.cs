@@ -32,7 +32,7 @@ internal static class OptionTable
     private static readonly OptionSpec[] All =
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
-        new("-machine", "[type=]microvm[,dump-guest-core=on|off]", "Machine type, and whether guest memory is part of a core dump (on).", SetMachine),
+        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=off]", "Machine type, and whether guest memory is part of a core dump (on).", SetMachine),
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
@@ -47,12 +47,13 @@ internal static class OptionTable
         new("-api-channel", "unix:PATH", "The same, by its older name.", (o, v) => AddQmp(o, "-api-channel", v)) { Repeatable = true },
         new("-config", "PATH", "JSON file with the configuration; the command line wins over it.", (_, _) => { }),
         new("-D", "PATH", "Append the log to a file, instead of standard error.", (o, v) => o.Configuration.LogFile = Path(v, "log file", "-D")),
-        new("-daemonize", null, "Run in the background; returns when the machine runs.", (o, _) => o.Configuration.Daemonize = true),
+        new("-daemonize", null, "Run in the background; returns when the machine runs. Without -D its later messages are lost.", (o, _) => o.Configuration.Daemonize = true),
         new("-pidfile", "PATH", "Write the process id to a file that must not exist; needs -daemonize.", SetPidFile),
         new("-S", null, "Don't run before QMP's cont.", (o, _) => o.Configuration.StartPaused = true),
         new("-no-reboot", null, "End when the guest reboots.", (o, _) => o.Configuration.NoReboot = true),
         new("-no-shutdown", null, "Stay, stopped, when the guest powers off.", (o, _) => o.Configuration.NoShutdown = true),
         new("-force", null, "Start even where the host's KVM isn't usable.", (o, _) => o.Configuration.Force = true),
+        new("-disable-seccomp", null, "Don't filter the engine's system calls, which is how it is: there is no filter yet.", (_, _) => { }),
         new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),
         new("-probe", null, "Tell in one line of JSON whether the host's KVM is usable. Exit code 0 usable, 10 emulated, 11 no permission, 12 absent.", (o, _) => o.Probe = true),
         new("-version", null, "Print the version.", (o, _) => o.Version = true),
@@ -119,6 +120,12 @@ internal static class OptionTable
         }
 
         options.Configuration.DumpGuestCore = parts.TakeBoolean("dump-guest-core") ?? options.Configuration.DumpGuestCore;
+        if (parts.TakeBoolean("mem-share") == true)
+        {
+            // Off is what it is; whoever writes it out may.
+            throw parts.Invalid("'mem-share=on' is not built; allowed: off.", "mem-share");
+        }
+
         parts.End();
     }
 

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Strato.Engine.Linux;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -80,6 +81,18 @@ internal sealed class Options
         if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
         {
             Warnings.Add("-daemonize takes the terminal away: the serial port on stdio is connected to nothing");
+        }
+
+        // It may run well (a guest touches what it uses), or end by the host's OOM killer.
+        long host = Libc.PhysicalMemory();
+        if (Configuration.Memory > host)
+        {
+            Warnings.Add($"the guest's memory of {Configuration.Memory >> 20} MiB is more than the host's {host >> 20} MiB; the host may run out when the guest uses it");
+        }
+
+        if (Configuration.Daemonize && Configuration.LogFile is null)
+        {
+            Warnings.Add("-daemonize without -D: later messages are lost");
         }
     }
 

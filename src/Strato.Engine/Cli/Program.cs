@@ -41,17 +41,19 @@ internal static class Program
         {
             if (options.Configuration.Daemonize && !inBackground)
             {
+                if (options.Configuration.LogFile is null)
+                {
+                    // The engine in the background writes to nobody.
+                    LogWarnings(options);
+                }
+
                 Daemon.Launch(args);
                 ready.Succeed();
                 return 0;
             }
 
             LogFile.Open(options.Configuration.LogFile);
-            foreach (string warning in options.Warnings)
-            {
-                Log.Warning("options", warning);
-            }
-
+            LogWarnings(options);
             return EngineRun.Run(options.Configuration, ready);
         }
         catch (UserErrorException error)
@@ -63,6 +65,8 @@ internal static class Program
             return Report(new UserErrorException("HostError", $"The host refuses a request: {error.Message}.", "", error), ready, EngineExit.Error);
         }
     }
+
+    private static void LogWarnings(Options options) => options.Warnings.ForEach(warning => Log.Warning("options", warning));
 
     private static int Report(UserErrorException error, ReadyPipe ready, int exitCode)
     {

@@ -12,7 +12,7 @@ public static class ConfigurationReader
 {
     private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
-    private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core"];
+    private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share"];
     private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
     private static readonly string[] SerialFields = ["stdio"];
     private static readonly string[] IoThreadFields = ["id"];
@@ -103,6 +103,14 @@ public static class ConfigurationReader
                     break;
                 case "dump_guest_core":
                     configuration.DumpGuestCore = cursor.GetBoolean();
+                    break;
+                case "mem-share":
+                    // False is what it is; whoever writes it out may.
+                    if (cursor.GetBoolean())
+                    {
+                        throw new UserErrorException("InvalidField", "The value is true, which is not built; it must be false.", cursor.Path);
+                    }
+
                     break;
                 default:
                     throw cursor.UnknownField(field, MachineFields);

@@ -102,6 +102,23 @@ public sealed class DaemonTests
     }
 
     [Fact]
+    public void Without_a_log_what_is_still_to_be_said_is_said_before()
+    {
+        // The most memory there is: more than the host's, unless that is very large.
+        Command.Result result = Command.Run(
+            Limit, TestHost.Engine, "-force", "-daemonize", "-kernel", Payload.Make(PayloadEnd.Halt), "-m", "512G", "-qmp", $"unix:{_qmp},server,nowait");
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        qmp.Call("quit");
+        qmp.WaitEnd();
+        Assert.Equal(0, result.ExitCode);
+        Assert.Equal(1, result.Errors.Split("-daemonize without -D: later messages are lost").Length - 1);
+        if (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < 500L << 30)
+        {
+            Assert.Contains("MiB is more than the host's", result.Errors, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Log_that_cannot_be_written()
     {
         Command.Result result = Command.Run(Limit, TestHost.Engine, "-force", "-daemonize", "-kernel", Payload.Make(PayloadEnd.Halt), "-D", "/no/such/log");

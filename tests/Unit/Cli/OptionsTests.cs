@@ -127,14 +127,14 @@ public class OptionsTests
     [InlineData("-smp two", "InvalidCpuCount", "-smp", "'two' is not a number of vCPUs")]
     [InlineData("-smp 2,sockets=2", "InvalidOption", "-smp sockets", "'sockets' is unknown; allowed: cpus.")]
     [InlineData("-kernal x", "UnknownOption", "-kernal", "The option '-kernal' is unknown (did you mean -kernel?); -help lists all.")]
-    [InlineData("-disable-seccomp", "UnknownOption", "-disable-seccomp", "is unknown; -help lists all.")]
+    [InlineData("-mem-path /dev/hugepages", "UnknownOption", "-mem-path", "is unknown; -help lists all.")]
     [InlineData("kernel", "UnknownOption", "kernel", "'kernel' is not an option; options begin with '-'")]
     [InlineData("-kernel", "InvalidOption", "-kernel", "-kernel needs a value: -kernel PATH")]
     [InlineData("-kernel -S", "InvalidOption", "-kernel", "-kernel needs a value, and the option -S follows")]
     [InlineData("-kernel a -kernel b", "InvalidOption", "-kernel", "-kernel is given twice; it is allowed once.")]
     [InlineData("-S", "KernelMissing", "-kernel", "No kernel is given")]
     [InlineData("-machine q35", "UnknownMachineType", "-machine type", "The machine type 'q35' is unknown; allowed: microvm.")]
-    [InlineData("-machine microvm,mem-share=on", "InvalidOption", "-machine mem-share", "'mem-share' is unknown; allowed: type, dump-guest-core.")]
+    [InlineData("-machine microvm,mem-share=on", "InvalidOption", "-machine mem-share", "'mem-share=on' is not built; allowed: off.")]
     [InlineData("-machine microvm,dump-guest-core=perhaps", "InvalidOption", "-machine dump-guest-core", "'dump-guest-core=perhaps' is neither on nor off; allowed: on, off, true, false, yes, no.")]
     [InlineData("-drive id=a", "InvalidOption", "-drive file", "'file' is missing: file=…")]
     [InlineData("-drive file=/a", "InvalidOption", "-drive id", "'id' is missing: id=…")]
@@ -286,6 +286,14 @@ public class OptionsTests
     [Fact]
     public void ASerialPortOnATerminalThatIsLeftIsWarnedOf()
     {
-        Assert.Contains("stdio", Assert.Single(Options.Parse(["-kernel", "k", "-serial", "stdio", "-daemonize"]).Warnings), StringComparison.Ordinal);
+        Assert.Contains("stdio", Assert.Single(Options.Parse(["-kernel", "k", "-serial", "stdio", "-daemonize", "-D", "/log"]).Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ALogThatNobodyReadsIsWarnedOf()
+    {
+        Assert.Contains("-daemonize without -D", Assert.Single(Options.Parse(["-kernel", "k", "-daemonize"]).Warnings), StringComparison.Ordinal);
+        Assert.Empty(Options.Parse(["-kernel", "k", "-daemonize", "-D", "/log"]).Warnings);
+        Assert.Empty(Options.Parse(["-kernel", "k"]).Warnings);
     }
 }
