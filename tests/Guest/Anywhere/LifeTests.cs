@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Strato.Protocol;
@@ -45,9 +46,68 @@ public sealed class LifeTests
         qmp.Call("cont");
         AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, "guest-shutdown");
         Assert.Equal("shutdown", qmp.Status());
-        Assert.NotNull(qmp.Answer("cont")["error"]);
+        Assert.Contains("system_reset and cont", (string?)qmp.Answer("cont")["error"]!["desc"], StringComparison.Ordinal);
+
+        // As QEMU: the reset alone leaves it stopped.
+        qmp.Call("system_reset");
+        Assert.Equal("paused", qmp.Status());
+        Stillness.Assert(engine, qmp, engine.Output);
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, "guest-shutdown");
+        Assert.Equal("shutdown", qmp.Status());
+        engine.Output.WaitFor("hello\nhello\n", 0, Limit);
         qmp.Call("quit");
         AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-qmp-quit");
+        engine.WaitExit(0, Limit);
+    }
+
+    [Fact]
+    public void Reset_while_paused_waits_for_cont()
+    {
+        // The guest writes and resets without end: it would be heard at once.
+        using EngineProcess engine = Start(PayloadEnd.Reset);
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        engine.Output.WaitFor("hello\n", 0, Limit);
+        qmp.Call("stop");
+        qmp.Call("system_reset");
+        Assert.Equal("paused", qmp.Status());
+        Stillness.Assert(engine, qmp, engine.Output);
+        int from = engine.Output.Length;
+        qmp.Call("cont");
+        engine.Output.WaitFor("hello\nhello\n", from, Limit);
+        qmp.Call("quit");
+        engine.WaitExit(0, Limit);
+    }
+
+    [Fact]
+    public void The_most_vcpus_that_a_machine_can_have()
+    {
+        const int count = 254;
+        using EngineProcess engine = Start(PayloadEnd.PowerOff, "-S", "-smp", $"{count}");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        JsonArray cpus = qmp.Call("query-cpus").AsArray();
+        Assert.Equal(Enumerable.Range(0, count), cpus.Select(cpu => (int)cpu!["CPU"]!));
+        Assert.Equal(Enumerable.Range(0, count), cpus.Select(cpu => (int)cpu!["props"]!["socket-id"]!));
+        foreach (JsonNode? cpu in cpus)
+        {
+            Assert.Equal($"CPU {cpu!["CPU"]}/KVM\n", File.ReadAllText($"/proc/{engine.Id}/task/{cpu["thread_id"]}/comm"));
+        }
+
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: true, "guest-shutdown");
+        engine.WaitExit(0, Limit);
+        Assert.Equal("hello\n", engine.Output.Text());
+    }
+
+    [Fact]
+    public void The_most_vcpus_are_reset()
+    {
+        using EngineProcess engine = Start(PayloadEnd.Reset, "-S", "-smp", "254");
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        qmp.Call("cont");
+        AssertReason(qmp.WaitEvent("RESET"), guest: true, "guest-reset");
+        engine.Output.WaitFor("hello\nhello\n", 0, Limit);
+        qmp.Call("quit");
         engine.WaitExit(0, Limit);
     }
 

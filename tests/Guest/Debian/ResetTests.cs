@@ -50,9 +50,10 @@ public sealed class ResetTests(ResetTests.Shared shared) : IClassFixture<ResetTe
     {
         DebianGuest guest = shared.Guest;
         guest.Qmp.Call("stop");
-        int from = guest.Console.Length;
         guest.Qmp.Call("system_reset");
         Assert.Equal("paused", guest.Qmp.Status());
+        Stillness.Assert(guest.Engine, guest.Qmp, guest.Console);
+        int from = guest.Console.Length;
         guest.Qmp.Call("cont");
         guest.WaitShell(from);
         GuestFacts.AssertCpus(guest, 2);

@@ -11,11 +11,15 @@ namespace Strato.Tests.Guest.Debian;
 /// <summary>The cloud kernel with its root on an ext4 disk, two vCPUs and 3 GiB; its disks; the console's ring, log and readers.</summary>
 public sealed class RootDiskTests(RootDiskTests.Shared shared) : IClassFixture<RootDiskTests.Shared>
 {
-    private const int BigFile = 200 << 20;
-
     public sealed class Shared : SharedGuest
     {
+        public const int BigFile = 200 << 20;
+
         private GuestOptions? _options;
+        private string? _bigFileSum;
+
+        /// <summary>The checksum of a big file, which the guest has written once this is asked for.</summary>
+        internal string BigFileSum => _bigFileSum ??= WriteBigFile();
 
         internal string Root => Options.Disks[0].Path;
 
@@ -32,10 +36,13 @@ public sealed class RootDiskTests(RootDiskTests.Shared shared) : IClassFixture<R
                 new Disk(TestHost.NewDisk("data.img", 64 << 20), Serial: "abcdefghijklmnopqrst"),
             ],
         };
-    }
 
-    /// <summary>A checksum of the file that the guest writes, for the last test.</summary>
-    private static string? s_sum;
+        private string WriteBigFile()
+        {
+            Guest.Check($"dd if=/dev/urandom of=/root/big bs=1M count={BigFile >> 20} 2>/dev/null", DebianGuest.Limit * 3);
+            return Guest.Check("md5sum </root/big", DebianGuest.Limit * 3).Split(' ')[0];
+        }
+    }
 
     [Fact]
     public void Two_cpus_3_GiB_and_an_ext4_root()
@@ -151,26 +158,18 @@ public sealed class RootDiskTests(RootDiskTests.Shared shared) : IClassFixture<R
     }
 
     [Fact]
-    public void Big_file_is_written()
-    {
-        DebianGuest guest = shared.Guest;
-        guest.Check($"dd if=/dev/urandom of=/root/big bs=1M count={BigFile >> 20} 2>/dev/null", DebianGuest.Limit * 3);
-        s_sum = guest.Check("md5sum </root/big", DebianGuest.Limit * 3).Split(' ')[0];
-    }
-
-    [Fact]
     public void Power_off_leaves_a_clean_file_system_with_the_same_bytes_and_a_whole_log()
     {
         DebianGuest guest = shared.Guest;
+        string sum = shared.BigFileSum;
         guest.PowerOff();
         Assert.Equal(guest.Console.Text(), Encoding.Latin1.GetString(File.ReadAllBytes(guest.LogPath))[^guest.Console.Length..]);
 
         Assert.SkipUnless(Command.Works("sh", "-c", "command -v debugfs && command -v e2fsck"), "no e2fsprogs");
         Command.Check("e2fsck", "-fn", shared.Root);
-        Assert.False(s_sum is null, "the big file was not written");
         string copy = TestHost.NewDiskPath("big");
         Command.Check("debugfs", "-R", $"dump /root/big {copy}", shared.Root);
-        Assert.Equal(BigFile, new FileInfo(copy).Length);
-        Assert.Equal(s_sum, Command.Check("md5sum", copy).Split(' ')[0]);
+        Assert.Equal(Shared.BigFile, new FileInfo(copy).Length);
+        Assert.Equal(sum, Command.Check("md5sum", copy).Split(' ')[0]);
     }
 }

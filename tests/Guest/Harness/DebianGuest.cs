@@ -70,6 +70,11 @@ internal sealed class DebianGuest : IDisposable
             "-append", $"console=ttyS0 quiet panic=-1 strato.autologin {options.CommandLine}",
             "-serial", serial, "-qmp", $"unix:{QmpPath},server,nowait",
         ];
+        if (TestHost.InVirtualHost)
+        {
+            arguments.Add("-force");
+        }
+
         if (options.Initrd is not null)
         {
             arguments.AddRange(["-initrd", options.Initrd]);

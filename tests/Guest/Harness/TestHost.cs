@@ -25,6 +25,9 @@ internal static class TestHost
     /// <summary>Whether repetitions are wanted too.</summary>
     public static bool Long { get; } = Environment.GetEnvironmentVariable("STRATO_LONG") == "1";
 
+    /// <summary>Whether this is the virtual KVM host, whose KVM runs guests whatever a probe on a busy machine says.</summary>
+    public static bool InVirtualHost { get; } = Environment.GetEnvironmentVariable("STRATO_IN_LAB") == "virtual";
+
     /// <summary>Factor of all time limits in guests.</summary>
     public static double Patience { get; } = double.TryParse(Environment.GetEnvironmentVariable("STRATO_PATIENCE"), CultureInfo.InvariantCulture, out double factor) ? factor : 1;
 
@@ -59,11 +62,19 @@ internal static class TestHost
     public static void RequireEngine() =>
         Assert.SkipUnless(File.Exists(Engine), $"{Engine} is missing (./build.sh build)");
 
-    /// <summary>Skips the test where guests can't run.</summary>
+    /// <summary>Skips the test where guests can't run; in the virtual KVM host they can, and a test there fails if they don't.</summary>
     public static void RequireGuests()
     {
         RequireEngine();
-        Assert.SkipUnless(Kvm.ExitCode == 0, $"KVM isn't usable here: {Kvm.Line}");
+        if (InVirtualHost)
+        {
+            Assert.True(Kvm.ExitCode is 0 or 10, $"no KVM in the virtual KVM host: {Kvm.Line}");
+        }
+        else
+        {
+            Assert.SkipUnless(Kvm.ExitCode == 0, $"KVM isn't usable here: {Kvm.Line}");
+        }
+
         Assert.SkipUnless(File.Exists(CloudKernel), $"{CloudKernel} is missing (./build.sh guest)");
     }
 
