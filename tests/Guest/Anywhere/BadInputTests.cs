@@ -29,7 +29,7 @@ public sealed class BadInputTests
     [InlineData("-smp 1 -smp 2", 2, "InvalidOption", "-smp", "twice", "once")]
     [InlineData("-serial tty", 2, "InvalidOption", "-serial", "'tty'", "stdio")]
     [InlineData("-drive id=a", 2, "InvalidOption", "-drive", "file", "")]
-    [InlineData("-drive file=/dev/null,id=a,cache=none", 2, "InvalidOption", "-drive", "cache", "readonly")]
+    [InlineData("-drive file=/dev/null,id=a,bps=1", 2, "InvalidOption", "-drive", "bps", "readonly")]
     [InlineData("-drive file=/dev/null,id=a", 1, "DriveNotAFile", "-drive", "/dev/null", "character device")]
     [InlineData("-device virtio-blk-device,drive=none", 1, "UnknownDrive", "-device", "'none'", "-drive")]
     [InlineData("-device virtio-net-device,drive=none", 2, "InvalidOption", "-device", "virtio-net-device", "virtio-blk-device")]
