@@ -17,8 +17,8 @@ public sealed partial class StratoClient
     /// <summary>Follows the console of a running VM; ends when the VM ends. Errors: <c>VmNotRunning</c>, <c>ConsoleTimeout</c>, <c>ConsoleDisconnected</c>.</summary>
     public ConsoleReader OpenConsole(string id, ConsoleStart start, CancellationToken token = default)
     {
-        using EngineProcess process = OpenRunning(id);
-        return OpenConsole(id, process.Run, Store.NameOf(id), start, token);
+        using EngineProcess process = OpenReady(id, limit: null, token);
+        return OpenConsole(id, process, Store.NameOf(id), start, token);
     }
 
     /// <summary>As <see cref="OpenConsole(string, ConsoleStart, CancellationToken)"/>, but begins at the last lines printed so far, that many.</summary>
@@ -54,11 +54,11 @@ public sealed partial class StratoClient
     public ConsoleMatch? SendConsole(string id, string text, SendOptions? options = null, CancellationToken token = default)
     {
         options ??= new SendOptions();
-        using EngineProcess process = OpenRunning(id);
+        Deadline deadline = Deadline.After(options.Timeout);
+        using EngineProcess process = OpenReady(id, options.Timeout, token);
         string name = Store.NameOf(id);
         RuntimeFolder.Check(process.Run.Runtime);
-        Deadline deadline = Deadline.After(options.Timeout);
-        ConsoleConnection connection = AttachForSending(process.Run.ConsoleSocket, name, options.Take, token);
+        ConsoleConnection connection = Ask(process, name, () => AttachForSending(process.Run.ConsoleSocket, name, options.Take, token));
         using ConsoleReader reader = new(connection, log: null);
         ConsoleMatcher? matcher = options.ExpectMatch is null ? null : new ConsoleMatcher(options.ExpectMatch);
         byte[] bytes = Encoding.UTF8.GetBytes(options.NoNewline ? text : text + "\n");
@@ -124,13 +124,17 @@ public sealed partial class StratoClient
     /// <param name="id">The VM.</param>
     /// <param name="take">Take the keyboard from whoever is attached.</param>
     /// <param name="token">Ends the connecting.</param>
-    public ConsoleSession EnterConsole(string id, bool take = false, CancellationToken token = default)
+    public ConsoleSession EnterConsole(string id, bool take = false, CancellationToken token = default) => EnterConsoleOn(id, take, input: 0, output: 1, token);
+
+    /// <summary>As <see cref="EnterConsole"/>, on a terminal given by its descriptors.</summary>
+    internal ConsoleSession EnterConsoleOn(string id, bool take, int input, int output, CancellationToken token)
     {
-        using EngineProcess process = OpenRunning(id);
+        using EngineProcess process = OpenReady(id, limit: null, token);
         RunRecord run = process.Run;
         RuntimeFolder.Check(run.Runtime);
-        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, Store.NameOf(id), attach: true, ConsoleStart.Now, take, token);
-        return new ConsoleSession(connection, () => HasEndedSoon(run, token));
+        string name = Store.NameOf(id);
+        ConsoleConnection connection = Ask(process, name, () => ConsoleConnection.Open(run.ConsoleSocket, name, attach: true, ConsoleStart.Now, take, token));
+        return new ConsoleSession(connection, () => HasEndedSoon(run, token), input, output);
     }
 
     /// <summary>The socket closes a little before the process is gone.</summary>
@@ -140,10 +144,10 @@ public sealed partial class StratoClient
         return process is null || process.WaitForEnd(Deadline.After(EndLimit), token);
     }
 
-    private ConsoleReader OpenConsole(string id, RunRecord run, string name, ConsoleStart start, CancellationToken token)
+    private ConsoleReader OpenConsole(string id, EngineProcess process, string name, ConsoleStart start, CancellationToken token)
     {
-        RuntimeFolder.Check(run.Runtime);
-        ConsoleConnection connection = ConsoleConnection.Open(run.ConsoleSocket, name, attach: false, start, take: false, token);
+        RuntimeFolder.Check(process.Run.Runtime);
+        ConsoleConnection connection = Ask(process, name, () => ConsoleConnection.Open(process.Run.ConsoleSocket, name, attach: false, start, take: false, token));
 
         // The engine's ring keeps the last mebibyte; what came before is in the log.
         return new ConsoleReader(connection, connection.Asked < connection.Offset ? TryOpenLog(id) : null);

@@ -126,12 +126,40 @@ public sealed partial class StratoClient
         return Registry.TryOpen(id) ?? throw NotRunning(vm.Name, Registry.WhyStopped(id));
     }
 
+    /// <summary>The engine of a VM that must run; where another shell is starting it, once it serves its sockets.</summary>
+    private EngineProcess OpenReady(string id, TimeSpan? limit, CancellationToken token)
+    {
+        VmDefinition vm = GetById(id);
+        TimeSpan most = limit is { } given && given < StartingLimit ? given : StartingLimit;
+        return WaitUntilReady(vm, most, token) ?? throw NotRunning(vm.Name, Registry.WhyStopped(id));
+    }
+
     private static StratoException NotRunning(string name, string? reason) =>
         new(StratoErrorKind.InvalidState, "VmNotRunning", reason is null ? $"The VM '{name}' is stopped." : $"The VM '{name}' is stopped. {reason}")
         {
             VmName = name,
             RecommendedAction = $"Start-StratoVm '{name}' first.",
         };
+
+    /// <summary>Asks an engine; one that doesn't answer is told with what to do about it.</summary>
+    private static T Ask<T>(EngineProcess process, string name, Func<T> question)
+    {
+        try
+        {
+            return question();
+        }
+        catch (StratoException e) when (e.Id is "QmpTimeout" or "ConsoleTimeout")
+        {
+            throw Advised(e, process, name);
+        }
+    }
+
+    private static StratoException Advised(StratoException e, EngineProcess process, string name)
+    {
+        int pid = process.Run.Pid;
+        string stopped = Procfs.TryReadStat(pid)?.State is 'T' or 't' ? $"The engine was stopped by a signal; kill -CONT {pid} lets it go on. " : "";
+        return new StratoException(e.Kind, e.Id, e.Message, e) { VmName = name, RecommendedAction = $"{stopped}Stop-StratoVm '{name}' -TurnOff ends it all the same." };
+    }
 
     /// <summary>Asks the guest to power down and waits. False: turn it off instead.</summary>
     private static bool PowerDown(VmDefinition vm, EngineProcess process, StopOptions options, CancellationToken token)
@@ -167,7 +195,7 @@ public sealed partial class StratoClient
 
             return options.TurnOffAfter is not null
                 ? false
-                : throw new StratoException(e.Kind, e.Id, e.Message, e) { VmName = vm.Name, RecommendedAction = $"Stop-StratoVm '{vm.Name}' -TurnOff ends it all the same." };
+                : throw Advised(e, process, vm.Name);
         }
 
         using (qmp)
@@ -183,7 +211,7 @@ public sealed partial class StratoClient
             : throw new StratoException(StratoErrorKind.Timeout, "StopTimeout", $"The guest of VM '{vm.Name}' did not power down within {limit!.Value.TotalSeconds:0.###} seconds of being asked.")
             {
                 VmName = vm.Name,
-                RecommendedAction = "The guest needs acpid, systemd-logind or the like to obey; -TurnOffAfter or -TurnOff don't ask it.",
+                RecommendedAction = "The guest needs acpid, systemd-logind or the like to obey; -TurnOffAfter ends it after so many seconds, -TurnOff at once without asking.",
             };
     }
 

@@ -12,13 +12,16 @@ public sealed partial class StratoClient
     /// <summary>How long a starting engine may be silent before it is called unresponsive.</summary>
     private static readonly TimeSpan StartingLimit = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long an engine may take to say its state. With all around it an engine that hangs is known as such within a second.</summary>
+    internal static readonly TimeSpan StatusLimit = TimeSpan.FromMilliseconds(800);
+
     /// <summary>Span over which the CPU usage is measured.</summary>
     private static readonly TimeSpan UsageSpan = TimeSpan.FromMilliseconds(40);
 
-    /// <summary>The VM at this moment. Takes about a second at most. Error <c>VmNotFound</c>.</summary>
+    /// <summary>The VM at this moment. Takes a second at most. Error <c>VmNotFound</c>.</summary>
     public VmInfo Snapshot(string id, CancellationToken token = default) => Snapshot([GetById(id)], token)[0];
 
-    /// <summary>Many VMs at this moment, all asked at once, in the order given; about a second at most over all.</summary>
+    /// <summary>Many VMs at this moment, all asked at once, in the order given; a second at most over all.</summary>
     public IReadOnlyList<VmInfo> Snapshot(IReadOnlyList<VmDefinition> vms, CancellationToken token = default)
     {
         EngineRegistry registry = Registry;
@@ -41,7 +44,7 @@ public sealed partial class StratoClient
             }
 
             long start = System.Diagnostics.Stopwatch.GetTimestamp();
-            StatusProbe.Result[] answers = StatusProbe.Ask(sockets, QmpConnection.QuickLimit, token);
+            StatusProbe.Result[] answers = StatusProbe.Ask(sockets, StatusLimit, token);
             if (anyRuns && UsageSpan - System.Diagnostics.Stopwatch.GetElapsedTime(start) is { Ticks: > 0 } rest)
             {
                 token.WaitHandle.WaitOne(rest);
@@ -117,7 +120,7 @@ public sealed partial class StratoClient
             ? $"The engine (process {run.Pid}) is there, but its socket '{run.QmpSocket}' is gone or refuses connections."
             : stat.State is 'T' or 't'
                 ? $"The engine (process {run.Pid}) was stopped by a signal; kill -CONT {run.Pid} lets it go on."
-                : $"The engine (process {run.Pid}) did not answer within {QmpConnection.QuickLimit.TotalSeconds:0} second.";
+                : $"The engine (process {run.Pid}) did not answer within {StatusLimit.TotalMilliseconds:0} ms.";
         return (VmState.Unresponsive, why);
     }
 

@@ -99,7 +99,7 @@ public sealed partial class StratoClient
             token);
     }
 
-    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>.</summary>
+    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>.</summary>
     public DriveDefinition AddDrive(string id, DriveSettings drive, CancellationToken token = default)
     {
         VmRules.CheckDrive(drive);

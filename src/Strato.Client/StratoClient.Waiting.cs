@@ -87,7 +87,7 @@ public sealed partial class StratoClient
         {
             if (waiter.WaitReadable(until, first, second) < 0)
             {
-                throw TimedOut(vm, wanted, options);
+                throw TimedOut(vm, wanted, options.Timeout);
             }
         }
 
@@ -111,13 +111,13 @@ public sealed partial class StratoClient
 
                 if (process.Run.Ready)
                 {
-                    throw;
+                    throw Advised(e, process, definition.Name);
                 }
 
                 // It starts: run.json is written anew when it is ready. Should the shell that writes it die, the second look helps.
                 if (wait.WaitReadable(Deadline.After(TimeSpan.FromSeconds(1)).Sooner(until), process.Fd, folder.Fd) < 0 && until.Passed)
                 {
-                    throw TimedOut(definition, state, options);
+                    throw TimedOut(definition, state, options.Timeout);
                 }
 
                 return false;
@@ -131,7 +131,7 @@ public sealed partial class StratoClient
                     string now;
                     try
                     {
-                        now = QmpCommand.State(qmp.Execute("query-status", null, QmpConnection.QuickLimit, cancel));
+                        now = QmpCommand.State(Ask(process, definition.Name, () => qmp.Execute("query-status", null, QmpConnection.QuickLimit, cancel)));
                     }
                     catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
                     {
@@ -149,7 +149,7 @@ public sealed partial class StratoClient
                         int ready = wait.WaitReadable(until, qmp.Fd, process.Fd);
                         if (ready < 0)
                         {
-                            throw TimedOut(definition, state, options);
+                            throw TimedOut(definition, state, options.Timeout);
                         }
 
                         if (ready == 1)
@@ -169,7 +169,7 @@ public sealed partial class StratoClient
     {
         ConsoleMatcher matcher = new(options.Match!);
         string pattern = options.Match!.ToString();
-        using EngineProcess? process = WaitForConsoleSocket(vm, options, deadline, token);
+        using EngineProcess? process = WaitUntilReady(vm, options.Timeout, token);
         if (process is null)
         {
             // It ended by itself: a short-lived VM must not depend on who is faster.
@@ -185,7 +185,7 @@ public sealed partial class StratoClient
         ConsoleReader reader;
         try
         {
-            reader = OpenConsole(vm.Id, process.Run, vm.Name, ConsoleStart.Boot, token);
+            reader = OpenConsole(vm.Id, process, vm.Name, ConsoleStart.Boot, token);
         }
         catch (StratoException e) when (e.Id == "ConsoleDisconnected" && process.WaitForEnd(Deadline.After(EndLimit).Sooner(deadline), token) && File.Exists(Paths.ConsoleLog(vm.Id)))
         {
@@ -198,30 +198,53 @@ public sealed partial class StratoClient
         }
     }
 
-    /// <summary>The engine once it is ready; null if none runs.</summary>
-    private EngineProcess? WaitForConsoleSocket(VmDefinition vm, WaitOptions options, Deadline deadline, CancellationToken token)
+    /// <summary>The engine once it serves its sockets; null if none runs, or its start came to nothing. Error <c>WaitTimeout</c>.</summary>
+    /// <param name="vm">The VM.</param>
+    /// <param name="limit">How long a start may go on; null is for ever.</param>
+    /// <param name="token">Ends the wait.</param>
+    private EngineProcess? WaitUntilReady(VmDefinition vm, TimeSpan? limit, CancellationToken token)
     {
+        EngineProcess? first = Registry.TryOpen(vm.Id);
+        if (first is null || first.Run.Ready)
+        {
+            return first;
+        }
+
+        first.Dispose();
+        Deadline deadline = Deadline.After(limit);
         using DirectoryWatch watch = new(Paths.VmDirectory(vm.Id));
         using Waiter waiter = new(token);
+        byte[] greeting = new byte[1];
+        bool greeted = false;
         while (true)
         {
             watch.Clear();
             EngineProcess? process = Registry.TryOpen(vm.Id);
-            if (process is null || process.Run.Ready || File.Exists(process.Run.ConsoleSocket))
+            if (process is null || process.Run.Ready || greeted)
             {
                 return process;
             }
 
             using (process)
             {
-                if (waiter.WaitReadable(Deadline.After(TimeSpan.FromSeconds(1)).Sooner(deadline), process.Fd, watch.Fd) < 0 && deadline.Passed)
+                // It binds its sockets long before it serves them, and greets when it does; run.json is written anew then, unless the
+                // shell that started it died. A socket that isn't bound yet is looked for again.
+                RuntimeFolder.Check(process.Run.Runtime);
+                UnixStream.TryConnect(process.Run.QmpSocket, out UnixStream? qmp);
+                using (qmp)
                 {
-                    throw TimedOut(vm, "ready", options);
+                    int ready = waiter.WaitReadable(Deadline.After(TimeSpan.FromSeconds(1)).Sooner(deadline), process.Fd, watch.Fd, qmp?.Fd ?? -1);
+                    if (ready < 0 && deadline.Passed)
+                    {
+                        throw TimedOut(vm, "ready", limit);
+                    }
+
+                    greeted = ready == 2 && qmp!.Receive(greeting) > 0;
                 }
             }
         }
     }
 
-    private static StratoException TimedOut(VmDefinition vm, string wanted, WaitOptions options) =>
-        new(StratoErrorKind.Timeout, "WaitTimeout", string.Create(CultureInfo.InvariantCulture, $"The VM '{vm.Name}' was not {wanted} within {options.Timeout!.Value.TotalSeconds:0.###} seconds.")) { VmName = vm.Name };
+    private static StratoException TimedOut(VmDefinition vm, string wanted, TimeSpan? limit) =>
+        new(StratoErrorKind.Timeout, "WaitTimeout", string.Create(CultureInfo.InvariantCulture, $"The VM '{vm.Name}' was not {wanted} within {limit!.Value.TotalSeconds:0.###} seconds.")) { VmName = vm.Name };
 }

@@ -38,6 +38,9 @@ public enum StratoErrorKind
     /// <summary>A file of the store cannot be understood.</summary>
     InvalidData,
 
+    /// <summary>The engine reports a failure of its own, of KVM or of a device of the host.</summary>
+    Engine,
+
     /// <summary>The VM ended while it was being waited for.</summary>
     Ended,
 }

@@ -38,7 +38,7 @@ function New-TestState {
     $null = New-Item -ItemType Directory $folder
     $env:STRATO_STATE = "$folder/s"
     $env:STRATO_RUNTIME = "$folder/r"
-    Set-Content "$folder/vmlinuz" 'kernel'
+    Set-Content "$folder/vmlinuz" ('k' * 512) -NoNewline
     $folder
 }
 

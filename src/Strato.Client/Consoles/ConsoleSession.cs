@@ -28,10 +28,16 @@ public sealed class ConsoleSession : IDisposable
     /// <summary>Ctrl-].</summary>
     public const byte EscapeKey = 0x1d;
 
+    /// <summary>Bytes that are kept for a guest that doesn't read; what is typed beyond them is lost, with a bell for each piece.</summary>
+    internal const int MaximumPending = 1 << 20;
+
     private readonly ConsoleConnection _connection;
     private readonly Func<bool> _vmEnded;
     private readonly int _input;
     private readonly int _output;
+    private readonly byte[] _typed = new byte[4096];
+    private byte[] _keys = new byte[4096];
+    private int _pending;
 
     /// <param name="connection">Attached.</param>
     /// <param name="vmEnded">Asked when the connection ends.</param>
@@ -50,55 +56,21 @@ public sealed class ConsoleSession : IDisposable
     {
         using TerminalMode? raw = TerminalMode.TryMakeRaw(_input);
         using Waiter waiter = new(token);
-        byte[] typed = new byte[1024];
         byte[] shown = new byte[16384];
-        int pending = 0;
         while (true)
         {
-            int count;
-            while ((count = _connection.Receive(shown)) > 0)
-            {
-                Show(shown.AsSpan(0, count), waiter);
-            }
-
+            // A piece of each in turn, so that Ctrl-] is seen whether the guest prints without end or reads nothing.
+            int count = _connection.Receive(shown);
             if (count == 0)
             {
                 return _vmEnded() ? ConsoleSessionEnd.VmEnded : ConsoleSessionEnd.Taken;
             }
 
-            // While the guest doesn't take what was typed, no more is read from the keyboard, but its output goes on.
-            if (pending > 0)
+            Show(shown.AsSpan(0, Math.Max(count, 0)), waiter);
+            SendPending();
+            if (waiter.Wait(Deadline.Never, writable: 2, _input, _connection.Fd, _pending > 0 ? _connection.Fd : -1) == 0 && !Type(waiter))
             {
-                int sent = _connection.Stream.Send(typed.AsSpan(0, pending));
-                if (sent > 0)
-                {
-                    typed.AsSpan(sent, pending - sent).CopyTo(typed);
-                    pending -= sent;
-                }
-
-                if (pending > 0 && sent >= 0)
-                {
-                    WaitForEither(waiter);
-                }
-
-                continue;
-            }
-
-            if (waiter.WaitReadable(Deadline.Never, _connection.Fd, _input) != 1)
-            {
-                continue;
-            }
-
-            pending = Libc.Read(_input, typed);
-            if (pending <= 0)
-            {
-                return ConsoleSessionEnd.Left;
-            }
-
-            int escape = typed.AsSpan(0, pending).IndexOf(EscapeKey);
-            if (escape >= 0)
-            {
-                _ = _connection.Stream.Send(typed.AsSpan(0, escape));
+                SendPending();
                 return ConsoleSessionEnd.Left;
             }
         }
@@ -106,8 +78,44 @@ public sealed class ConsoleSession : IDisposable
 
     public void Dispose() => _connection.Dispose();
 
-    /// <summary>Until the socket takes bytes again, or has some. Both are the same descriptor, listed twice.</summary>
-    private void WaitForEither(Waiter waiter) => waiter.Wait(Deadline.Never, writable: 1, _connection.Fd, _connection.Fd);
+    /// <summary>Reads the keyboard once; false at the escape key, and where there is no more to come.</summary>
+    private bool Type(Waiter waiter)
+    {
+        int count = Libc.Read(_input, _typed);
+        if (count <= 0)
+        {
+            return false;
+        }
+
+        int escape = _typed.AsSpan(0, count).IndexOf(EscapeKey);
+        int keys = escape < 0 ? count : escape;
+        int kept = Math.Min(keys, MaximumPending - _pending);
+        if (_pending + kept > _keys.Length)
+        {
+            Array.Resize(ref _keys, Math.Min(MaximumPending, 2 * (_pending + kept)));
+        }
+
+        _typed.AsSpan(0, kept).CopyTo(_keys.AsSpan(_pending));
+        _pending += kept;
+        if (kept < keys)
+        {
+            // As a terminal does whose line is full.
+            Show("\a"u8, waiter);
+        }
+
+        return escape < 0;
+    }
+
+    /// <summary>Gives the engine what it takes now of what was typed.</summary>
+    private void SendPending()
+    {
+        int sent = _connection.Stream.Send(_keys.AsSpan(0, _pending));
+
+        // To an engine that is gone nothing more is sent; its end shows when it is read from.
+        int gone = sent < 0 ? _pending : sent;
+        _keys.AsSpan(gone, _pending - gone).CopyTo(_keys);
+        _pending -= gone;
+    }
 
     private void Show(ReadOnlySpan<byte> bytes, Waiter waiter)
     {

@@ -56,6 +56,9 @@ internal static unsafe partial class Libc
         [FieldOffset(32)]
         public ulong stx_ino;
 
+        [FieldOffset(40)]
+        public ulong stx_size;
+
         [FieldOffset(136)]
         public uint stx_dev_major;
 
@@ -106,12 +109,17 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>lstat(2); false with errno on failure.</summary>
-    internal static bool TryStat(string path, out statx_t result)
+    internal static bool TryStat(string path, out statx_t result) => TryStat(path, AT_SYMLINK_NOFOLLOW, out result);
+
+    /// <summary>stat(2), which follows symbolic links; false with errno on failure.</summary>
+    internal static bool TryStatTarget(string path, out statx_t result) => TryStat(path, 0, out result);
+
+    private static bool TryStat(string path, int flags, out statx_t result)
     {
         fixed (byte* pointer = Bytes(path))
         fixed (statx_t* output = &result)
         {
-            return statx(AT_FDCWD, pointer, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, output) == 0;
+            return statx(AT_FDCWD, pointer, flags, STATX_BASIC_STATS, output) == 0;
         }
     }
 

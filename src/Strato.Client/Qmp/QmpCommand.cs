@@ -87,7 +87,9 @@ internal static class QmpCommand
                 {
                     "CommandNotFound" => StratoErrorKind.InvalidArgument,
                     "DeviceNotFound" => StratoErrorKind.NotFound,
-                    _ => StratoErrorKind.Failed,
+
+                    // A command that exists, but not at this time or not with that.
+                    _ => StratoErrorKind.InvalidState,
                 },
                 "Qmp" + errorClass,
                 Text(error, "desc") ?? error.GetRawText())

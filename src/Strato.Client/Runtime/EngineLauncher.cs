@@ -109,7 +109,7 @@ internal sealed class EngineLauncher
             { Code: { } code } => $"ended with exit code {code} ({EndReason.Meaning(code)})",
             _ => line.Length == 0 ? "closed its readiness pipe without a word" : $"said '{(line.Length > MaximumQuote ? line[..MaximumQuote] + "…" : line)}' instead of ok",
         };
-        return new StratoException(StratoErrorKind.Failed, "EngineFailed", $"The engine of VM '{vm.Name}' {how} before it was ready{EndReason.LastWords(log)}")
+        return new StratoException(StratoErrorKind.Engine, "EngineFailed", $"The engine of VM '{vm.Name}' {how} before it was ready{EndReason.LastWords(log)}")
         {
             VmName = vm.Name,
             RecommendedAction = $"Look into '{log}'.",

@@ -94,7 +94,9 @@ internal sealed unsafe class ReadinessPipe : IDisposable
             return new StratoException(KindOf(id), id, typed is null ? message : $"{message} ({typed})")
             {
                 Where = string.IsNullOrEmpty(where) ? null : where,
-                RecommendedAction = ActionFor(id),
+
+                // What to do about KVM is in the engine's message.
+                RecommendedAction = id.StartsWith("Kvm", StringComparison.Ordinal) ? null : ActionFor(id),
                 VmName = vmName,
             };
         }
@@ -104,22 +106,31 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         }
     }
 
-    private static StratoErrorKind KindOf(string id) => id switch
+    private static StratoErrorKind KindOf(string id)
     {
-        _ when id.Contains("Permission", StringComparison.Ordinal) => StratoErrorKind.Permission,
-        _ when id.StartsWith("Kvm", StringComparison.Ordinal) => StratoErrorKind.Unavailable,
-        _ when id.EndsWith("NotFound", StringComparison.Ordinal) => StratoErrorKind.NotFound,
-        _ when id.EndsWith("Locked", StringComparison.Ordinal) || id.EndsWith("Exists", StringComparison.Ordinal) => StratoErrorKind.Busy,
-        _ when id.StartsWith("Invalid", StringComparison.Ordinal) || id.StartsWith("Unknown", StringComparison.Ordinal) || id.StartsWith("TooMany", StringComparison.Ordinal) => StratoErrorKind.InvalidArgument,
-        _ => StratoErrorKind.Failed,
-    };
+        return id switch
+        {
+            "DriveReadOnly" => StratoErrorKind.Permission,
+            "DriveSize" or "DriveNotAFile" or "DriveSerial" or "DriveAio" or "DriveDirect" or "CommandLineFormat" or "OutOfRange" => StratoErrorKind.InvalidArgument,
+            _ when id.Contains("Permission", StringComparison.Ordinal) || Ends("NotReadable") || Ends("NotWritable") => StratoErrorKind.Permission,
+            _ when Begins("Kvm") => StratoErrorKind.Unavailable,
+            _ when Ends("NotFound") => StratoErrorKind.NotFound,
+            _ when Ends("Locked") || Ends("Exists") => StratoErrorKind.Busy,
+            _ when Begins("Invalid") || Begins("Unknown") || Begins("TooMany") || Begins("Duplicate") || Ends("TooLarge") || Ends("TooLong") || Ends("Missing") => StratoErrorKind.InvalidArgument,
+            _ when Ends("Format") || Ends("Truncated") || Ends("Empty") => StratoErrorKind.InvalidData,
+            _ => StratoErrorKind.Engine,
+        };
+
+        bool Begins(string start) => id.StartsWith(start, StringComparison.Ordinal);
+        bool Ends(string end) => id.EndsWith(end, StringComparison.Ordinal);
+    }
 
     /// <summary>What a user does about the engine's errors.</summary>
     internal static string? ActionFor(string id) => id switch
     {
         "KvmUnavailable" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
-        "KvmEmulated" => "Use a host with hardware virtualization: guests run thousands of times faster there.",
+        "DriveSize" => Store.VmRules.SectorsAction,
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         _ => null,
     };

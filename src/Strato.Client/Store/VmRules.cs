@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Text;
+using Strato.Client.Linux;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -9,6 +10,9 @@ namespace Strato.Client.Store;
 /// <summary>What a definition may say. The limits are the engine's own; here they speak of the cmdlets' parameters.</summary>
 internal static class VmRules
 {
+    /// <summary>What to do about a drive that is no whole number of sectors.</summary>
+    internal const string SectorsAction = "truncate -s %512 FILE rounds a raw image up to whole sectors; an image of another format, such as qcow2, has to be made a raw one.";
+
     /// <summary>Settings for a new VM, checked and with the defaults filled in.</summary>
     internal static VmSettings Complete(VmSettings given)
     {
@@ -102,6 +106,22 @@ internal static class VmRules
 
         CheckDriveIo(drive.Io, drive.Id ?? Path.GetFileName(drive.Path), drive.Path);
         CheckFile(drive.Path, "drive", "DriveFile", "-Path");
+        CheckSectors(drive.Path);
+    }
+
+    /// <summary>The engine refuses an image with part of a sector; nobody needs to wait for a start to hear that.</summary>
+    private static void CheckSectors(string path)
+    {
+        const int Sector = 512;
+        if (Libc.TryStatTarget(path, out Libc.statx_t stat) && (stat.stx_mode & Libc.S_IFMT) == Libc.S_IFREG && (stat.stx_size == 0 || stat.stx_size % Sector != 0))
+        {
+            throw new StratoException(
+                StratoErrorKind.InvalidArgument, "DriveSize", $"The drive '{path}' has {stat.stx_size} bytes; allowed are multiples of {Sector}, at least {Sector}.")
+            {
+                Where = "-Path",
+                RecommendedAction = SectorsAction,
+            };
+        }
     }
 
     internal static void CheckDriveIo(DriveIo io, string id, string path)

@@ -39,6 +39,7 @@ internal static class ErrorRecords
         StratoErrorKind.Unavailable => ErrorCategory.ResourceUnavailable,
         StratoErrorKind.Connection => ErrorCategory.ConnectionError,
         StratoErrorKind.InvalidData => ErrorCategory.InvalidData,
+        StratoErrorKind.Engine => ErrorCategory.DeviceError,
         StratoErrorKind.Ended => ErrorCategory.OperationStopped,
         _ => ErrorCategory.NotSpecified,
     };

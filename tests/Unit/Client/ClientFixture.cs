@@ -15,7 +15,9 @@ public sealed class ClientFixture : IDisposable
         // Short, for the 108 bytes of a socket's path.
         Root = Directory.CreateTempSubdirectory("strato-").FullName;
         Paths = new StratoPaths(Path.Combine(Root, "state"), Path.Combine(Root, "run"));
-        Kernel = WriteFile("vmlinuz", "kernel");
+
+        // As long as a sector, so that it can be a disk too.
+        Kernel = WriteFile("vmlinuz", new string('k', 512));
         Engine = FakeEngine.WriteScript(Root);
         Client = new StratoClient(Paths, Engine);
     }

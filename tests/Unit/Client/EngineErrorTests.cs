@@ -1,10 +1,14 @@
 using System;
+using System.Management.Automation;
 using System.Text;
+using System.Text.Json;
 using Strato.Client;
+using Strato.Client.Qmp;
 using Strato.Client.Runtime;
 using Strato.Engine.Block;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
+using Strato.PowerShell;
 using Strato.PowerShell.Commands;
 using Strato.Protocol;
 using Strato.Tests.Unit.Driver;
@@ -23,6 +27,50 @@ public class EngineErrorTests
         UserErrorException error = verdict.ToError();
         Assert.EndsWith("(-force tries all the same)", error.ToLine(), StringComparison.Ordinal);
         Assert.Equal($"{error.Message} (-{nameof(StartStratoVmCommand.AllowEmulation)} tries all the same)", AtTheCmdlet(error).Message);
+    }
+
+    [Theory]
+    [InlineData(KvmVerdict.Emulated)]
+    [InlineData(KvmVerdict.NoPermission)]
+    [InlineData(KvmVerdict.Absent)]
+    public void WhatToDoAboutKvmIsToldOnce(string verdict) =>
+        Assert.Null(AtTheCmdlet(new KvmVerdict(verdict, "It is so; do that.", null).ToError()).RecommendedAction);
+
+    [Theory]
+    [InlineData("KernelNotFound", ErrorCategory.ObjectNotFound)]
+    [InlineData("KernelNotReadable", ErrorCategory.PermissionDenied)]
+    [InlineData("InitrdFormat", ErrorCategory.InvalidData)]
+    [InlineData("KernelTruncated", ErrorCategory.InvalidData)]
+    [InlineData("KernelTooLarge", ErrorCategory.InvalidArgument)]
+    [InlineData("DriveSize", ErrorCategory.InvalidArgument)]
+    [InlineData("DriveNotAFile", ErrorCategory.InvalidArgument)]
+    [InlineData("DriveReadOnly", ErrorCategory.PermissionDenied)]
+    [InlineData("DrivePermission", ErrorCategory.PermissionDenied)]
+    [InlineData("DriveLocked", ErrorCategory.ResourceBusy)]
+    [InlineData("DriveFailed", ErrorCategory.DeviceError)]
+    [InlineData("LogFileNotWritable", ErrorCategory.PermissionDenied)]
+    [InlineData("SocketExists", ErrorCategory.ResourceBusy)]
+    [InlineData("TooManyDevices", ErrorCategory.InvalidArgument)]
+    [InlineData("CommandLineTooLong", ErrorCategory.InvalidArgument)]
+    [InlineData("DuplicateId", ErrorCategory.InvalidArgument)]
+    [InlineData("KvmEmulated", ErrorCategory.ResourceUnavailable)]
+    [InlineData("HostError", ErrorCategory.DeviceError)]
+    [InlineData("SomethingNew", ErrorCategory.DeviceError)]
+    public void EachErrorHasItsCategory(string id, ErrorCategory category)
+    {
+        StratoException error = AtTheCmdlet(new UserErrorException(id, "It is so."));
+        Assert.Equal(category, ErrorRecords.From(error, "vm").CategoryInfo.Category);
+    }
+
+    [Theory]
+    [InlineData("GenericError", ErrorCategory.InvalidOperation)]
+    [InlineData("CommandNotFound", ErrorCategory.InvalidArgument)]
+    [InlineData("DeviceNotFound", ErrorCategory.ObjectNotFound)]
+    public void EachErrorOfQmpHasItsCategory(string errorClass, ErrorCategory category)
+    {
+        using JsonDocument answer = JsonDocument.Parse($$"""{"error":{"class":"{{errorClass}}","desc":"It is so."},"id":1}""");
+        StratoException error = Assert.Throws<StratoException>(() => QmpCommand.Result(answer.RootElement, "stop", "vm"));
+        Assert.Equal(($"Qmp{errorClass}", category), (error.Id, ErrorRecords.From(error, "vm").CategoryInfo.Category));
     }
 
     [Fact]

@@ -90,6 +90,7 @@ public sealed class EngineLifeTests : IDisposable
         VmInfo vm = _fixture.Start(commandLine: "deaf");
         StratoException error = ClientFixture.Fails("StopTimeout", () => Client.Stop(vm.Id, new StopOptions { Timeout = TimeSpan.FromMilliseconds(100) }, _fixture.Token));
         Assert.Contains("0.1 seconds", error.Message, StringComparison.Ordinal);
+        Assert.Contains("-TurnOffAfter ends it after", error.RecommendedAction!, StringComparison.Ordinal);
         using CancellationTokenSource cancel = new(TimeSpan.FromMilliseconds(100));
         Assert.ThrowsAny<OperationCanceledException>(() => Client.Stop(vm.Id, null, cancel.Token));
         Assert.Equal(VmState.Running, Client.Snapshot(vm.Id).State);
@@ -112,6 +113,60 @@ public sealed class EngineLifeTests : IDisposable
 
         VmInfo again = Client.Start(vm.Id, null, _fixture.Token);
         Assert.Equal((VmState.Running, null), (again.State, again.StateReason));
+    }
+
+    [Theory]
+    [InlineData("spawned")]
+    [InlineData("bound")]
+    [InlineData("serving")]
+    [InlineData("ready")]
+    [InlineData("stopping")]
+    [InlineData("resetting")]
+    public void WhateverItDoesAnEngineThatIsKilledLeavesAVmThatStartsAgain(string moment)
+    {
+        string go = Path.Combine(_fixture.Root, "go");
+        VmDefinition vm = _fixture.Create(commandLine: moment == "stopping" ? "deaf" : moment is "spawned" or "bound" ? $"slow={go}" : "quiet");
+        string runtime = _fixture.Paths.RuntimeDirectory(vm.Id);
+        int Connections() => Regex.Count(Procfs.ReadText("/proc/net/unix")!, Regex.Escape(runtime));
+        StratoException? failure = null;
+        Thread shell = new(() => failure = (StratoException?)Record.Exception(() =>
+        {
+            Client.Start(vm.Id, null, _fixture.Token);
+            if (moment == "stopping")
+            {
+                Client.Stop(vm.Id, null, _fixture.Token);
+            }
+
+            while (moment == "resetting")
+            {
+                Client.Restart(vm.Id, RestartKind.Reset, null, _fixture.Token);
+            }
+        }));
+        shell.Start();
+        RunRecord? run = null;
+        ClientFixture.Until(
+            () => (run = RunRecord.TryRead(_fixture.Paths.RunFile(vm.Id))) is not null && moment switch
+            {
+                "spawned" => true,
+                "bound" => File.Exists(run.ConsoleSocket),
+                "serving" => File.Exists(run.QmpSocket),
+                "ready" => run.Ready,
+
+                // The listeners are two.
+                _ => run.Ready && Connections() > 2,
+            },
+            moment);
+        ClientFixture.Signal(run!.Pid, Libc.SIGKILL);
+        shell.Join();
+        ClientFixture.Until(() => Client.Snapshot(vm.Id).State == VmState.Stopped, "the engine's end");
+        string? reason = Client.Snapshot(vm.Id).StateReason ?? failure?.Message;
+        if (moment != "stopping")
+        {
+            Assert.Matches("SIGKILL|unexpectedly", reason);
+        }
+
+        File.WriteAllText(go, "");
+        Assert.Equal((VmState.Running, null), (Client.Start(vm.Id, null, _fixture.Token).State, Client.Snapshot(vm.Id).StateReason));
     }
 
     [Fact]
@@ -149,10 +204,28 @@ public sealed class EngineLifeTests : IDisposable
         TimeSpan took = Stopwatch.GetElapsedTime(start);
         Assert.Equal(VmState.Unresponsive, frozen.State);
         Assert.Contains("kill -CONT", frozen.StateReason!, StringComparison.Ordinal);
-        Assert.InRange(took.TotalSeconds, 0.9, 5);
-        Assert.Contains("'web'", ClientFixture.Fails("QmpTimeout", () => Client.Suspend(vm.Id)).Message, StringComparison.Ordinal);
-        ClientFixture.Fails("ConsoleTimeout", () => Client.SendConsole(vm.Id, "x"));
-        Assert.Contains("-TurnOff", ClientFixture.Fails("QmpTimeout", () => Client.Stop(vm.Id)).RecommendedAction!, StringComparison.Ordinal);
+
+        // The limit is the client's promise; what this machine takes besides is not.
+        Assert.InRange(StratoClient.StatusLimit.TotalSeconds, 0.5, 0.85);
+        Assert.InRange(took.TotalSeconds, StratoClient.StatusLimit.TotalSeconds - 0.05, 3);
+        WaitOptions never = new() { Match = new Regex("never") };
+        foreach ((string id, Action action) in (ReadOnlySpan<(string, Action)>)[
+            ("QmpTimeout", () => Client.Suspend(vm.Id)),
+            ("QmpTimeout", () => Client.Resume(vm.Id)),
+            ("QmpTimeout", () => Client.Restart(vm.Id, RestartKind.Reset)),
+            ("QmpTimeout", () => Client.InvokeQmp(vm.Id, "query-status")),
+            ("QmpTimeout", () => Client.Wait(vm.Id, WaitTarget.Paused)),
+            ("QmpTimeout", () => Client.Stop(vm.Id)),
+            ("ConsoleTimeout", () => Client.Wait(vm.Id, WaitTarget.Console, never)),
+            ("ConsoleTimeout", () => Client.SendConsole(vm.Id, "x")),
+            ("ConsoleTimeout", () => Client.OpenConsole(vm.Id, ConsoleStart.Now)),
+            ("ConsoleTimeout", () => Client.EnterConsole(vm.Id))])
+        {
+            StratoException error = ClientFixture.Fails(id, action);
+            Assert.Contains("'web'", error.Message, StringComparison.Ordinal);
+            Assert.Equal($"The engine was stopped by a signal; kill -CONT {vm.ProcessId} lets it go on. Stop-StratoVm 'web' -TurnOff ends it all the same.", error.RecommendedAction);
+        }
+
         Assert.Equal(VmState.Stopped, Client.Stop(vm.Id, new StopOptions { TurnOff = true }, _fixture.Token).State);
     }
 
@@ -170,7 +243,7 @@ public sealed class EngineLifeTests : IDisposable
         VmInfo well = _fixture.Start("well");
         long start = Stopwatch.GetTimestamp();
         IReadOnlyList<VmInfo> infos = Client.Snapshot([.. vms, well.Definition], _fixture.Token);
-        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0.9, 2.5);
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, StratoClient.StatusLimit.TotalSeconds - 0.05, 2);
         Assert.Equal([VmState.Unresponsive, VmState.Unresponsive, VmState.Unresponsive, VmState.Running], infos.Select(i => i.State));
     }
 

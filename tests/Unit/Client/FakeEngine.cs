@@ -16,7 +16,8 @@ namespace Strato.Tests.Unit.Client;
 /// </summary>
 /// <remarks>
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
-/// <c>mute</c> never becomes ready, <c>deaf</c> ignores system_powerdown, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
+/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -95,11 +96,19 @@ internal sealed class FakeEngine
             _status = "prelaunch";
         }
 
+        // In the engine's order: the console is bound before the machine is built, and nothing is served until all is there.
         string qmp = _options["-qmp"]["unix:".Length..].Split(',')[0];
-        string serial = _options["-serial"];
-        Listen(qmp, ServeQmp);
-        string socket = Between(serial, "socket=", ",");
-        Listen(socket, ServeConsole);
+        string socket = Between(_options["-serial"], "socket=", ",");
+        Socket console = Bind(socket);
+        int slow = append.IndexOf("slow=", StringComparison.Ordinal);
+        if (slow >= 0)
+        {
+            SpinWait.SpinUntil(() => File.Exists(append[(slow + 5)..]));
+        }
+
+        Socket monitor = Bind(qmp);
+        Serve(console, ServeConsole);
+        Serve(monitor, ServeQmp);
         Print("fake engine\r\n");
         int print = append.IndexOf("print=", StringComparison.Ordinal);
         if (print >= 0)
@@ -126,20 +135,22 @@ internal sealed class FakeEngine
         return end < 0 ? text[start..] : text[start..end];
     }
 
-    private static void Listen(string path, Action<Socket> serve)
+    private static Socket Bind(string path)
     {
         Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen(16);
-        Background(() =>
-        {
-            while (true)
-            {
-                Socket client = listener.Accept();
-                Background(() => serve(client));
-            }
-        });
+        return listener;
     }
+
+    private static void Serve(Socket listener, Action<Socket> serve) => Background(() =>
+    {
+        while (true)
+        {
+            Socket client = listener.Accept();
+            Background(() => serve(client));
+        }
+    });
 
     private static void Background(Action work) => new Thread(() =>
     {

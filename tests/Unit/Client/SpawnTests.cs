@@ -48,7 +48,7 @@ public sealed class SpawnTests : IDisposable
     {
         string seen = Path.Combine(_fixture.Root, "seen");
         _fixture.UseEngineScript($"for a; do printf '%s\\n' \"$a\"; done > '{seen}'; echo '{{\"id\":\"X\",\"message\":\"m\"}}' >&3; exit 1");
-        string image = _fixture.WriteFile("disk, one.img", "");
+        string image = _fixture.WriteFile("disk, one.img", new string('x', 512));
         VmDefinition vm = _fixture.Client.Create(new VmSettings { Name = "-it's \"a\" $NAME, ü", Kernel = _fixture.Kernel, CommandLine = "root=/dev/vda quiet", Cpu = 3 });
         _fixture.Client.AddDrive(vm.Id, new DriveSettings { Path = image, ReadOnly = true, Serial = "a,b" });
         StratoException error = ClientFixture.Fails("X", () => _fixture.Client.Start(vm.Id, new StartOptions { Force = true, Paused = true }));

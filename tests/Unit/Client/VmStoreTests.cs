@@ -316,7 +316,7 @@ public sealed class VmStoreTests : IDisposable
     public void DrivesAreAddedAndRemoved()
     {
         VmDefinition vm = _fixture.Create();
-        string image = _fixture.WriteFile("disk, with=comma.img", "x");
+        string image = _fixture.WriteFile("disk, with=comma.img", new string('x', 512));
         Assert.Equal("disk0", _fixture.Client.AddDrive(vm.Id, new DriveSettings { Path = image }).Id);
         Assert.Equal("disk1", _fixture.Client.AddDrive(vm.Id, new DriveSettings { Path = image, ReadOnly = true, Serial = "S-1" }).Id);
         _fixture.Client.RemoveDrive(vm.Id, "DISK0");

@@ -1,8 +1,10 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text.RegularExpressions;
 using System.Threading;
+using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Client.Consoles;
 using Strato.Client.Linux;
@@ -28,6 +30,66 @@ public sealed class WaitAndConsoleTests : IDisposable
         Concurrently(() => Client.Wait(vm.Id, WaitTarget.Paused, null, _fixture.Token), () => Client.Suspend(vm.Id, _fixture.Token));
         Concurrently(() => Client.Wait(vm.Id, WaitTarget.Running, null, _fixture.Token), () => Client.Resume(vm.Id, _fixture.Token));
         Concurrently(() => Client.Wait(vm.Id, WaitTarget.Stopped, null, _fixture.Token), () => Client.Stop(vm.Id, null, _fixture.Token));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AVmThatAnotherShellStartsIsWaitedFor(bool enter)
+    {
+        string go = Path.Combine(_fixture.Root, "go");
+        VmDefinition vm = _fixture.Create(commandLine: $"slow={go}");
+        List<Task> work = [Task.Run(() => Client.Start(vm.Id, null, _fixture.Token), _fixture.Token)];
+        ClientFixture.Until(() => File.Exists(Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock")), "the console's socket");
+        WaitOptions options = new() { Match = new Regex("fake engine"), Timeout = TimeSpan.FromSeconds(60) };
+        Action[] actions = enter
+            ? [() => Client.EnterConsole(vm.Id, take: false, _fixture.Token).Dispose(), () => Client.Suspend(vm.Id, _fixture.Token)]
+            :
+            [
+                () => Client.Wait(vm.Id, WaitTarget.Console, options, _fixture.Token),
+                () => Client.SendConsole(vm.Id, "say x", new SendOptions { ExpectMatch = new Regex("x\n") }, _fixture.Token),
+                () => Assert.Equal("fake engine", Client.OpenConsole(vm.Id, ConsoleStart.Beginning, _fixture.Token).ReadLine(_fixture.Token)),
+                () => Client.InvokeQmp(vm.Id, "query-status", null, TimeSpan.FromSeconds(60), _fixture.Token),
+            ];
+        foreach (Action action in actions)
+        {
+            work.Add(Task.Factory.StartNew(action, _fixture.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+        }
+
+        // Longer than an engine that runs may be silent; who gives less time is told.
+        await Assert.ThrowsAsync<TimeoutException>(() => Task.WhenAny(work).WaitAsync(QmpConnection.QuickLimit * 1.5, _fixture.Token));
+        TimeSpan brief = TimeSpan.FromMilliseconds(50);
+        foreach (Action action in (Action[])[
+            () => Client.Wait(vm.Id, WaitTarget.Console, options with { Timeout = brief }),
+            () => Client.SendConsole(vm.Id, "x", new SendOptions { Timeout = brief }),
+            () => Client.InvokeQmp(vm.Id, "query-status", null, brief)])
+        {
+            Assert.Contains("was not ready within 0.05 seconds", ClientFixture.Fails("WaitTimeout", action).Message, StringComparison.Ordinal);
+        }
+
+        File.WriteAllText(go, "");
+        await Task.WhenAll(work);
+    }
+
+    [Fact]
+    public void AStartThatFailsEndsTheWaitForTheConsole()
+    {
+        VmDefinition vm = _fixture.Create(commandLine: "slow=/nowhere");
+        string socket = Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock");
+        Exception?[] errors = new Exception?[3];
+        Thread[] shells = [.. ((Action[])[
+            () => Client.Start(vm.Id, null, _fixture.Token),
+            () => Client.Wait(vm.Id, WaitTarget.Console, new WaitOptions { Match = new Regex("x") }, _fixture.Token),
+            () => Client.SendConsole(vm.Id, "x", null, _fixture.Token)]).Select((action, i) => new Thread(() => errors[i] = Record.Exception(action)))];
+        shells[0].Start();
+        ClientFixture.Until(() => File.Exists(socket), "the console's socket");
+        shells[1].Start();
+        shells[2].Start();
+        ClientFixture.Until(() => shells[1..].All(shell => (shell.ThreadState & ThreadState.Unstarted) == 0), "both waits");
+        ClientFixture.Signal(Client.Snapshot(vm.Id).ProcessId!.Value, Libc.SIGKILL);
+        Array.ForEach(shells, shell => shell.Join());
+        Assert.Equal("EngineFailed", Assert.IsType<StratoException>(errors[0]).Id);
+        Assert.All(errors[1..], error => Assert.Equal("VmNotRunning", Assert.IsType<StratoException>(error).Id));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -45,6 +46,25 @@ public sealed class DriveTests : CmdletTests
         ErrorRecord error = Error(new Step("Get-StratoDrive", "swap").With("VMName", "web"));
         AssertError(error, "DriveNotFound", ErrorCategory.ObjectNotFound, "swap");
         Assert.Equal("The VM 'web' has no disk 'swap'; it has 'root'.", error.ToString());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1000)]
+    public void AnImageOfNoWholeSectorsIsRefusedBeforeAnyStart(int length)
+    {
+        New();
+        Store.WriteFile("odd.img", new string('x', length));
+        File.CreateSymbolicLink(Path.Combine(Store.Root, "link.img"), "odd.img");
+        foreach (string path in (string[])["odd.img", "link.img"])
+        {
+            ErrorRecord error = Error(new Step("Add-StratoDrive", path).With("VMName", "web"));
+            AssertError(error, "DriveSize", ErrorCategory.InvalidArgument, "web");
+            Assert.Contains($"has {length} bytes; allowed are multiples of 512", error.ErrorDetails!.Message, StringComparison.Ordinal);
+            Assert.Contains("truncate", error.ErrorDetails.RecommendedAction, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(Run(new Step("Get-StratoDrive").With("VMName", "web")).Output);
     }
 
     [Fact]

@@ -137,7 +137,7 @@ public sealed class LifeTests : CmdletTests
         Start("web", "deaf");
         ErrorRecord error = Error(new Step("Stop-StratoVm", "web").With("Timeout", 1));
         AssertError(error, "StopTimeout", ErrorCategory.OperationTimeout, "web");
-        Assert.Equal("Running", State("web"));
+        ClientFixture.Until(() => State("web") == "Running", "running as before");
         Run(new Step("Stop-StratoVm", "web").With("TurnOffAfter", 0));
         Assert.Equal("Stopped", State("web"));
     }
