@@ -34,8 +34,12 @@ internal static class Payload
     private const ulong Address = 0x10_0000;
 
     /// <summary>Makes the file.</summary>
-    public static string Make(PayloadEnd end, string text = "hello\n")
+    /// <param name="end">What it does after its text.</param>
+    /// <param name="text">What it writes.</param>
+    /// <param name="cpus">Above 1: first it starts all other CPUs and waits until those with the APIC ids below this have run.</param>
+    public static string Make(PayloadEnd end, string text = "hello\n", int cpus = 1)
     {
+        byte[] start = cpus > 1 ? StartCpus(cpus) : [];
         byte[] print =
         [
             0x48, 0x8D, 0x35, 0, 0, 0, 0, // lea rsi, [rip + text]
@@ -75,10 +79,47 @@ internal static class Payload
             _ => halt,
         };
         BinaryPrimitives.WriteInt32LittleEndian(print.AsSpan(3), print.Length + tail.Length - 7);
-        byte[] body = [.. print, .. tail, .. Encoding.ASCII.GetBytes(text), 0];
+        byte[] body = [.. start, .. print, .. tail, .. Encoding.ASCII.GetBytes(text), 0];
         string path = TestHost.NewPath("payload");
         File.WriteAllBytes(path, [.. Header((ulong)body.Length), .. body]);
         return path;
+    }
+
+    /// <summary>Sends INIT and a start-up IPI to all others (Intel SDM 3, 11.6.1); each marks the byte of its APIC id.</summary>
+    private static byte[] StartCpus(int cpus)
+    {
+        byte[] other =
+        [
+            0x66, 0xB8, 1, 0, 0, 0,       // mov eax, 1
+            0x0F, 0xA2,                   // cpuid
+            0x66, 0xC1, 0xEB, 24,         // shr ebx, 24 (the initial APIC id)
+            0x31, 0xC0,                   // xor ax, ax
+            0x8E, 0xD8,                   // mov ds, ax
+            0xC6, 0x87, 0x00, 0x10, 1,    // mov byte [bx + 0x1000], 1
+            0xF4, 0xEB, 0xFD,             // hlt; jmp to it
+        ];
+        byte[] all =
+        [
+            0xEB, (byte)other.Length,     // jmp over the other CPUs' code
+            .. other,
+            0x48, 0x8D, 0x35, (byte)(-7 - other.Length), 0xFF, 0xFF, 0xFF, // lea rsi, [rip - …], that code
+            0xBF, 0x00, 0x20, 0, 0,       // mov edi, 0x2000
+            0xB9, (byte)other.Length, 0, 0, 0,
+            0xF3, 0xA4,                   // rep movsb
+            0xBF, 0x00, 0x03, 0xE0, 0xFE, // mov edi, 0xfee00300 (the interrupt command register)
+            0xB8, 0x00, 0x45, 0x0C, 0,    // mov eax, 0xc4500: INIT to all but this
+            0x89, 0x07,                   // mov [rdi], eax
+            0xB8, 0x02, 0x46, 0x0C, 0,    // mov eax, 0xc4602: start-up at 0x2000
+            0x89, 0x07,
+            0xBB, 1, 0, 0, 0,             // mov ebx, 1
+            0x80, 0xBB, 0, 0x10, 0, 0, 0, // next: cmp byte [rbx + 0x1000], 0
+            0x74, 0xF7,                   // je next
+            0xFF, 0xC3,                   // inc ebx
+            0x81, 0xFB, 0, 0, 0, 0,       // cmp ebx, cpus
+            0x72, 0xED,                   // jb next
+        ];
+        BinaryPrimitives.WriteInt32LittleEndian(all.AsSpan(all.Length - 6), cpus);
+        return all;
     }
 
     private static byte[] Header(ulong bodyLength)
