@@ -11,6 +11,22 @@ namespace Strato.Engine.Cli;
 internal sealed class Backends<T>(string option, string noun)
 {
     private readonly Dictionary<string, T> _byId = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _claimed = new(StringComparer.Ordinal);
+
+    /// <summary>What nothing refers to, in the order in which it was given.</summary>
+    public IEnumerable<(string Id, T Backend)> Unclaimed
+    {
+        get
+        {
+            foreach ((string id, T backend) in _byId)
+            {
+                if (!_claimed.Contains(id))
+                {
+                    yield return (id, backend);
+                }
+            }
+        }
+    }
 
     public void Add(string id, T backend)
     {
@@ -18,6 +34,17 @@ internal sealed class Backends<T>(string option, string noun)
         {
             throw new UserErrorException("DuplicateId", $"The id '{ConfigurationLimits.Printable(id)}' is given to two of {option}; ids are unique.", $"{option} id");
         }
+    }
+
+    /// <summary>Gives a backend to one device, and to no other.</summary>
+    /// <param name="id">The id that the device refers to.</param>
+    /// <param name="where">Where it does, for the error.</param>
+    public T Claim(string id, string where)
+    {
+        T backend = Find(id, where);
+        return _claimed.Add(id)
+            ? backend
+            : throw new UserErrorException("BackendInUse", $"'{ConfigurationLimits.Printable(id)}' is referred to twice; a {noun} belongs to one.", where);
     }
 
     /// <param name="id">The id that a device refers to.</param>

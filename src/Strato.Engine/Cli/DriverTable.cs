@@ -19,6 +19,7 @@ internal sealed class DriverTable
         "driver",
         "device",
         new DriverSpec("virtio-blk-device", DriveList.DeviceUsage, (options, parts) => options.Drives.AddDevice(parts)),
+        new DriverSpec("virtio-net-device", NetOption.DeviceUsage, NetOption.AddDevice),
         new DriverSpec("virtio-rng-device", RngOption.DeviceUsage, RngOption.AddDevice));
 
     public static readonly DriverTable Objects = new(

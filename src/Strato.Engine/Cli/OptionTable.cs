@@ -42,6 +42,7 @@ internal static class OptionTable
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
         new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
         new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },
+        new("-netdev", NetOption.Usage, "Tap of the host. Unless a -device refers to it, it is a network interface itself.", NetOption.Add) { Repeatable = true },
         new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", (o, v) => o.Configuration.Serial = SerialOption.Parse(v)),
         new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
         new("-api-channel", "unix:PATH", "The same, by its older name.", (o, v) => AddQmp(o, "-api-channel", v)) { Repeatable = true },

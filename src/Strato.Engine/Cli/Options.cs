@@ -33,6 +33,9 @@ internal sealed class Options
     /// <summary>Sources of random bytes, by the ids of their <c>-object</c>.</summary>
     public Backends<string> RngSources { get; } = new("-object", "source of random bytes");
 
+    /// <summary>Where network interfaces lead, by the ids of their <c>-netdev</c>; with what its older form says of the interface.</summary>
+    public Backends<NetConfiguration> Netdevs { get; } = new("-netdev", "netdev");
+
     /// <summary>What can be looked up only when all options are read: a device may stand before its backend.</summary>
     public List<Action> Lookups { get; } = [];
 
@@ -77,6 +80,7 @@ internal sealed class Options
     {
         Drives.Resolve(Configuration.Drives);
         Lookups.ForEach(lookUp => lookUp());
+        NetOption.AddUnclaimed(this);
         Configuration.Validate();
         if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
         {

@@ -31,9 +31,11 @@ internal static class Errno
     public const int EPIPE = 32;
     public const int ENAMETOOLONG = 36;
     public const int ENOSYS = 38;
+    public const int EBADFD = 77;
     public const int EOPNOTSUPP = 95;
     public const int EADDRINUSE = 98;
     public const int ECONNRESET = 104;
+    public const int ENOTCONN = 107;
     public const int ECONNREFUSED = 111;
 
     /// <summary>errno of the last call on this thread; look at it only after a call returned -1.</summary>

@@ -35,6 +35,36 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial nint pwritev2(int fd, iovec* buffers, int count, long offset, int flags);
 
+    /// <summary>readv(2) into at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static nint ReadVector(int fd, ReadOnlySpan<iovec> buffers)
+    {
+        fixed (iovec* pointer = buffers)
+        {
+            nint count;
+            do
+            {
+                count = readv(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV));
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
+    /// <summary>writev(2) of at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
+    internal static nint WriteVector(int fd, ReadOnlySpan<iovec> buffers)
+    {
+        fixed (iovec* pointer = buffers)
+        {
+            nint count;
+            do
+            {
+                count = writev(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV));
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
     /// <summary>preadv2(2) into at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
     internal static nint ReadVector(int fd, ReadOnlySpan<iovec> buffers, long offset, int flags = 0)
     {

@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
+using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
 
@@ -10,12 +11,36 @@ namespace Strato.Engine.Machine;
 /// <summary>Makes the devices that a configuration names, with their host's side opened: what a user got wrong is told before the machine is built.</summary>
 internal static class DeviceOpener
 {
+    /// <param name="device">Checked.</param>
+    /// <param name="machine">The machine's configuration, of which the device is a part.</param>
     /// <exception cref="Strato.Protocol.UserErrorException">What the device stands on can't be opened.</exception>
-    public static VirtioDevice Open(DeviceConfiguration device) => device switch
+    public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine) => device switch
     {
+        NetConfiguration net => new NetDevice(net.Name, OpenTap(net), net.GetMac(machine.Name, IndexOf(net, machine))),
         RngConfiguration rng => new RngDevice(rng.Name, EntropySource.Open(rng.Source, rng.Name, rng.WhereIs("rng", "random_file")), Limit(rng)),
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
     };
+
+    private static TapDevice OpenTap(NetConfiguration net) => net.Netdev.Descriptor is { } fd
+        ? TapOpener.Take((int)fd, net.Name, net.Netdev.Where)
+        : TapOpener.Open(net.Netdev.Interface!, net.Name, net.Netdev.Where);
+
+    /// <summary>Which of the machine's network interfaces this is.</summary>
+    private static int IndexOf(NetConfiguration net, VmConfiguration machine)
+    {
+        int index = 0;
+        foreach (DeviceConfiguration device in machine.Devices)
+        {
+            if (device == net)
+            {
+                break;
+            }
+
+            index += device is NetConfiguration ? 1 : 0;
+        }
+
+        return index;
+    }
 
     private static TokenBucket? Limit(RngConfiguration rng) => rng.MaxBytes is { } bytes
         ? new TokenBucket(bytes, TimeSpan.FromMilliseconds(rng.Period), Stopwatch.GetTimestamp())

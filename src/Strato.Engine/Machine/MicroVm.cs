@@ -96,10 +96,14 @@ internal sealed class MicroVm : IDisposable
             foreach (DiskImage disk in disks)
             {
                 DriveConfiguration drive = configuration.Drives[_drives.Count];
-                AddDisk(disk, drive, _ioThreads.Find(thread => thread.Id == drive.IoThread)?.Loop ?? loop);
+                AddDisk(disk, drive, LoopOf(drive.IoThread) ?? loop);
             }
 
-            devices.ForEach(device => Attach(device, loop));
+            for (int i = 0; i < devices.Count; i++)
+            {
+                Attach(devices[i], LoopOf(configuration.Devices[i].IoThread) ?? loop);
+            }
+
             Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
             _ioThreads.ForEach(thread => thread.Start());
         }
@@ -272,7 +276,7 @@ internal sealed class MicroVm : IDisposable
         devices = [];
         foreach (DeviceConfiguration device in configuration.Devices)
         {
-            devices.Add(Own(DeviceOpener.Open(device)));
+            devices.Add(Own(DeviceOpener.Open(device, configuration)));
         }
 
         return request;
@@ -312,6 +316,8 @@ internal sealed class MicroVm : IDisposable
         Attach(device, loop);
         _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length, drive.Iops));
     }
+
+    private EventLoop? LoopOf(string? ioThread) => _ioThreads.Find(thread => thread.Id == ioThread)?.Loop;
 
     /// <summary>Plugs a device into the next free slot.</summary>
     private void Attach(VirtioDevice device, EventLoop loop)

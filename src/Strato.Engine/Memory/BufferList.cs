@@ -170,6 +170,41 @@ internal sealed unsafe class BufferList
         return done;
     }
 
+    /// <summary>Copies <paramref name="source"/> to a place behind the front, and drops nothing; what lies beyond the end is left out.</summary>
+    public void WriteAt(ulong offset, ReadOnlySpan<byte> source)
+    {
+        for (int i = _first; i < _end && source.Length > 0; i++)
+        {
+            if (offset >= _parts[i].iov_len)
+            {
+                offset -= _parts[i].iov_len;
+                continue;
+            }
+
+            Span<byte> place = new((byte*)_parts[i].iov_base + offset, (int)Math.Min(_parts[i].iov_len - offset, (ulong)source.Length));
+            source[..place.Length].CopyTo(place);
+            source = source[place.Length..];
+            offset = 0;
+        }
+    }
+
+    /// <summary>As <see cref="Parts"/>, and one piece of the host's memory more at the end; good until the list changes.</summary>
+    public ReadOnlySpan<Libc.iovec> PartsAnd(Libc.iovec last)
+    {
+        MakeRoom();
+        _parts[_end] = last;
+        return _parts.AsSpan(_first, _end - _first + 1);
+    }
+
+    /// <summary>Appends all that is left in another list.</summary>
+    public void Append(BufferList other)
+    {
+        foreach (Libc.iovec part in other.Parts)
+        {
+            Add(part.iov_base, part.iov_len);
+        }
+    }
+
     /// <summary>Moves the last byte to <paramref name="place"/>, for a status that is written when all else is done; false when there is none.</summary>
     public bool TryMoveLast(BufferList place)
     {
@@ -190,16 +225,25 @@ internal sealed unsafe class BufferList
     /// <summary>Appends a piece that was checked to be guest memory and isn't empty.</summary>
     internal void Add(nint address, ulong length)
     {
-        if (_end == _parts.Length)
-        {
-            // Grows to the longest chain, which is bounded by the queue's size, and keeps what is usual.
-            Libc.iovec[] grown = GC.AllocateUninitializedArray<Libc.iovec>(_parts.Length * 2, pinned: true);
-            _parts.CopyTo(grown, 0);
-            _parts = grown;
-        }
-
+        MakeRoom();
         _parts[_end++] = new Libc.iovec { iov_base = address, iov_len = (nuint)length };
         Length += length;
+    }
+
+    /// <summary>Sees to a free place at the end.</summary>
+    private void MakeRoom()
+    {
+        if (_end < _parts.Length)
+        {
+            return;
+        }
+
+        // Grows to what this list ever held at a time, which is bounded by the queue's size, and stays so; where half of it
+        // was consumed, what is left moves to the front instead.
+        bool grow = _first < _parts.Length / 2;
+        Libc.iovec[] target = grow ? GC.AllocateUninitializedArray<Libc.iovec>(_parts.Length * 2, pinned: true) : _parts;
+        Array.Copy(_parts, _first, target, 0, _end - _first);
+        (_parts, _end, _first) = (target, _end - _first, 0);
     }
 
     private static Span<byte> Memory(Libc.iovec part) => new((void*)part.iov_base, (int)Math.Min(part.iov_len, int.MaxValue));

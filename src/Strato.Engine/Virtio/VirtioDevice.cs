@@ -356,6 +356,21 @@ internal abstract class VirtioDevice : IDisposable
         }
     }
 
+    /// <summary>Serves a queue now, for work that came from the host's side. On the loop; false when the queue isn't to be served: its doorbell rings when it is.</summary>
+    protected bool TryServe(int index)
+    {
+        lock (_gate)
+        {
+            bool able = _running && !_paused && _queues[index].Enabled;
+            if (able)
+            {
+                ProcessQueue(index);
+            }
+
+            return able;
+        }
+    }
+
     /// <summary>Has a queue served soon, as if its doorbell had rung. From any thread.</summary>
     protected void Ring(int index) => Libc.SignalEventFd(_doorbells[index].Value);
 
@@ -412,19 +427,15 @@ internal abstract class VirtioDevice : IDisposable
         }
     }
 
-    private void FailQueue(int index) => Fail($"queue {index}: {_queues[index].Fault.Describe(_queues[index].FaultValue)}");
+    /// <summary>A queue is broken, as its <see cref="VirtQueue.Fault"/> says: NEEDS_RESET.</summary>
+    protected void FailQueue(int index) => Fail($"queue {index}: {_queues[index].Fault.Describe(_queues[index].FaultValue)}");
 
     private void OnDoorbell(int index)
     {
         _ = Libc.DrainEventFd(_doorbells[index].Value);
-        lock (_gate)
-        {
-            // A doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.
-            if (_running && !_paused && _queues[index].Enabled)
-            {
-                ProcessQueue(index);
-            }
-        }
+
+        // A doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.
+        _ = TryServe(index);
     }
 
     private void RingAll()

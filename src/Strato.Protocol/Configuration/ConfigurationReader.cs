@@ -10,7 +10,7 @@ namespace Strato.Protocol.Configuration;
 /// </remarks>
 public static class ConfigurationReader
 {
-    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "serial", "iothread"];
+    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
     private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share"];
     private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
@@ -42,6 +42,9 @@ public static class ConfigurationReader
                     break;
                 case "drive":
                     ReadDrives(ref cursor, configuration);
+                    break;
+                case "net":
+                    NetReader.Read(ref cursor, configuration);
                     break;
                 case "serial":
                     ReadSerial(ref cursor, configuration);

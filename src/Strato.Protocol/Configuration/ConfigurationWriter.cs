@@ -19,6 +19,7 @@ public static class ConfigurationWriter
             WriteBootSource(writer, configuration);
             WriteMachine(writer, configuration);
             WriteDrives(writer, configuration);
+            NetWriter.Write(writer, configuration.Devices);
             WriteSerial(writer, configuration.Serial);
             WriteIoThreads(writer, configuration);
             writer.WriteEndObject();

@@ -15,6 +15,9 @@ public abstract class DeviceConfiguration
     /// <summary>The id, or what stands for it where none was given.</summary>
     public string Name => Id.Length > 0 ? Id : Kind;
 
+    /// <summary>Id of the iothread that serves it; null for the main loop.</summary>
+    public string? IoThread { get; set; }
+
     /// <summary>Where the device was given, for errors: <c>-device</c> or <c>vsock</c>.</summary>
     public string Where { get; init; } = "";
 

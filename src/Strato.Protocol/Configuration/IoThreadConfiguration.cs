@@ -30,33 +30,35 @@ public sealed record IoThreadConfiguration(string Id, string Where = "iothread.i
         }
     }
 
-    /// <summary>Whether each drive's iothread is there.</summary>
+    /// <summary>Whether the iothread of each drive and device is there.</summary>
     /// <exception cref="UserErrorException">UnknownIoThread.</exception>
-    public static void CheckUsers(IReadOnlyList<IoThreadConfiguration> threads, IReadOnlyList<DriveConfiguration> drives)
+    public static void CheckUsers(IReadOnlyList<IoThreadConfiguration> threads, IReadOnlyList<DriveConfiguration> drives, IReadOnlyList<DeviceConfiguration> devices)
     {
         foreach (DriveConfiguration drive in drives)
         {
-            if (drive.IoThread is not { } wanted)
-            {
-                continue;
-            }
+            CheckUser(threads, drive.IoThread, $"drive '{ConfigurationLimits.Printable(drive.Id)}'", drive.WhereIs("iothread", "iothread"));
+        }
 
-            bool found = false;
-            List<string> ids = [];
-            foreach (IoThreadConfiguration thread in threads)
-            {
-                found |= thread.Id == wanted;
-                ids.Add(ConfigurationLimits.Printable(thread.Id));
-            }
+        foreach (DeviceConfiguration device in devices)
+        {
+            CheckUser(threads, device.IoThread, $"{device.Kind} device '{ConfigurationLimits.Printable(device.Name)}'", device.WhereIs("iothread", "iothread"));
+        }
+    }
 
-            if (!found)
-            {
-                string allowed = ids.Count == 0 ? "none is given, and -iothread id=ID makes one" : $"allowed: {string.Join(", ", ids)}";
-                throw new UserErrorException(
-                    "UnknownIoThread",
-                    $"The drive '{ConfigurationLimits.Printable(drive.Id)}' names the iothread '{ConfigurationLimits.Printable(wanted)}', which isn't there; {allowed}.",
-                    drive.WhereIs("iothread", "iothread"));
-            }
+    private static void CheckUser(IReadOnlyList<IoThreadConfiguration> threads, string? wanted, string user, string where)
+    {
+        bool found = wanted is null;
+        List<string> ids = [];
+        foreach (IoThreadConfiguration thread in threads)
+        {
+            found |= thread.Id == wanted;
+            ids.Add(ConfigurationLimits.Printable(thread.Id));
+        }
+
+        if (!found)
+        {
+            string allowed = ids.Count == 0 ? "none is given, and -iothread id=ID makes one" : $"allowed: {string.Join(", ", ids)}";
+            throw new UserErrorException("UnknownIoThread", $"The {user} names the iothread '{ConfigurationLimits.Printable(wanted!)}', which isn't there; {allowed}.", where);
         }
     }
 }

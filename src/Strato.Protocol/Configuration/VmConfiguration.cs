@@ -107,7 +107,7 @@ public sealed class VmConfiguration
         ConfigurationLimits.CheckCommandLine(CommandLine, "boot-source.boot_args");
         ConfigurationLimits.CheckDrives(Drives);
         IoThreadConfiguration.CheckAll(IoThreads);
-        IoThreadConfiguration.CheckUsers(IoThreads, Drives);
+        IoThreadConfiguration.CheckUsers(IoThreads, Drives, Devices);
         DeviceLimits.Check(Drives, Devices);
         if (PidFile is not null && !Daemonize)
         {

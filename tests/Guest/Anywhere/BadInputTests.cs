@@ -23,7 +23,8 @@ public sealed class BadInputTests
     [InlineData("-m 268435457", 1, "InvalidMemory", "-m", "268435457", "4096")]
     [InlineData("-machine pc", 1, "UnknownMachineType", "-machine", "'pc'", "microvm")]
     [InlineData("-kernal x", 2, "UnknownOption", "-kernal", "'-kernal'", "-kernel")]
-    [InlineData("-netdev tap,id=n0", 2, "UnknownOption", "-netdev", "'-netdev'", "-help")]
+    [InlineData("-net tap,id=n0", 2, "UnknownOption", "-net", "'-net'", "-help")]
+    [InlineData("-netdev tap,id=n0,ifname=nosuchtap0", 1, "TapFailed", "-netdev", "no interface 'nosuchtap0'", "ip tuntap add")]
     [InlineData("kernel", 2, "UnknownOption", "kernel", "'kernel'", "'-'")]
     [InlineData("-m", 2, "InvalidOption", "-m", "needs a value", "SIZE")]
     [InlineData("-smp 1 -smp 2", 2, "InvalidOption", "-smp", "twice", "once")]
@@ -32,7 +33,7 @@ public sealed class BadInputTests
     [InlineData("-drive file=/dev/null,id=a,bps=1", 2, "InvalidOption", "-drive", "bps", "readonly")]
     [InlineData("-drive file=/dev/null,id=a", 1, "DriveNotAFile", "-drive", "/dev/null", "character device")]
     [InlineData("-device virtio-blk-device,drive=none", 1, "UnknownDrive", "-device", "'none'", "-drive")]
-    [InlineData("-device virtio-net-device,drive=none", 2, "InvalidOption", "-device", "virtio-net-device", "virtio-blk-device")]
+    [InlineData("-device virtio-9p-device,drive=none", 2, "InvalidOption", "-device", "virtio-9p-device", "virtio-blk-device")]
     [InlineData("-pidfile /tmp/x", 2, "InvalidOption", "-pidfile", "-daemonize", "")]
     public void Option(string words, int code, string id, string where, string given, string allowed)
     {
@@ -123,7 +124,7 @@ public sealed class BadInputTests
 
     [Theory]
     [InlineData("""{"boot-source":{"kernel_image_path":"k"},"machine-config":{"vcpu_cuont":1}}""", "UnknownField", "machine-config.vcpu_cuont", "vcpu_count")]
-    [InlineData("""{"boot-source":{"kernel_image_path":"k"},"net":{}}""", "UnknownField", "net", "machine-config")]
+    [InlineData("""{"boot-source":{"kernel_image_path":"k"},"nets":{}}""", "UnknownField", "nets", "machine-config")]
     [InlineData("""{"boot-source":{"kernel_image_path":"k"}""", "InvalidJson", "boot-source", "line 1")]
     [InlineData("""{"boot-source":{"kernel_image_path":"k"}} x""", "InvalidJson", "", "line 1")]
     [InlineData("", "InvalidJson", "", "line 1")]

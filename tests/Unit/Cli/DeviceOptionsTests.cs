@@ -27,7 +27,45 @@ public class DeviceOptionsTests
         Assert.Equal(("", "rng", "/dev/urandom", null), (rng.Id, rng.Name, rng.Source, rng.MaxBytes));
     }
 
+    [Fact]
+    public void ANetworkInterfaceRefersToItsTap()
+    {
+        NetConfiguration net = Assert.IsType<NetConfiguration>(Single(
+            "-iothread id=t -device virtio-net-device,netdev=n,id=net0,mac=52:54:00:12:34:56,iothread=t -netdev tap,id=n,ifname=tap0,script=no,downscript=no"));
+        Assert.Equal(("net0", "tap0", null, "52:54:00:12:34:56", "t"), (net.Id, net.Netdev.Interface, net.Netdev.Descriptor, net.Mac, net.IoThread));
+        net = Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,fd=7 -device virtio-net-device,netdev=n"));
+        Assert.Equal((null, 7L), (net.Netdev.Interface, net.Netdev.Descriptor));
+    }
+
+    [Fact]
+    public void ANetdevOfItsOwnIsANetworkInterface()
+    {
+        // Seed 000.
+        NetConfiguration net = Assert.IsType<NetConfiguration>(Single("-iothread id=iothread2 -netdev id=iface_id,netdev=tap0,mac=52:54:00:12:34:56,iothread=iothread2"));
+        Assert.Equal(("iface_id", "tap0", "52:54:00:12:34:56", "iothread2"), (net.Id, net.Netdev.Interface, net.Mac, net.IoThread));
+        Assert.Equal("tap0", Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,ifname=tap0")).Netdev.Interface);
+    }
+
+    [Fact]
+    public void AnAddressFollowsFromTheMachinesName()
+    {
+        NetConfiguration net = new() { Netdev = new NetdevConfiguration { Interface = "tap0" } };
+        Assert.Equal(MacAddress.Generate("web", 1), net.GetMac("web", 1));
+        Assert.NotEqual(net.GetMac(null, 0), new NetConfiguration { Netdev = new NetdevConfiguration { Interface = "tap1" } }.GetMac(null, 0));
+    }
+
     [Theory]
+    [InlineData("-netdev tap,id=n", "InvalidOption", "-netdev ifname", "Neither 'ifname' nor 'fd' of a tap is given; give one.")]
+    [InlineData("-netdev tap,id=n,ifname=a,fd=3", "InvalidOption", "-netdev fd", "'ifname' and 'fd' of a tap are both given; give one.")]
+    [InlineData("-netdev tap,id=n,fd=2", "OutOfRange", "-netdev fd", "2 is out of range; allowed: 3 to 2147483647.")]
+    [InlineData("-netdev tap,ifname=a", "InvalidOption", "-netdev id", "'id' is missing")]
+    [InlineData("-netdev tpa,id=n", "InvalidOption", "-netdev type", "'type=tpa' is unknown (did you mean tap?); allowed: tap.")]
+    [InlineData("-netdev id=n,netdev=a,mac=1:2", "InvalidMac", "-netdev mac", "'1:2' isn't six bytes in hexadecimal divided by colons")]
+    [InlineData("-netdev id=n,netdev=a -netdev id=n,netdev=b", "DuplicateId", "-netdev id", "The id 'n' is given to two of -netdev")]
+    [InlineData("-netdev id=n,netdev=a -device virtio-net-device,netdev=m", "UnknownBackend", "-device netdev", "No netdev has the id 'm'; allowed is one of: n.")]
+    [InlineData("-netdev id=n,netdev=a -device virtio-net-device,netdev=n -device virtio-net-device,netdev=n", "BackendInUse", "-device netdev", "'n' is referred to twice; a netdev belongs to one.")]
+    [InlineData("-netdev id=n,netdev=a,iothread=t", "UnknownIoThread", "-netdev iothread", "The net device 'n' names the iothread 't', which isn't there; none is given")]
+    [InlineData("-netdev id=n,netdev=a -netdev id=m,netdev=b -netdev id=o,netdev=c", "TooManyDevices", "-netdev", "3 net devices are given; a microvm has at most 2.")]
     [InlineData("-device virtio-rnd-device", "InvalidOption", "-device", "The device 'virtio-rnd-device' is unknown (did you mean virtio-rng-device?); allowed: virtio-blk-device, ")]
     [InlineData("-device rng=a", "InvalidOption", "-device driver", "'driver' is missing")]
     [InlineData("-object rng-egd,id=a", "InvalidOption", "-object", "The object 'rng-egd' is unknown; allowed: ")]

@@ -161,7 +161,7 @@ public class OptionsTests
     [InlineData("-drive file=/a,id=a,", "InvalidOption", "-drive", "has an empty part")]
     [InlineData("-drive file=/a,id=a -drive file=/b,id=a", "DuplicateId", "-drive id", "The id 'a' is used by two drives")]
     [InlineData("-device virtio-blk-device,drive=a", "UnknownDrive", "-device drive", "No drive has the id 'a'")]
-    [InlineData("-device virtio-net-device,netdev=a", "InvalidOption", "-device", "The device 'virtio-net-device' is unknown; allowed: virtio-blk-device, virtio-rng-device")]
+    [InlineData("-device virtio-net-device,netdev=a", "UnknownBackend", "-device netdev", "No netdev has the id 'a'; allowed is one of: (no -netdev of this kind is given).")]
     [InlineData("-drive file=/a,id=a -device virtio-blk-device,drive=a -device virtio-blk-device,drive=a", "InvalidOption", "-device drive", "used by two devices")]
     [InlineData("-drive file=/a,id=a,iothread=t -drive file=/b,id=b -device virtio-blk-device,drive=b", "UnknownIoThread", "-drive iothread", "The drive 'a' names the iothread 't', which isn't there; none is given, and -iothread id=ID makes one.")]
     [InlineData("-iothread id=s -object iothread,id=u -drive file=/a,id=a,iothread=t", "UnknownIoThread", "-drive iothread", "names the iothread 't', which isn't there; allowed: s, u.")]

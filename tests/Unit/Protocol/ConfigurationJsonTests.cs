@@ -34,6 +34,14 @@ public class ConfigurationJsonTests
               "iothread": "iothread2"
             }
           ],
+          "net": [
+            {
+              "iface_id": "net0",
+              "host_dev_name": "tap0",
+              "mac": "0e:90:df:9f:a8:88",
+              "iothread": "iothread1"
+            }
+          ],
           "serial": {
             "stdio": true
           },
@@ -58,12 +66,19 @@ public class ConfigurationJsonTests
         Assert.Equal(("iothread2", true, 200000), (drive.IoThread, drive.IsDirect, drive.Iops));
         Assert.Equal(["iothread1", "iothread2"], vm.IoThreads.Select(t => t.Id));
         Assert.Equal(SerialBackend.Stdio, vm.Serial.Backend);
+        NetConfiguration net = Assert.IsType<NetConfiguration>(Assert.Single(vm.Devices));
+        Assert.Equal(("net0", "tap0", "0e:90:df:9f:a8:88", "iothread1"), (net.Id, net.Netdev.Interface, net.Mac, net.IoThread));
+        NetConfiguration again = (NetConfiguration)Assert.Single(ConfigurationReader.Read(ConfigurationWriter.Write(vm)).Devices);
+        Assert.Equal((net.Id, net.Netdev.Interface, net.Mac, net.IoThread), (again.Id, again.Netdev.Interface, again.Mac, again.IoThread));
     }
 
     [Theory]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a", "iops": 1000001}]}""", "InvalidDrive", "drive[0].iops", "A limit of 1000001 requests a second on the drive 'a' is out of range; allowed: 0 (none) to 1000000.")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a", "direct": 1}]}""", "InvalidField", "drive[0].direct", "The value is the number 1; it must be true or false.")]
-    [InlineData("""{"net": []}""", "UnknownField", "net", "The field 'net' is unknown; allowed here: boot-source, machine-config, drive, serial, iothread.")]
+    [InlineData("""{"balloon": []}""", "UnknownField", "balloon", "The field 'balloon' is unknown; allowed here: boot-source, machine-config, drive, net, serial, iothread.")]
+    [InlineData("""{"net": [{"iface_id": "a"}]}""", "MissingField", "net[0].host_dev_name", "The field 'host_dev_name' is missing.")]
+    [InlineData("""{"net": [{"iface_id": "a", "mac": "1"}]}""", "InvalidMac", "net[0].mac", "'1' isn't six bytes in hexadecimal")]
+    [InlineData("""{"net": [{"iface_id": "a", "vhost": true}]}""", "UnknownField", "net[0].vhost", "The field 'vhost' is unknown")]
     [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share.")]
     [InlineData("""{"machine-config": {"mem-share": true}}""", "InvalidField", "machine-config.mem-share", "The value is true, which is not built; it must be false.")]
     [InlineData("""{"drive": [{"drive_id": "a", "path_on_host": "/a"}, {"bps": 3}]}""", "UnknownField", "drive[1].bps", "The field 'bps' is unknown")]

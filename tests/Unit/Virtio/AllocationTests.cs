@@ -6,6 +6,7 @@ using Strato.Engine.Virtio;
 using Strato.Engine.Virtio.Queue;
 using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Driver;
+using Strato.Tests.Unit.Net;
 using Xunit;
 
 namespace Strato.Tests.Unit.Virtio;
@@ -49,6 +50,44 @@ public class AllocationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AMillionPacketsOutThroughNet()
+    {
+        FakeNet net = new();
+        using MmioDriver driver = new(new NetDevice("net", net, [2, 0, 0, 0, 0, 1]));
+        driver.Start(256);
+        DriverQueue queue = driver.Queues[1];
+        ulong at = driver.Allocate(128);
+        byte[] frame = new byte[256];
+        Measure(driver, queue, () => queue.Add(new DriverBuffer(at, 12, false), new DriverBuffer(at + 12, 64, false)), () =>
+        {
+            while (net.Take(frame) > 0)
+            {
+            }
+        });
+    }
+
+    [Fact]
+    public void AMillionFramesInThroughNet()
+    {
+        FakeNet net = new();
+        using MmioDriver driver = new(new NetDevice("net", net, [2, 0, 0, 0, 0, 1]));
+        driver.Start(256);
+        DriverQueue queue = driver.Queues[0];
+        ulong at = driver.Allocate(1526);
+        byte[] frame = new byte[76];
+        for (int i = 0; i < 128; i++)
+        {
+            queue.Add(new DriverBuffer(at, 1526, true));
+        }
+
+        Measure(driver, queue, () =>
+        {
+            queue.Add(new DriverBuffer(at, 1526, true));
+            net.Put(frame);
+        });
+    }
+
+    [Fact]
     public void AMillionRequestsThroughTheQueueAlone()
     {
         using MmioDriver driver = new(new EchoDevice(1));
@@ -62,24 +101,25 @@ public class AllocationTests(ITestOutputHelper output)
         });
     }
 
-    private void Measure(MmioDriver driver, Action add)
+    private void Measure(MmioDriver driver, Action add) => Measure(driver, driver.Queues[0], add);
+
+    private void Measure(MmioDriver driver, DriverQueue queue, Action add, Action? after = null)
     {
-        Serve(driver, add, 10_000);
+        Serve(driver, queue, add, after, 10_000);
         long start = 0;
         int served = 0;
         Allocation.AssertNone(() =>
         {
             start = Stopwatch.GetTimestamp();
-            served = Serve(driver, add, Requests);
+            served = Serve(driver, queue, add, after, Requests);
         });
         TimeSpan time = Stopwatch.GetElapsedTime(start);
         output.WriteLine($"{time.TotalNanoseconds / served:f0} ns a request, driver and device on one thread, {served} requests");
         Assert.False(driver.NeedsReset);
     }
 
-    private static int Serve(MmioDriver driver, Action add, int requests)
+    private static int Serve(MmioDriver driver, DriverQueue queue, Action add, Action? after, int requests)
     {
-        DriverQueue queue = driver.Queues[0];
         int served = 0;
         while (served < requests)
         {
@@ -91,6 +131,7 @@ public class AllocationTests(ITestOutputHelper output)
             queue.EnableInterrupt();
             queue.Kick();
             driver.Run();
+            after?.Invoke();
             while (queue.TryTake(out _, out _))
             {
                 served++;

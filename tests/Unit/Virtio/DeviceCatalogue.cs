@@ -2,9 +2,11 @@ using System;
 using System.Collections.Generic;
 using Strato.Engine.Block;
 using Strato.Engine.Chardev;
+using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Driver;
+using Strato.Tests.Unit.Net;
 using Xunit;
 
 namespace Strato.Tests.Unit.Virtio;
@@ -19,6 +21,7 @@ internal static class DeviceCatalogue
         ["blk-off-readonly"] = (file => Disk(file, DriveAio.Off, readOnly: true), DiskWorks),
         ["blk-io_uring-queues"] = (file => Disk(file, DriveAio.IoUring, queues: 3), DiskWorks),
         ["rng"] = (_ => new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")), RngWorks),
+        ["net"] = (_ => new NetDevice("net", new FakeNet(loop: true), [2, 0, 0, 0, 0, 1]), NetWorks),
     };
 
     public static IEnumerable<string> Names => Entries.Keys;
@@ -52,6 +55,22 @@ internal static class DeviceCatalogue
         Assert.True(driver.Queues[0].TryTake(out _, out uint written));
         Assert.InRange(written, 1u, 64u);
         Assert.Contains(driver.Ram(at, (int)written).ToArray(), b => b != 0);
+    }
+
+    private static void NetWorks(MmioDriver driver)
+    {
+        ulong sent = driver.Allocate(64);
+        driver.Ram(sent, 64)[VirtioNetHeader.Bytes..].Fill(5);
+        ulong received = driver.Allocate(1 << 17);
+        driver.Queues[0].Add(new DriverBuffer(received, 1 << 17, true));
+        driver.Queues[1].Add(new DriverBuffer(sent, 64, false));
+        driver.Queues[0].Kick();
+        driver.Queues[1].Kick();
+        driver.Run();
+        Assert.True(driver.Queues[1].TryTake(out _, out _));
+        Assert.True(driver.Queues[0].TryTake(out _, out uint written));
+        Assert.Equal(64u, written);
+        Assert.Equal(driver.Ram(sent, 64)[VirtioNetHeader.Bytes..].ToArray(), driver.Ram(received, 64)[VirtioNetHeader.Bytes..].ToArray());
     }
 
     private static void EchoWorks(MmioDriver driver)

@@ -1,0 +1,25 @@
+using System;
+using Strato.Engine.Linux;
+
+namespace Strato.Engine.Net;
+
+/// <summary>One queue of a tap: an open /dev/net/tun that is bound to an interface of the host. Made by <see cref="TapOpener"/>.</summary>
+/// <param name="file">Non-blocking; a read or write is one frame.</param>
+/// <param name="name">The interface's name.</param>
+/// <param name="offloads">Whether the kernel takes TUNSETOFFLOAD.</param>
+internal sealed class TapDevice(FileDescriptor file, string name, bool offloads) : INetBackend
+{
+    public string Name => name;
+
+    public int Descriptor => file.Value;
+
+    public bool Offloads => offloads;
+
+    public void SetOffload(uint offload) => _ = Libc.SetTapOffload(file.Value, offload);
+
+    public nint Receive(ReadOnlySpan<Libc.iovec> room) => Libc.ReadVector(file.Value, room);
+
+    public nint Send(ReadOnlySpan<Libc.iovec> frame) => Libc.WriteVector(file.Value, frame);
+
+    public void Dispose() => file.Dispose();
+}
