@@ -73,4 +73,17 @@ Describe 'Enter-StratoConsole' -Tag Engine -Skip:([bool]$noTerminal) {
         Wait-Until { (Screen) -match 'prompt back' }
         (Get-StratoVm tiny).State | Should -Be 'Running'
     }
+    It 'is left by Ctrl-] also where the guest reads nothing' {
+        Suspend-StratoVm tiny
+        Press 'cls; Enter-StratoConsole tiny' Enter
+        Wait-Until { (Screen) -match 'Ctrl-\] leaves' }
+        # More than the sockets take.
+        [System.IO.File]::WriteAllText("$folder/paste", 'x' * 600KB)
+        & tmux @tmux load-buffer "$folder/paste"
+        & tmux @tmux paste-buffer
+        Press 'C-]'
+        Wait-Until { (Screen) -match 'Left the console' }
+        Press "'freed ' + 'again'" Enter
+        Wait-Until { (Screen) -match 'freed again' }
+    }
 }

@@ -116,6 +116,31 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Start-StratoVm tiny
         (Get-StratoVm tiny).State | Should -Be 'Running'
     }
+    It 'that is killed while it <What> is a stopped VM with the reason, and starts again' -ForEach @(
+        @{ What = 'is spawned'; File = 's/vms/*/run.json'; Script = { Start-StratoVm tiny -AllowEmulation } }
+        @{ What = 'loads the kernel'; File = 'r/*/console.sock'; Script = { Start-StratoVm tiny -AllowEmulation } }
+        @{ What = 'becomes ready'; File = 'r/*/qmp.sock'; Script = { Start-StratoVm tiny -AllowEmulation } }
+        @{ What = 'resets'; File = 'resetting'; Script = { Start-StratoVm tiny -AllowEmulation; while ($?) { $null > "$($env:STRATO_STATE)/../resetting"; Restart-StratoVm tiny -Reset } } }
+        @{ What = 'is asked to stop'; File = 'stopping'; Script = { Start-StratoVm tiny -AllowEmulation; $null > "$($env:STRATO_STATE)/../stopping"; Stop-StratoVm tiny } }
+    ) {
+        $other = [powershell]::Create().AddScript("Import-Module '$ModulePath'; $Script")
+        $handle = $other.BeginInvoke()
+        $end = [datetime]::UtcNow.AddSeconds(30)
+        # Without a pause between the looks: the moment is short.
+        while (-not (Test-Path "$folder/$File") -and [datetime]::UtcNow -lt $end) { }
+        $record = Get-Content "$folder/s/vms/*/run.json" -ErrorAction Ignore | ConvertFrom-Json
+        $record.pid | Should -BeGreaterThan 1
+        & /bin/kill -KILL $record.pid
+        Wait-Until { $handle.IsCompleted }
+        Wait-StratoVm tiny -For Stopped -Timeout 20
+        $vm = Get-StratoVm tiny
+        $vm.State | Should -Be 'Stopped'
+        # A stop that was asked for needs no reason, however it came.
+        if ($File -ne 'stopping') { "$($vm.StateReason) $($other.Streams.Error)" | Should -Match 'SIGKILL|unexpectedly' }
+        $other.Dispose()
+        Start-StratoVm tiny
+        (Get-StratoVm tiny).State | Should -Be 'Running'
+    }
     It 'that is stopped by SIGSTOP is Unresponsive within a second and hangs nobody' {
         $null = New-StratoVm other "$folder/tiny" -Memory 256MB
         $vm = Start-StratoVm tiny, other -PassThru | Where-Object Name -EQ tiny
