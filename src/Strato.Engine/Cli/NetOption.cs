@@ -20,9 +20,11 @@ internal static class NetOption
         long? descriptor = parts.TakeNumber("fd");
         if (!older)
         {
-            // Scripts aren't run; whoever writes that out for QEMU's sake may.
+            // Only these are built; whoever writes them out for QEMU's sake may.
             _ = parts.TakeOneOf("script", "no");
             _ = parts.TakeOneOf("downscript", "no");
+            _ = parts.TakeOneOf("vhost", "off");
+            _ = parts.TakeOneOf("queues", "1");
         }
 
         NetConfiguration net = new()

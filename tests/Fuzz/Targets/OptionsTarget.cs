@@ -18,6 +18,7 @@ internal sealed class OptionsTarget : FuzzTarget
         "-kernel\n/k\n-drive\nid=d0,file=/tmp/a,,b,readonly=on,serial=S\n-device\nvirtio-blk-device,drive=d0,id=x\n-drive\nfile=/e,id=d1",
         "-kernel\n/k\n-serial\nconsole,socket=/s,log=/l\n-qmp\nunix:/q,server,nowait\n-api-channel\nunix:/r,server=on,wait=off\n-D\n/log\n-daemonize\n-pidfile\n/p\n-ready-fd\n3",
         "-kernel\n/k\n-serial\nfile:/a\n-S\n-no-reboot\n-no-shutdown\n-force",
+        "-kernel\n/k\n-netdev\ntap,id=n,ifname=tap0,script=no\n-device\nvirtio-net-device,netdev=n,mac=52:54:00:12:34:56\n-netdev\nid=m,netdev=tap1",
         "-help",
         "-probe");
 

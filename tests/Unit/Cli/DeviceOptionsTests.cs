@@ -31,7 +31,7 @@ public class DeviceOptionsTests
     public void ANetworkInterfaceRefersToItsTap()
     {
         NetConfiguration net = Assert.IsType<NetConfiguration>(Single(
-            "-iothread id=t -device virtio-net-device,netdev=n,id=net0,mac=52:54:00:12:34:56,iothread=t -netdev tap,id=n,ifname=tap0,script=no,downscript=no"));
+            "-iothread id=t -device virtio-net-device,netdev=n,id=net0,mac=52:54:00:12:34:56,iothread=t -netdev tap,id=n,ifname=tap0,script=no,downscript=no,vhost=off,queues=1"));
         Assert.Equal(("net0", "tap0", null, "52:54:00:12:34:56", "t"), (net.Id, net.Netdev.Interface, net.Netdev.Descriptor, net.Mac, net.IoThread));
         net = Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,fd=7 -device virtio-net-device,netdev=n"));
         Assert.Equal((null, 7L), (net.Netdev.Interface, net.Netdev.Descriptor));
@@ -58,6 +58,8 @@ public class DeviceOptionsTests
     [InlineData("-netdev tap,id=n", "InvalidOption", "-netdev ifname", "Neither 'ifname' nor 'fd' of a tap is given; give one.")]
     [InlineData("-netdev tap,id=n,ifname=a,fd=3", "InvalidOption", "-netdev fd", "'ifname' and 'fd' of a tap are both given; give one.")]
     [InlineData("-netdev tap,id=n,fd=2", "OutOfRange", "-netdev fd", "2 is out of range; allowed: 3 to 2147483647.")]
+    [InlineData("-netdev tap,id=n,ifname=a,vhost=on", "InvalidOption", "-netdev vhost", "'vhost=on' is unknown; allowed: off.")]
+    [InlineData("-netdev tap,id=n,ifname=a,script=/etc/qemu-ifup", "InvalidOption", "-netdev script", "'script=/etc/qemu-ifup' is unknown; allowed: no.")]
     [InlineData("-netdev tap,ifname=a", "InvalidOption", "-netdev id", "'id' is missing")]
     [InlineData("-netdev tpa,id=n", "InvalidOption", "-netdev type", "'type=tpa' is unknown (did you mean tap?); allowed: tap.")]
     [InlineData("-netdev id=n,netdev=a,mac=1:2", "InvalidMac", "-netdev mac", "'1:2' isn't six bytes in hexadecimal divided by colons")]
