@@ -168,8 +168,10 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Set-Content "$folder/held" "#!/bin/sh`nexec sleep 1000" -NoNewline
         & /bin/chmod +x "$folder/held"
         $run = Join-Path (Get-StratoVm tiny).Path 'run.json'
-        $start = [System.Diagnostics.ProcessStartInfo]::new([System.Environment]::ProcessPath)
-        '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; Start-StratoVm tiny" | ForEach-Object { $start.ArgumentList.Add($_) }
+        # What runs in a shell's background ignores SIGINT, and so would all it starts.
+        $start = [System.Diagnostics.ProcessStartInfo]::new('/usr/bin/env')
+        '--default-signal=INT', [System.Environment]::ProcessPath, '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; Start-StratoVm tiny" |
+            ForEach-Object { $start.ArgumentList.Add($_) }
         $start.Environment['STRATO_ENGINE'] = "$folder/held"
         $shell = [System.Diagnostics.Process]::Start($start)
         Wait-Until { Test-Path $run }
