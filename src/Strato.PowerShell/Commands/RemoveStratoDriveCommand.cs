@@ -1,6 +1,4 @@
-using System.Collections.Generic;
 using System.Management.Automation;
-using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
@@ -40,36 +38,8 @@ public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
         }
     }
 
-    private protected override void Process(VmTarget vm)
-    {
-        List<string> ids = [];
-        foreach (string id in Id)
-        {
-            Try(id, () =>
-            {
-                foreach (DriveDefinition drive in DriveSelection.Find(vm.Client.GetById(vm.Id), id))
-                {
-                    ids.Add(drive.Id);
-                }
-            });
-        }
+    private protected override void Process(VmTarget vm) => Remove(vm, Id);
 
-        Remove(vm, ids);
-    }
-
-    private void Remove(VmTarget vm, List<string> ids)
-    {
-        foreach (string id in ids)
-        {
-            if (ShouldProcess(vm.Name, $"Remove the disk '{id}'"))
-            {
-                Try(id, () => vm.Client.RemoveDrive(vm.Id, id, Token));
-            }
-        }
-
-        if (PassThru)
-        {
-            WriteNow(vm);
-        }
-    }
+    private void Remove(VmTarget vm, string[] ids) =>
+        ForDrives(vm, ids, "Remove", id => vm.Client.RemoveDrive(vm.Id, id, Token), PassThru);
 }

@@ -1,6 +1,4 @@
-using System.Collections.Generic;
 using System.Management.Automation;
-using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
@@ -40,36 +38,8 @@ public sealed class SetStratoDriveCommand : DriveIoCmdlet
         }
     }
 
-    private protected override void Process(VmTarget vm)
-    {
-        List<string> ids = [];
-        foreach (string id in Id)
-        {
-            Try(id, () =>
-            {
-                foreach (DriveDefinition drive in DriveSelection.Find(vm.Client.GetById(vm.Id), id))
-                {
-                    ids.Add(drive.Id);
-                }
-            });
-        }
+    private protected override void Process(VmTarget vm) => Change(vm, Id);
 
-        Change(vm, ids);
-    }
-
-    private void Change(VmTarget vm, List<string> ids)
-    {
-        foreach (string id in ids)
-        {
-            if (ShouldProcess(vm.Name, $"Change the disk '{id}'"))
-            {
-                Try(id, () => vm.Client.SetDriveIo(vm.Id, id, Io, Token));
-            }
-        }
-
-        if (PassThru)
-        {
-            WriteNow(vm);
-        }
-    }
+    private void Change(VmTarget vm, string[] ids) =>
+        ForDrives(vm, ids, "Change", id => vm.Client.SetDriveIo(vm.Id, id, Io, Token), PassThru);
 }

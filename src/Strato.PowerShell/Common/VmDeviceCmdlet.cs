@@ -1,5 +1,7 @@
+using System;
 using System.Collections.Generic;
 using System.Management.Automation;
+using Strato.Client;
 
 namespace Strato.PowerShell;
 
@@ -25,4 +27,24 @@ public abstract class VmDeviceCmdlet : VmSelectingCmdlet
     private protected override IReadOnlyList<string>? Names => ParameterSetName == VMNameSet ? VMName : null;
 
     private protected override IReadOnlyList<Vm>? Objects => ParameterSetName == VMSet ? VM : null;
+
+    /// <summary>Does something to each disk that ids or wildcards mean, after asking; then emits the VM if wished.</summary>
+    private protected void ForDrives(VmTarget vm, IEnumerable<string> ids, string verb, Action<string> work, bool passThru)
+    {
+        foreach (string given in ids)
+        {
+            foreach (DriveDefinition drive in Try(given, () => DriveSelection.Find(vm.Client.GetById(vm.Id), given)) ?? [])
+            {
+                if (ShouldProcess(vm.Name, $"{verb} the disk '{drive.Id}'"))
+                {
+                    Try(drive.Id, () => work(drive.Id));
+                }
+            }
+        }
+
+        if (passThru)
+        {
+            WriteNow(vm);
+        }
+    }
 }
