@@ -4,11 +4,10 @@ using Strato.Engine.Linux;
 namespace Strato.Engine.Bus;
 
 /// <summary>An interrupt raised by signalling an eventfd that KVM watches (irqfd): no lock, one system call.</summary>
-internal sealed class EventInterruptLine : IInterruptLine, IDisposable
+internal sealed class EventInterruptLine : IEventInterruptLine, IDisposable
 {
     private readonly FileDescriptor _event = Libc.CreateEventFd();
 
-    /// <summary>The eventfd, for KVM_IRQFD and for vhost.</summary>
     public int EventFd => _event.Value;
 
     public void Trigger() => Libc.SignalEventFd(_event.Value);

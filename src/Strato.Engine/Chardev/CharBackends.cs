@@ -11,10 +11,11 @@ internal static class CharBackends
 {
     /// <param name="loop">The main loop.</param>
     /// <param name="configuration">What the port is connected to.</param>
+    /// <param name="port">What the port is called, for the log.</param>
     /// <param name="where">The option or field it came from, for errors.</param>
     /// <returns>The backend; null when there is no port.</returns>
     /// <exception cref="UserErrorException">A file, terminal or socket can't be opened.</exception>
-    public static ICharBackend? Create(EventLoop loop, SerialConfiguration configuration, string where)
+    public static ICharBackend? Create(EventLoop loop, SerialConfiguration configuration, string port, string where)
     {
         ICharBackend? backend = configuration.Backend switch
         {
@@ -29,7 +30,7 @@ internal static class CharBackends
         };
         if (backend is not null)
         {
-            Log.Info("serial", $"ttyS0 is {backend.Name}");
+            Log.Info("serial", $"{port} is {backend.Name}");
         }
 
         return backend;

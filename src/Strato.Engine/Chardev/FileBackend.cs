@@ -71,6 +71,8 @@ internal sealed class FileBackend : ICharBackend
         return file;
     }
 
+    public int OutputRoom => _feed.Room;
+
     public void Connect(ICharFrontend frontend) => _feed.Frontend = frontend;
 
     public bool Transmit(ReadOnlySpan<byte> data)

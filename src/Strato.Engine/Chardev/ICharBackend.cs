@@ -28,6 +28,13 @@ internal interface ICharBackend : IDisposable
     {
     }
 
+    /// <summary>Bytes that <see cref="Transmit"/> takes now without dropping others. On the loop's thread, for devices that can wait.</summary>
+    /// <remarks>After a 0, <see cref="ICharFrontend.OutputServed"/> or <see cref="ICharFrontend.PeerChanged"/> follows when there is room again.</remarks>
+    int OutputRoom => int.MaxValue;
+
+    /// <summary>Whether somebody is there to read and write. On the loop's thread.</summary>
+    bool HasPeer => true;
+
     /// <summary>Writes what is queued, waiting for slow peers no longer than the limit. On the loop's thread, when the vCPUs have stopped.</summary>
     void Flush(TimeSpan limit);
 }

@@ -22,4 +22,9 @@ internal interface ICharFrontend
     /// was silent, else some milliseconds later, and again a millisecond or more after that.
     /// </remarks>
     void OutputServed();
+
+    /// <summary>A peer came or went (<see cref="ICharBackend.HasPeer"/>), or takes output again.</summary>
+    void PeerChanged()
+    {
+    }
 }

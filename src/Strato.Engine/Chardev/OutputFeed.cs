@@ -46,6 +46,9 @@ internal sealed class OutputFeed : IDisposable
     /// <summary>Who is told of each look; set before the first byte.</summary>
     public ICharFrontend? Frontend { get; set; }
 
+    /// <summary>Bytes that fit into the ring until the loop looks at it, and that no reader which keeps up with the loop loses. On the loop's thread.</summary>
+    public int Room => (int)(Ring.Capacity - (Ring.End - _served));
+
     /// <summary>Queues output. One thread at a time; never blocks.</summary>
     public void Write(ReadOnlySpan<byte> data)
     {

@@ -64,6 +64,8 @@ internal sealed class PtyBackend : ICharBackend
 
     private bool IsOpen => (Libc.Poll(_master.Value, PollEvents.None, 0) & PollEvents.HangUp) == 0;
 
+    public int OutputRoom => _feed.Room;
+
     public void Connect(ICharFrontend frontend)
     {
         _feed.Frontend = frontend;

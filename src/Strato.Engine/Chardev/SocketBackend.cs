@@ -43,6 +43,10 @@ internal sealed class SocketBackend : ICharBackend
 
     public string Name => $"unix:{_listener.Path},server";
 
+    public bool HasPeer => _peer is not null;
+
+    public int OutputRoom => _peer is null ? int.MaxValue : Math.Min(_feed.Room, (int)Math.Max(0, _feed.Ring.Capacity - _peer.Pending));
+
     public void Connect(ICharFrontend frontend)
     {
         _feed.Frontend = frontend;
@@ -114,13 +118,20 @@ internal sealed class SocketBackend : ICharBackend
 
             _peer = peer;
             peer.Stream(_feed.Ring, _feed.Ring.End, _inputs);
+            _feed.Frontend?.PeerChanged();
         }
     }
 
     private void OnChanged(SocketPeer peer)
     {
-        if (!peer.Gone || _disposed)
+        if (_disposed)
         {
+            return;
+        }
+
+        if (!peer.Gone)
+        {
+            _feed.Frontend?.PeerChanged();
             return;
         }
 
@@ -142,6 +153,7 @@ internal sealed class SocketBackend : ICharBackend
             peer.Dispose();
         }
 
+        _feed.Frontend?.PeerChanged();
         Next();
     }
 }

@@ -82,6 +82,9 @@ internal sealed class SocketPeer : IDisposable
     /// <summary>Whether there is output that the peer hasn't taken yet.</summary>
     public bool Blocked => !Gone && _output?.State == OutputState.Blocked;
 
+    /// <summary>Bytes that wait for the peer.</summary>
+    public long Pending => Gone ? 0 : _output?.Pending ?? 0;
+
     /// <summary>Closes the connection; what was sent before, the peer can still read, then it reads the end.</summary>
     public void Dispose()
     {

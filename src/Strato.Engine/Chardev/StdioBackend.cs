@@ -60,6 +60,8 @@ internal sealed class StdioBackend : ICharBackend
 
     public string Name => "stdio";
 
+    public int OutputRoom => _feed.Room;
+
     public void Connect(ICharFrontend frontend)
     {
         _feed.Frontend = frontend;

@@ -31,6 +31,9 @@ internal sealed class StreamOutput(ConsoleRing ring, DescriptorWatch watch, bool
 
     public OutputState State { get; private set; }
 
+    /// <summary>Bytes of the ring that are still to be written.</summary>
+    public long Pending => ring.End - _position;
+
     /// <summary>The ring has more.</summary>
     public OutputState Drain() => State == OutputState.Idle ? Write() : State;
 

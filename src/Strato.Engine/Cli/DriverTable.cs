@@ -20,7 +20,13 @@ internal sealed class DriverTable
         "device",
         new DriverSpec("virtio-blk-device", DriveList.DeviceUsage, (options, parts) => options.Drives.AddDevice(parts)),
         new DriverSpec("virtio-net-device", NetOption.DeviceUsage, NetOption.AddDevice),
-        new DriverSpec("virtio-rng-device", RngOption.DeviceUsage, RngOption.AddDevice));
+        new DriverSpec("virtio-rng-device", RngOption.DeviceUsage, RngOption.AddDevice),
+        new DriverSpec("vhost-vsock-device", VsockOption.DeviceUsage, VsockOption.AddDevice),
+        new DriverSpec("vsock", VsockOption.DeviceUsage, VsockOption.AddDevice),
+        new DriverSpec("virtio-serial-device", ConsoleOption.BusUsage, ConsoleOption.AddBus),
+        new DriverSpec("virtconsole", ConsoleOption.ConsoleUsage, ConsoleOption.AddConsole),
+        new DriverSpec("virtserialport", ConsoleOption.PortUsage, ConsoleOption.AddPort),
+        new DriverSpec("virtio-balloon-device", BalloonOption.DeviceUsage, BalloonOption.AddDevice));
 
     public static readonly DriverTable Objects = new(
         "-object",

@@ -22,7 +22,7 @@ internal static class EngineRun
         using EventLoop loop = new();
         using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
         using KvmSystem kvm = OpenKvm();
-        using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "-serial");
+        using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
         using QmpServer qmp = new(loop, machine);

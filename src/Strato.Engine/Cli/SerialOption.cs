@@ -1,3 +1,4 @@
+using System;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;
@@ -5,12 +6,25 @@ namespace Strato.Engine.Cli;
 /// <summary>The value of <c>-serial</c>.</summary>
 internal static class SerialOption
 {
-    public const string Usage = "stdio|pty|file:PATH|unix:PATH,server,nowait|console,socket=PATH[,log=PATH]|null|none";
+    public const string Usage = "stdio|pty|file:PATH|unix:PATH,server,nowait|console,socket=PATH[,log=PATH]|chardev:ID|null|none";
 
     private const string Option = "-serial";
-    private static readonly string[] Backends = ["stdio", "pty", "file", "unix", "socket", "console", "null", "none"];
+    private const string Chardev = "chardev:";
+    private static readonly string[] Backends = ["stdio", "pty", "file", "unix", "socket", "console", "chardev", "null", "none"];
 
-    public static SerialConfiguration Parse(string value)
+    public static void Apply(Options options, string value)
+    {
+        if (value.StartsWith(Chardev, StringComparison.Ordinal))
+        {
+            options.Lookups.Add(() => options.Configuration.Serial = options.Chardevs.Claim(value[Chardev.Length..], Option));
+        }
+        else
+        {
+            options.Configuration.Serial = Parse(value);
+        }
+    }
+
+    private static SerialConfiguration Parse(string value)
     {
         SubOptions parts = new(Option, value, "backend");
 

@@ -120,6 +120,9 @@ internal interface IMachineControl
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
+    /// <summary>Null when the machine has none.</summary>
+    Balloon? Balloon { get; }
+
     /// <summary>Changes a disk's limit of requests a second; 0 for none. False when no disk has the id.</summary>
     bool SetDriveIops(string id, int iops);
 

@@ -48,7 +48,7 @@ internal sealed class MicroVm : IDisposable
         try
         {
             // Files first: what a user got wrong is told before anything is built.
-            _boot = OpenFiles(configuration, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
+            _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _topology = _boot.Topology;
             _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory)));
             if (!configuration.DumpGuestCore)
@@ -104,6 +104,11 @@ internal sealed class MicroVm : IDisposable
                 Attach(devices[i], LoopOf(configuration.Devices[i].IoThread) ?? loop);
             }
 
+            if (devices.Find(device => device is BalloonDevice) is BalloonDevice balloon)
+            {
+                Balloon = Own(new Balloon(balloon, configuration.Memory, loop));
+            }
+
             Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
             _ioThreads.ForEach(thread => thread.Start());
         }
@@ -127,6 +132,9 @@ internal sealed class MicroVm : IDisposable
     public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
 
     public IReadOnlyList<DriveStatus> Drives => _drives;
+
+    /// <summary>Null when there is none.</summary>
+    public Balloon? Balloon { get; }
 
     /// <summary>Changes a disk's limit of requests a second; false when there is no such disk.</summary>
     public bool SetDriveIops(string id, int iops)
@@ -250,7 +258,7 @@ internal sealed class MicroVm : IDisposable
         _owned.Clear();
     }
 
-    private BootRequest OpenFiles(VmConfiguration configuration, bool hasSerial, out List<DiskImage> disks, out List<VirtioDevice> devices)
+    private BootRequest OpenFiles(VmConfiguration configuration, EventLoop loop, bool hasSerial, out List<DiskImage> disks, out List<VirtioDevice> devices)
     {
         BootRequest request = new()
         {
@@ -276,7 +284,7 @@ internal sealed class MicroVm : IDisposable
         devices = [];
         foreach (DeviceConfiguration device in configuration.Devices)
         {
-            devices.Add(Own(DeviceOpener.Open(device, configuration)));
+            devices.Add(Own(DeviceOpener.Open(device, configuration, loop)));
         }
 
         return request;

@@ -46,6 +46,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         loop.Failed = FailByHost;
         board.HostRefused = error => loop.Post(() => FailByHost(error));
         board.DiskFailed = failure => PostForThisLife(() => OnDiskFailure(failure));
+        if (board.Balloon is { } balloon)
+        {
+            balloon.EventRaised = raised => EventRaised(raised);
+        }
+
         board.StartVcpus(this);
     }
 
@@ -63,6 +68,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public IReadOnlyList<DriveStatus> Drives => _board.Drives;
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
+
+    public Balloon? Balloon => _board.Balloon;
 
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
     public int ExitCode { get; private set; }

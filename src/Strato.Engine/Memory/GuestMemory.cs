@@ -159,6 +159,26 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>Gives a range of whole pages back to the host; false when it isn't whole pages of one region.</summary>
+    public bool TryDiscard(ulong address, ulong length) =>
+        ((address | length) & (PageSize - 1)) == 0 && length > 0 && Find(address, length) is var pointer && pointer is not null
+        && Libc.madvise(pointer, (nuint)length, Libc.MADV_DONTNEED) == 0;
+
+    /// <summary>As <see cref="TryDiscard"/>, by an address of this process that <see cref="TryGetHostAddress"/> gave.</summary>
+    public bool TryDiscardHost(nint hostAddress, ulong length)
+    {
+        foreach (ref readonly MemoryRegion region in _regions.AsSpan())
+        {
+            ulong offset = (ulong)(hostAddress - region.HostAddress);
+            if (hostAddress >= region.HostAddress && offset < region.Length && length <= region.Length - offset)
+            {
+                return TryDiscard(region.Start + offset, length);
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Asks the host to back a range with huge pages: for what is about to be filled as a whole. Where it can't, nothing changes.</summary>
     /// <remarks>
     /// Not for all RAM: a guest that touches little would hold up to 512 times as much. Filling a kernel's 14 MB takes a

@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using Strato.Engine.Block;
 using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -82,7 +83,7 @@ internal sealed class BlockDevice : VirtioDevice
         }
     }
 
-    protected override void OnPlug(EventLoop loop)
+    protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
         _disk.Watch(loop, _ => OnResults());
         _timer = new LoopTimer(loop, OnTimer);

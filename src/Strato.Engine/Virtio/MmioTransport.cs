@@ -26,7 +26,7 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     private readonly Lock _registers = new();
     private readonly RateLimit _log = new();
-    private readonly IInterruptLine _interruptLine;
+    private readonly IEventInterruptLine _interruptLine;
     private readonly IDoorbells _doorbells;
     private readonly StatusMachine _status;
     private uint _interruptStatus;
@@ -36,7 +36,7 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     /// <summary>Plugs <paramref name="device"/>, which the transport then owns, into the loop that serves its queues.</summary>
     /// <remarks>Before the loop runs, or on its thread.</remarks>
-    public MmioTransport(VirtioDevice device, GuestMemory memory, IInterruptLine interruptLine, IDoorbells doorbells, EventLoop loop)
+    public MmioTransport(VirtioDevice device, GuestMemory memory, IEventInterruptLine interruptLine, IDoorbells doorbells, EventLoop loop)
     {
         Device = device;
         _interruptLine = interruptLine;
@@ -50,6 +50,8 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
     }
 
     public VirtioDevice Device { get; }
+
+    public int QueueEvent => _interruptLine.EventFd;
 
     /// <summary>Power-on state, for a reset of the machine. With the vCPUs stopped; doorbells and loop stay.</summary>
     public void Reset()

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Net;
 
 namespace Strato.Engine.Virtio;
@@ -55,7 +56,7 @@ internal sealed class NetDevice : VirtioDevice
         SetLink(up: true);
     }
 
-    protected override void OnPlug(EventLoop loop)
+    protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
         _loop = loop;
         _receiver = new NetReceiver(Queues[ReceiveQueue], _backend);

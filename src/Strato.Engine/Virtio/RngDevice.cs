@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Strato.Engine.Chardev;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
 
 namespace Strato.Engine.Virtio;
@@ -38,7 +39,7 @@ internal sealed class RngDevice(string id, EntropySource source, TokenBucket? li
     private long _allowed = long.MaxValue;
     private TimeSpan _wait;
 
-    protected override void OnPlug(EventLoop loop) => _timer = new LoopTimer(loop, () => Ring(0));
+    protected override void OnPlug(GuestMemory memory, EventLoop loop) => _timer = new LoopTimer(loop, () => Ring(0));
 
     protected override void ProcessQueue(int index) => ServeRequests(index, _chain);
 

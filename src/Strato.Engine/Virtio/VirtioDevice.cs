@@ -59,6 +59,12 @@ internal abstract class VirtioDevice : IDisposable
 
     public ReadOnlySpan<VirtQueue> Queues => _queues;
 
+    /// <summary>Whether the host has paused the device: it starts when that ends.</summary>
+    protected bool IsPaused => _paused;
+
+    /// <summary>The eventfd that interrupts the driver for a queue without us, for vhost.</summary>
+    protected int InterruptEvent => _interrupts!.QueueEvent;
+
     /// <summary>Whether the driver broke the rules: the device is still and waits for its reset.</summary>
     public bool NeedsReset => _needsReset;
 
@@ -80,10 +86,13 @@ internal abstract class VirtioDevice : IDisposable
             int index = i;
             _queues[i] = new VirtQueue(memory, _queueSizes[i]);
             _doorbells[i] = Libc.CreateEventFd();
-            loop.Add(_doorbells[i].Value, EpollEvents.In, _ => OnDoorbell(index));
+            if (!IsKernels(i))
+            {
+                loop.Add(_doorbells[i].Value, EpollEvents.In, _ => OnDoorbell(index));
+            }
         }
 
-        OnPlug(loop);
+        OnPlug(memory, loop);
     }
 
     /// <summary>The eventfd that starts the service of a queue.</summary>
@@ -263,13 +272,21 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>Whether the device can work with a set of offered features; where one needs another.</summary>
     protected virtual bool Fits(ulong features) => true;
 
+    /// <summary>Whether the kernel serves a queue (vhost), and hears its doorbell in the loop's place.</summary>
+    protected virtual bool IsKernels(int queue) => false;
+
     /// <summary>The device has its queues and the loop that serves them.</summary>
-    protected virtual void OnPlug(EventLoop loop)
+    protected virtual void OnPlug(GuestMemory memory, EventLoop loop)
     {
     }
 
     /// <summary>The driver is ready; queues are enabled and features settled. Under the gate.</summary>
     protected virtual void OnStart()
+    {
+    }
+
+    /// <summary>The device broke off and waits for its reset: what works by itself is stopped. Under the gate.</summary>
+    protected virtual void OnFail()
     {
     }
 
@@ -283,7 +300,7 @@ internal abstract class VirtioDevice : IDisposable
     {
     }
 
-    /// <summary>Try again what is held back since the machine stopped. Under the gate.</summary>
+    /// <summary>A running device goes on after <see cref="Quiesce"/>; what is held back since is tried again. Under the gate.</summary>
     protected virtual void OnResume()
     {
     }
@@ -386,6 +403,18 @@ internal abstract class VirtioDevice : IDisposable
         return result == PopResult.Chain;
     }
 
+    /// <summary>As <see cref="TryPop"/>; where there is no request, the doorbell is heard from here on.</summary>
+    protected bool TryPopOrWait(int index, DescriptorChain chain)
+    {
+        bool taken = TryPop(index, chain);
+        while (!taken && !_needsReset && _queues[index].EnableDoorbell())
+        {
+            taken = TryPop(index, chain);
+        }
+
+        return taken;
+    }
+
     /// <summary>Interrupts the driver if it wants to know of what was published.</summary>
     protected void SignalIfWanted(int index)
     {
@@ -403,6 +432,7 @@ internal abstract class VirtioDevice : IDisposable
             bool driverOk = _running;
             _running = false;
             _needsReset = true;
+            OnFail();
             _misuse.Warn(Room, () => $"{Id}: {what}; the device waits for a reset");
             if (driverOk)
             {

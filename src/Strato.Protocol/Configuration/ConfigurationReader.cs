@@ -10,7 +10,7 @@ namespace Strato.Protocol.Configuration;
 /// </remarks>
 public static class ConfigurationReader
 {
-    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "serial", "iothread"];
+    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "console", "vsock", "balloon", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
     private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share"];
     private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
@@ -53,7 +53,12 @@ public static class ConfigurationReader
                     ReadIoThreads(ref cursor, configuration);
                     break;
                 default:
-                    throw cursor.UnknownField(section, Sections);
+                    if (!DeviceReader.TryRead(section, ref cursor, configuration))
+                    {
+                        throw cursor.UnknownField(section, Sections);
+                    }
+
+                    break;
             }
         }
 

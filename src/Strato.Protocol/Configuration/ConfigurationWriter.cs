@@ -8,7 +8,7 @@ namespace Strato.Protocol.Configuration;
 public static class ConfigurationWriter
 {
     /// <summary>The document in UTF-8, indented, with a newline at its end. What the form has no field for (name, sockets, log) is left out.</summary>
-    /// <exception cref="UserErrorException">InvalidField: a serial port that the form can't tell.</exception>
+    /// <exception cref="UserErrorException">InvalidField: a serial port or a device that the form can't tell.</exception>
     public static byte[] Write(VmConfiguration configuration)
     {
         using MemoryStream stream = new();
@@ -20,6 +20,7 @@ public static class ConfigurationWriter
             WriteMachine(writer, configuration);
             WriteDrives(writer, configuration);
             NetWriter.Write(writer, configuration.Devices);
+            configuration.Devices.ForEach(device => DeviceWriter.Write(writer, device));
             WriteSerial(writer, configuration.Serial);
             WriteIoThreads(writer, configuration);
             writer.WriteEndObject();

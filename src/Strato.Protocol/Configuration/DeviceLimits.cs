@@ -52,6 +52,23 @@ public static class DeviceLimits
         }
     }
 
+    /// <summary>Checks that at most one port is on standard input and output.</summary>
+    public static void CheckStandardStreams(SerialConfiguration serial, IReadOnlyList<DeviceConfiguration> devices)
+    {
+        int users = serial.Backend == SerialBackend.Stdio ? 1 : 0;
+        foreach (DeviceConfiguration device in devices)
+        {
+            foreach (PortConfiguration port in (device as ConsoleConfiguration)?.Ports ?? [])
+            {
+                users += port.Backend.Backend == SerialBackend.Stdio ? 1 : 0;
+                if (users > 1)
+                {
+                    throw new UserErrorException("StandardStreamsTaken", $"The port '{port.Label}' is the second on stdio; there is one standard input and output.", port.Where);
+                }
+            }
+        }
+    }
+
     /// <summary>Checks that a number lies in its range.</summary>
     /// <param name="value">The number.</param>
     /// <param name="least">Least that is allowed.</param>

@@ -109,6 +109,7 @@ public sealed class VmConfiguration
         IoThreadConfiguration.CheckAll(IoThreads);
         IoThreadConfiguration.CheckUsers(IoThreads, Drives, Devices);
         DeviceLimits.Check(Drives, Devices);
+        DeviceLimits.CheckStandardStreams(Serial, Devices);
         if (PidFile is not null && !Daemonize)
         {
             throw new UserErrorException("InvalidOption", $"-pidfile '{PidFile}' is given without -daemonize, which it needs.", "-pidfile");

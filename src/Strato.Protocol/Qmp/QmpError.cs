@@ -7,6 +7,7 @@ public static class QmpErrorClass
 {
     public const string GenericError = "GenericError";
     public const string CommandNotFound = "CommandNotFound";
+    public const string DeviceNotActive = "DeviceNotActive";
     public const string DeviceNotFound = "DeviceNotFound";
 }
 

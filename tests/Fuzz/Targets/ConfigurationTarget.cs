@@ -17,6 +17,9 @@ internal sealed class ConfigurationTarget : FuzzTarget
           "boot-source": {"kernel_image_path": "/k"},
           "machine-config": {"name": "vm", "vcpu_count": 4, "mem_size": 536870912, "type": "microvm", "dump_guest_core": false},
           "drive": [{"drive_id": "rootfs", "path_on_host": "/d", "read_only": true, "serial_num": "abc"}, {"drive_id": "b", "path_on_host": "/e", "read_only": false}],
+          "console": [{"console_id": "c", "socket_path": "/c"}],
+          "vsock": {"vsock_id": "v", "guest_cid": 4},
+          "balloon": {"deflate_on_oom": true},
           "serial": {"stdio": true}
         }
         """u8.ToArray(),

@@ -19,6 +19,8 @@ internal sealed class OptionsTarget : FuzzTarget
         "-kernel\n/k\n-serial\nconsole,socket=/s,log=/l\n-qmp\nunix:/q,server,nowait\n-api-channel\nunix:/r,server=on,wait=off\n-D\n/log\n-daemonize\n-pidfile\n/p\n-ready-fd\n3",
         "-kernel\n/k\n-serial\nfile:/a\n-S\n-no-reboot\n-no-shutdown\n-force",
         "-kernel\n/k\n-netdev\ntap,id=n,ifname=tap0,script=no\n-device\nvirtio-net-device,netdev=n,mac=52:54:00:12:34:56\n-netdev\nid=m,netdev=tap1",
+        "-kernel\n/k\n-object\nrng-random,id=r,filename=/dev/urandom\n-device\nvirtio-rng-device,rng=r,max-bytes=1,period=2\n-device\nvsock,id=v,guest-cid=3\n-balloon\ndeflate-on-oom=true",
+        "-kernel\n/k\n-chardev\nid=c,path=/s\n-chardev\nfile,id=f,path=/f\n-device\nvirtserialport,chardev=f,name=n,nr=2\n-device\nvirtio-serial-device\n-chardev\npty,id=p\n-serial\nchardev:p",
         "-help",
         "-probe");
 

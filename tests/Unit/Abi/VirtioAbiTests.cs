@@ -141,6 +141,86 @@ public class VirtioAbiTests
             .Check();
 
     [Fact]
+    public void VhostIsThatOfTheHeader() =>
+        new AbiProof("linux/vhost.h", "linux/virtio_vsock.h", "linux/vm_sockets.h")
+            .Equal("VHOST_GET_FEATURES", Libc.VHOST_GET_FEATURES)
+            .Equal("VHOST_SET_FEATURES", Libc.VHOST_SET_FEATURES)
+            .Equal("VHOST_SET_OWNER", Libc.VHOST_SET_OWNER)
+            .Equal("VHOST_SET_MEM_TABLE", Libc.VHOST_SET_MEM_TABLE)
+            .Equal("VHOST_SET_VRING_NUM", Libc.VHOST_SET_VRING_NUM)
+            .Equal("VHOST_SET_VRING_ADDR", Libc.VHOST_SET_VRING_ADDR)
+            .Equal("VHOST_SET_VRING_BASE", Libc.VHOST_SET_VRING_BASE)
+            .Equal("VHOST_GET_VRING_BASE", Libc.VHOST_GET_VRING_BASE)
+            .Equal("VHOST_SET_VRING_KICK", Libc.VHOST_SET_VRING_KICK)
+            .Equal("VHOST_SET_VRING_CALL", Libc.VHOST_SET_VRING_CALL)
+            .Equal("VHOST_SET_VRING_ERR", Libc.VHOST_SET_VRING_ERR)
+            .Equal("VHOST_VSOCK_SET_GUEST_CID", Libc.VHOST_VSOCK_SET_GUEST_CID)
+            .Equal("VHOST_VSOCK_SET_RUNNING", Libc.VHOST_VSOCK_SET_RUNNING)
+            .Size<Libc.vhost_vring_state>("struct vhost_vring_state")
+            .Field("struct vhost_vring_state", "index", (ref Libc.vhost_vring_state v) => ref v.index)
+            .Field("struct vhost_vring_state", "num", (ref Libc.vhost_vring_state v) => ref v.num)
+            .Size<Libc.vhost_vring_file>("struct vhost_vring_file")
+            .Field("struct vhost_vring_file", "index", (ref Libc.vhost_vring_file v) => ref v.index)
+            .Field("struct vhost_vring_file", "fd", (ref Libc.vhost_vring_file v) => ref v.fd)
+            .Size<Libc.vhost_vring_addr>("struct vhost_vring_addr")
+            .Field("struct vhost_vring_addr", "index", (ref Libc.vhost_vring_addr v) => ref v.index)
+            .Field("struct vhost_vring_addr", "flags", (ref Libc.vhost_vring_addr v) => ref v.flags)
+            .Field("struct vhost_vring_addr", "desc_user_addr", (ref Libc.vhost_vring_addr v) => ref v.desc_user_addr)
+            .Field("struct vhost_vring_addr", "used_user_addr", (ref Libc.vhost_vring_addr v) => ref v.used_user_addr)
+            .Field("struct vhost_vring_addr", "avail_user_addr", (ref Libc.vhost_vring_addr v) => ref v.avail_user_addr)
+            .Field("struct vhost_vring_addr", "log_guest_addr", (ref Libc.vhost_vring_addr v) => ref v.log_guest_addr)
+            .Size<Libc.vhost_memory>("struct vhost_memory")
+            .Field("struct vhost_memory", "nregions", (ref Libc.vhost_memory v) => ref v.nregions)
+            .Offset("struct vhost_memory", "regions", 8)
+            .Size<Libc.vhost_memory_region>("struct vhost_memory_region")
+            .Field("struct vhost_memory_region", "guest_phys_addr", (ref Libc.vhost_memory_region v) => ref v.guest_phys_addr)
+            .Field("struct vhost_memory_region", "memory_size", (ref Libc.vhost_memory_region v) => ref v.memory_size)
+            .Field("struct vhost_memory_region", "userspace_addr", (ref Libc.vhost_memory_region v) => ref v.userspace_addr)
+            .Equal("sizeof(struct virtio_vsock_config)", VsockDevice.ConfigurationBytes)
+            .Equal("1ULL << VIRTIO_VSOCK_F_SEQPACKET", VsockDevice.FeatureSequencedPackets)
+            .Check();
+
+    [Fact]
+    public void ConsoleIsThatOfTheHeader() =>
+        new AbiProof("linux/virtio_console.h")
+            .Equal("1ULL << VIRTIO_CONSOLE_F_MULTIPORT", ConsoleDevice.FeatureManyPorts)
+            .Equal("sizeof(struct virtio_console_config)", ConsoleDevice.ConfigurationBytes)
+            .Offset("struct virtio_console_config", "max_nr_ports", ConsoleDevice.MostPortsOffset)
+            .Size<ConsoleControl>("struct virtio_console_control")
+            .Offset("struct virtio_console_control", "id", 0)
+            .Offset("struct virtio_console_control", "event", 4)
+            .Offset("struct virtio_console_control", "value", 6)
+            .Equal("VIRTIO_CONSOLE_DEVICE_READY", ConsoleEvent.DeviceReady)
+            .Equal("VIRTIO_CONSOLE_PORT_ADD", ConsoleEvent.PortAdd)
+            .Equal("VIRTIO_CONSOLE_PORT_READY", ConsoleEvent.PortReady)
+            .Equal("VIRTIO_CONSOLE_CONSOLE_PORT", ConsoleEvent.ConsolePort)
+            .Equal("VIRTIO_CONSOLE_PORT_OPEN", ConsoleEvent.PortOpen)
+            .Equal("VIRTIO_CONSOLE_PORT_NAME", ConsoleEvent.PortName)
+            .Check();
+
+    [Fact]
+    public void BalloonIsThatOfTheHeader() =>
+        new AbiProof("linux/virtio_balloon.h")
+            .Equal("1ULL << VIRTIO_BALLOON_F_STATS_VQ", BalloonDevice.FeatureStatistics)
+            .Equal("1ULL << VIRTIO_BALLOON_F_DEFLATE_ON_OOM", BalloonDevice.FeatureDeflateOnOom)
+            .Equal("1ULL << VIRTIO_BALLOON_F_REPORTING", BalloonDevice.FeatureReporting)
+            .Equal("1 << VIRTIO_BALLOON_PFN_SHIFT", BalloonDevice.PageBytes)
+            .Offset("struct virtio_balloon_config", "num_pages", BalloonDevice.TargetOffset)
+            .Offset("struct virtio_balloon_config", "actual", BalloonDevice.ActualOffset)
+            .Equal("sizeof(struct virtio_balloon_stat)", BalloonStatistics.EntryBytes)
+            .Equal("VIRTIO_BALLOON_S_SWAP_IN", Array.IndexOf(BalloonStatistics.Names, "stat-swap-in"))
+            .Equal("VIRTIO_BALLOON_S_SWAP_OUT", Array.IndexOf(BalloonStatistics.Names, "stat-swap-out"))
+            .Equal("VIRTIO_BALLOON_S_MAJFLT", Array.IndexOf(BalloonStatistics.Names, "stat-major-faults"))
+            .Equal("VIRTIO_BALLOON_S_MINFLT", Array.IndexOf(BalloonStatistics.Names, "stat-minor-faults"))
+            .Equal("VIRTIO_BALLOON_S_MEMFREE", Array.IndexOf(BalloonStatistics.Names, "stat-free-memory"))
+            .Equal("VIRTIO_BALLOON_S_MEMTOT", Array.IndexOf(BalloonStatistics.Names, "stat-total-memory"))
+            .Equal("VIRTIO_BALLOON_S_AVAIL", Array.IndexOf(BalloonStatistics.Names, "stat-available-memory"))
+            .Equal("VIRTIO_BALLOON_S_CACHES", Array.IndexOf(BalloonStatistics.Names, "stat-disk-caches"))
+            .Equal("VIRTIO_BALLOON_S_HTLB_PGALLOC", Array.IndexOf(BalloonStatistics.Names, "stat-htlb-pgalloc"))
+            .Equal("VIRTIO_BALLOON_S_HTLB_PGFAIL", Array.IndexOf(BalloonStatistics.Names, "stat-htlb-pgfail"))
+            .Check();
+
+    [Fact]
     public void TheSystemCallsOfDisksAreThoseOfTheHeaders() =>
         new AbiProof("sys/uio.h", "fcntl.h", "linux/fs.h", "limits.h")
             .Before("#define _GNU_SOURCE")

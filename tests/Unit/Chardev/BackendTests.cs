@@ -322,7 +322,7 @@ public sealed class BackendTests : IDisposable
     [Fact]
     public void EachConfigurationHasItsBackend()
     {
-        Assert.Null(CharBackends.Create(_test.Loop, SerialConfiguration.None, "-serial"));
+        Assert.Null(CharBackends.Create(_test.Loop, SerialConfiguration.None, "ttyS0", "-serial"));
         string file = _test.Path("f");
         string socket = _test.Path("s");
         (SerialConfiguration Configuration, string Name)[] cases =
@@ -334,7 +334,7 @@ public sealed class BackendTests : IDisposable
         ];
         foreach ((SerialConfiguration configuration, string name) in cases)
         {
-            using ICharBackend? backend = CharBackends.Create(_test.Loop, configuration, "-serial");
+            using ICharBackend? backend = CharBackends.Create(_test.Loop, configuration, "ttyS0", "-serial");
             Assert.Equal(name, backend?.Name);
         }
     }

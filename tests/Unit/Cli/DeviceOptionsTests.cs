@@ -55,6 +55,66 @@ public class DeviceOptionsTests
     }
 
     [Theory]
+    [InlineData("-device vhost-vsock-device,guest-cid=4294967294,id=v")]
+    [InlineData("-device vsock,id=v,guest-cid=4294967294")]
+    public void AVsockInBothForms(string line)
+    {
+        VsockConfiguration vsock = Assert.IsType<VsockConfiguration>(Single(line));
+        Assert.Equal(("v", 4294967294), (vsock.Id, vsock.GuestCid));
+    }
+
+    [Theory]
+    [InlineData("-balloon deflate-on-oom=true", true, false)]
+    [InlineData("-device virtio-balloon-device", false, false)]
+    [InlineData("-device virtio-balloon-device,deflate-on-oom=on,free-page-reporting=on,id=b", true, true)]
+    public void ABalloonInBothForms(string line, bool deflateOnOom, bool reporting)
+    {
+        BalloonConfiguration balloon = Assert.IsType<BalloonConfiguration>(Single(line));
+        Assert.Equal((deflateOnOom, reporting), (balloon.DeflateOnOom, balloon.FreePageReporting));
+    }
+
+    [Fact]
+    public void PortsReferToTheirChardevs()
+    {
+        ConsoleConfiguration console = Assert.IsType<ConsoleConfiguration>(Single(
+            "-device virtio-serial-device,id=s -device virtconsole,chardev=a -device virtserialport,chardev=b,name=org.qemu.guest_agent.0,id=p " +
+            "-device virtserialport,chardev=c,name=x,nr=1 -chardev pty,id=a -chardev socket,id=b,path=/s,server,nowait -chardev file,id=c,path=/f"));
+        Assert.Equal("s", console.Id);
+        Assert.Equal([0, 2, 1], console.GetNumbers());
+        Assert.Equal(["hvc", "org.qemu.guest_agent.0", "x"], console.Ports.ConvertAll(port => port.Label));
+        Assert.Equal(
+            [new(SerialBackend.Pty), new(SerialBackend.Unix, "/s"), new SerialConfiguration(SerialBackend.File, "/f")],
+            console.Ports.ConvertAll(port => port.Backend));
+    }
+
+    // Seed 000, -chardev.
+    [Fact]
+    public void AChardevThatNothingRefersToIsAConsole()
+    {
+        VmConfiguration vm = Parse("-chardev id=console_id,path=/path/to/socket -chardev null,id=n -serial chardev:n");
+        Assert.Equal(SerialBackend.Null, vm.Serial.Backend);
+        PortConfiguration port = Assert.Single(Assert.IsType<ConsoleConfiguration>(Assert.Single(vm.Devices)).Ports);
+        Assert.Equal(("console_id", true, new SerialConfiguration(SerialBackend.Unix, "/path/to/socket")), (port.Id, port.IsConsole, port.Backend));
+    }
+
+    [Fact]
+    public void ThirtyOneNamedPortsFit()
+    {
+        string ports = string.Join(' ', Enumerable.Range(0, 31).Select(i => $"-chardev null,id=c{i} -device virtserialport,chardev=c{i},name=n{i}"));
+        Assert.Equal(Enumerable.Range(1, 31), Assert.IsType<ConsoleConfiguration>(Single(ports)).GetNumbers());
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Parse($"{ports} -chardev null,id=one-more"));
+        Assert.Equal(("TooManyPorts", "-chardev", "32 ports are given; a machine has 0 to 31."), (e.Id, e.Where, e.Message));
+    }
+
+    [Fact]
+    public void AllOfTheSeedsDevicesFitTogether()
+    {
+        string disks = string.Join(' ', Enumerable.Range(0, 6).Select(i => $"-drive file=/{i},id=d{i}"));
+        VmConfiguration vm = Parse($"{disks} -chardev id=c,path=/s -device vsock,id=v,guest-cid=3 -balloon deflate-on-oom=true -device virtio-rng-device");
+        Assert.InRange(vm.Drives.Count + vm.Devices.Count, 10, DeviceLimits.MaxDevices - 3);
+    }
+
+    [Theory]
     [InlineData("-netdev tap,id=n", "InvalidOption", "-netdev ifname", "Neither 'ifname' nor 'fd' of a tap is given; give one.")]
     [InlineData("-netdev tap,id=n,ifname=a,fd=3", "InvalidOption", "-netdev fd", "'ifname' and 'fd' of a tap are both given; give one.")]
     [InlineData("-netdev tap,id=n,fd=2", "OutOfRange", "-netdev fd", "2 is out of range; allowed: 3 to 2147483647.")]
@@ -68,6 +128,28 @@ public class DeviceOptionsTests
     [InlineData("-netdev id=n,netdev=a -device virtio-net-device,netdev=n -device virtio-net-device,netdev=n", "BackendInUse", "-device netdev", "'n' is referred to twice; a netdev belongs to one.")]
     [InlineData("-netdev id=n,netdev=a,iothread=t", "UnknownIoThread", "-netdev iothread", "The net device 'n' names the iothread 't', which isn't there; none is given")]
     [InlineData("-netdev id=n,netdev=a -netdev id=m,netdev=b -netdev id=o,netdev=c", "TooManyDevices", "-netdev", "3 net devices are given; a microvm has at most 2.")]
+    [InlineData("-device vsock,id=v", "InvalidOption", "-device guest-cid", "'guest-cid' is missing")]
+    [InlineData("-device vsock,guest-cid=2", "OutOfRange", "-device guest-cid", "2 is out of range; allowed: 3 to 4294967294.")]
+    [InlineData("-device vsock,guest-cid=4294967295", "OutOfRange", "-device guest-cid", "4294967295 is out of range; allowed: 3 to 4294967294.")]
+    [InlineData("-device vsock,guest-cid=3 -device vsock,guest-cid=4", "TooManyDevices", "-device", "2 vsock devices are given; a microvm has at most 1.")]
+    [InlineData("-balloon deflate-on-oom=on -device virtio-balloon-device", "TooManyDevices", "-device", "2 balloon devices are given; a microvm has at most 1.")]
+    [InlineData("-balloon deflate-on-oom=perhaps", "InvalidOption", "-balloon deflate-on-oom", "is neither on nor off")]
+    [InlineData("-device virtio-serial-device -device virtio-serial-device", "TooManyDevices", "-device", "2 virtio-serial devices are given; a microvm has at most 1.")]
+    [InlineData("-device virtconsole,chardev=a", "UnknownBackend", "-device chardev", "No character device has the id 'a'")]
+    [InlineData("-device virtconsole", "InvalidOption", "-device chardev", "'chardev' is missing")]
+    [InlineData("-chardev null,id=a -device virtconsole,chardev=a -device virtconsole,chardev=a", "BackendInUse", "-device chardev", "'a' is referred to twice; a character device belongs to one.")]
+    [InlineData("-chardev null,id=a -device virtconsole,chardev=a -serial chardev:a", "BackendInUse", "-serial", "'a' is referred to twice")]
+    [InlineData("-chardev stdio,id=a -serial stdio", "StandardStreamsTaken", "-chardev", "The port 'a' is the second on stdio")]
+    [InlineData("-chardev null,id=a -device virtserialport,chardev=a,nr=0", "OutOfRange", "-device nr", "0 is out of range; allowed: 1 to 31.")]
+    [InlineData("-chardev null,id=a -device virtserialport,chardev=a,nr=32", "OutOfRange", "-device nr", "32 is out of range; allowed: 1 to 31.")]
+    [InlineData("-chardev null,id=a -chardev null,id=b -device virtconsole,chardev=a,nr=3 -device virtserialport,chardev=b,nr=3", "DuplicatePort", "-device nr", "The number 3 is given to two ports.")]
+    [InlineData("-chardev null,id=a -chardev null,id=b -device virtserialport,chardev=a,name=n -device virtserialport,chardev=b,name=n", "DuplicatePort", "-device name", "The name 'n' is given to two ports")]
+    [InlineData("-chardev null,id=a -device virtserialport,chardev=a,name=a/b", "InvalidName", "-device name", "The name 'a/b' has a slash")]
+    [InlineData("-chardev tty,id=a", "InvalidOption", "-chardev", "'tty' is unknown (did you mean pty?); allowed: socket,id=ID")]
+    [InlineData("-chardev socket,id=a,path=/s", "InvalidOption", "-chardev", "'server' is missing")]
+    [InlineData("-chardev id=a", "InvalidOption", "-chardev path", "'path' is missing")]
+    [InlineData("-chardev null", "InvalidOption", "-chardev id", "'id' is missing")]
+    [InlineData("-chardev null,id=a -chardev null,id=a", "DuplicateId", "-chardev id", "The id 'a' is given to two of -chardev; ids are unique.")]
     [InlineData("-device virtio-rnd-device", "InvalidOption", "-device", "The device 'virtio-rnd-device' is unknown (did you mean virtio-rng-device?); allowed: virtio-blk-device, ")]
     [InlineData("-device rng=a", "InvalidOption", "-device driver", "'driver' is missing")]
     [InlineData("-object rng-egd,id=a", "InvalidOption", "-object", "The object 'rng-egd' is unknown; allowed: ")]

@@ -174,7 +174,7 @@ public class OptionsTests
     [InlineData("-qmp unix:/a", "InvalidOption", "-qmp", "'server' is missing")]
     [InlineData("-qmp unix:/a,server", "InvalidOption", "-qmp", "'nowait' is missing")]
     [InlineData("-serial stdoi", "InvalidOption", "-serial", "'stdoi' is unknown (did you mean stdio?); allowed: stdio|pty|")]
-    [InlineData("-serial chardev:c", "InvalidOption", "-serial", "'chardev:c' is unknown")]
+    [InlineData("-serial chardev:c", "UnknownBackend", "-serial", "No character device has the id 'c'; allowed is one of: (no -chardev of this kind is given).")]
     [InlineData("-serial console", "InvalidOption", "-serial socket", "'socket' is missing")]
     [InlineData("-kernel k -pidfile /nowhere/pid", "InvalidOption", "-pidfile", "'/nowhere/pid' is given without -daemonize")]
     [InlineData("-pidfile /dev/null", "PidFileExists", "-pidfile", "The pid file '/dev/null' exists")]

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Threading;
 using Strato.Engine.Bus;
@@ -6,10 +7,16 @@ using Strato.Engine.Linux;
 namespace Strato.Tests.Unit.Driver;
 
 /// <summary>Counts the edges of an interrupt, and can be waited for.</summary>
-internal sealed class FakeInterruptLine : IInterruptLine
+internal sealed class FakeInterruptLine : IEventInterruptLine, IDisposable
 {
+    private readonly FileDescriptor _event = Libc.CreateEventFd();
     private readonly SemaphoreSlim _edges = new(0);
     private int _count;
+
+    public int EventFd => _event.Value;
+
+    /// <summary>Whether the kernel raised it since this was asked last.</summary>
+    public bool TakeKernelEdge() => Libc.DrainEventFd(_event.Value);
 
     public int Count => Volatile.Read(ref _count);
 
@@ -21,6 +28,12 @@ internal sealed class FakeInterruptLine : IInterruptLine
 
     /// <summary>Waits for one more edge; false when none comes in time.</summary>
     public bool Wait(int milliseconds) => _edges.Wait(milliseconds);
+
+    public void Dispose()
+    {
+        _edges.Dispose();
+        _event.Dispose();
+    }
 }
 
 /// <summary>Stands for KVM's ioeventfds: what was attached, and the write that fires it.</summary>

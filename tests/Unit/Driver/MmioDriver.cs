@@ -33,15 +33,18 @@ internal sealed class MmioDriver : IDisposable
     private ulong _allocated = 0x1000;
     private Thread? _loopThread;
 
-    public MmioDriver(VirtioDevice device)
+    /// <param name="device">The device, which the driver's transport owns from now on.</param>
+    /// <param name="loop">The loop that serves it, where its host's side needs one before; else one is made.</param>
+    public MmioDriver(VirtioDevice device, EventLoop? loop = null)
     {
+        Loop = loop ?? new EventLoop();
         Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)]);
         Transport = new MmioTransport(device, Memory, Interrupt, Doorbells, Loop);
     }
 
     public GuestMemory Memory { get; }
 
-    public EventLoop Loop { get; } = new();
+    public EventLoop Loop { get; }
 
     public FakeInterruptLine Interrupt { get; } = new();
 
@@ -52,6 +55,12 @@ internal sealed class MmioDriver : IDisposable
     public VirtioDevice Device => Transport.Device;
 
     public IReadOnlyList<DriverQueue> Queues => _queues;
+
+    /// <summary>Index of the queue that the device looks at as soon as it is kicked; attacks go there.</summary>
+    public int Target { get; init; }
+
+    /// <summary>The queue to attack: the target, or the only one there is yet.</summary>
+    public DriverQueue TargetQueue => _queues[Math.Min(Target, _queues.Count - 1)];
 
     public VirtioStatus Status => (VirtioStatus)Read(MmioRegister.Status);
 
@@ -219,6 +228,7 @@ internal sealed class MmioDriver : IDisposable
         }
 
         Transport.Dispose();
+        Interrupt.Dispose();
         Loop.Dispose();
         Memory.Dispose();
     }

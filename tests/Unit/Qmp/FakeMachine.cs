@@ -27,6 +27,8 @@ internal sealed class FakeMachine : IMachineControl
 
     public IReadOnlyList<IoThreadStatus> IoThreads => IoThreadList;
 
+    public Balloon? Balloon { get; set; }
+
     public string? QuitReason { get; private set; }
 
     public bool SetDriveIops(string id, int iops)

@@ -1,6 +1,8 @@
 using System;
 using System.Text.RegularExpressions;
 using Strato.Engine.Machine;
+using Strato.Engine.Virtio;
+using Strato.Tests.Unit.Driver;
 using Xunit;
 
 namespace Strato.Tests.Unit.Qmp;
@@ -98,6 +100,24 @@ public partial class SeedExchangesTests : IDisposable
         _harness.Machine.State = Enum.Parse<RunState>(state);
         using TestClient client = _harness.Connect();
         Assert.Equal($$$"""{"return":{"running":false,"singlestep":false,"status":"{{{name}}}"}}""", client.Ask("""{"execute":"query-status"}"""));
+    }
+
+    // Seed 001, 使用方式, and seed 003, Balloon设备使用: the value as a number and, in the usage line, as a string.
+    [Theory]
+    [InlineData("""{"execute": "balloon", "arguments": {"value": "2147483648"}}""")]
+    [InlineData("""{"execute": "balloon", "arguments": {"value": 2147483648 }}""")]
+    public void BalloonAndQueryBalloon(string command)
+    {
+        using MmioDriver driver = new(new BalloonDevice("balloon", deflateOnOom: true, reporting: false));
+        driver.Start();
+        using Balloon balloon = new((BalloonDevice)driver.Device, 4L << 30, driver.Loop);
+        _harness.Machine.Balloon = balloon;
+        using TestClient client = _harness.Connect();
+        Assert.Equal("""{"return":{}}""", client.Ask(command));
+
+        // The guest gives as many pages as it is asked for.
+        driver.Write(MmioRegister.Configuration + BalloonDevice.ActualOffset, driver.Read(MmioRegister.Configuration));
+        Assert.Equal("""{"return":{"actual":2147483648}}""", client.Ask("""{"execute": "query-balloon"}"""));
     }
 
     /// <summary>Compares an event, whose time is now, with a text that has S and U for seconds and microseconds.</summary>

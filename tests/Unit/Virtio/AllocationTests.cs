@@ -67,6 +67,32 @@ public class AllocationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AMillionRequestsThroughAPortsOutput()
+    {
+        using MmioDriver driver = new(new ConsoleDevice("c", [new ConsolePort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 };
+        driver.Start(256);
+        ulong at = driver.Allocate(64);
+        Measure(driver, () => driver.TargetQueue.Add(new DriverBuffer(at, 64, false)));
+    }
+
+    [Fact]
+    public void AMillionRequestsThroughAPortsInput()
+    {
+        FakeBackend backend = new();
+        using MmioDriver driver = new(new ConsoleDevice("c", [new ConsolePort(0, isConsole: true, null, backend)]));
+        driver.Start(256, ~ConsoleDevice.FeatureManyPorts);
+        ulong at = driver.Allocate(64);
+        byte[] text = new byte[64];
+        Measure(driver, () =>
+        {
+            driver.TargetQueue.Add(new DriverBuffer(at, 64, true));
+            backend.Frontend!.Receive(text);
+            driver.TargetQueue.Kick();
+            driver.Run();
+        });
+    }
+
+    [Fact]
     public void AMillionFramesInThroughNet()
     {
         FakeNet net = new();
@@ -88,6 +114,25 @@ public class AllocationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AMillionRequestsThroughTheBalloonsDeflateQueue()
+    {
+        using MmioDriver driver = new(new BalloonDevice("b", deflateOnOom: false, reporting: false)) { Target = 1 };
+        driver.Start(256);
+        ulong at = driver.Allocate(64);
+        Measure(driver, () => driver.TargetQueue.Add(new DriverBuffer(at, 64, false)));
+    }
+
+    [Fact]
+    public void AMillionRequestsThroughTheBalloonsInflateQueue()
+    {
+        using MmioDriver driver = new(new BalloonDevice("b", deflateOnOom: false, reporting: false));
+        driver.Start(256);
+        ulong at = driver.Allocate(4);
+        driver.Ram(at, 4)[1] = 2;
+        Measure(driver, () => driver.TargetQueue.Add(new DriverBuffer(at, 4, false)));
+    }
+
+    [Fact]
     public void AMillionRequestsThroughTheQueueAlone()
     {
         using MmioDriver driver = new(new EchoDevice(1));
@@ -101,7 +146,7 @@ public class AllocationTests(ITestOutputHelper output)
         });
     }
 
-    private void Measure(MmioDriver driver, Action add) => Measure(driver, driver.Queues[0], add);
+    private void Measure(MmioDriver driver, Action add) => Measure(driver, driver.TargetQueue, add);
 
     private void Measure(MmioDriver driver, DriverQueue queue, Action add, Action? after = null)
     {

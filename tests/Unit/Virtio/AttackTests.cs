@@ -105,9 +105,9 @@ public sealed class AttackTests
         {
             driver.Start(wanted: ~VirtioFeature.IndirectDescriptors);
             ulong table = Page(driver);
-            driver.Queues[0].WriteDescriptor(table, 0, Page(driver), 16, 0, 0);
-            Indirect(driver.Queues[0], table, 16, 0);
-            driver.Queues[0].KickAlways();
+            driver.TargetQueue.WriteDescriptor(table, 0, Page(driver), 16, 0, 0);
+            Indirect(driver.TargetQueue, table, 16, 0);
+            driver.TargetQueue.KickAlways();
         }
         ),
 
@@ -195,10 +195,10 @@ public sealed class AttackTests
         {
             driver.Start();
             driver.Write(MmioRegister.Status, 0x8f);
-            driver.Queues[0].Add(new DriverBuffer(Page(driver), 16, true));
-            driver.Queues[0].KickAlways();
+            driver.TargetQueue.Add(new DriverBuffer(Page(driver), 16, true));
+            driver.TargetQueue.KickAlways();
             driver.Run();
-            Assert.Equal(0, driver.Queues[0].UsedIndex);
+            Assert.Equal(0, driver.TargetQueue.UsedIndex);
         }
         ),
 
@@ -386,7 +386,7 @@ public sealed class AttackTests
     /// <summary>A device that waits for its reset serves nothing and writes nothing.</summary>
     private static void CheckStill(MmioDriver driver)
     {
-        DriverQueue queue = driver.Queues[0];
+        DriverQueue queue = driver.TargetQueue;
         ushort used = queue.UsedIndex;
         byte[] before = driver.Ram(0, (int)MmioDriver.RegionBytes).ToArray();
         queue.KickAlways();
@@ -398,8 +398,8 @@ public sealed class AttackTests
     private static Action<MmioDriver> Running(Action<MmioDriver, DriverQueue> attack) => driver =>
     {
         driver.Start();
-        attack(driver, driver.Queues[0]);
-        driver.Queues[0].KickAlways();
+        attack(driver, driver.TargetQueue);
+        driver.TargetQueue.KickAlways();
     };
 
     private static (Outcome, Action<MmioDriver>) Buffer(ulong address, uint length) => (Outcome.NeedsReset, Running((driver, queue) =>

@@ -1,4 +1,5 @@
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
 using Strato.Engine.Block;
 using Strato.Engine.Chardev;
@@ -14,20 +15,23 @@ namespace Strato.Tests.Unit.Virtio;
 /// <summary>Every virtio device of the engine, ready for the tests that all must pass. A new device is one entry here.</summary>
 internal static class DeviceCatalogue
 {
-    private static readonly Dictionary<string, (Func<TemporaryFile, VirtioDevice> Make, Action<MmioDriver> Works)> Entries = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (Func<TemporaryFile, MmioDriver> Make, Action<MmioDriver> Works)> Entries = new(StringComparer.Ordinal)
     {
-        ["echo"] = (_ => new EchoDevice(), EchoWorks),
-        ["blk"] = (file => Disk(file, DriveAio.Threads), DiskWorks),
-        ["blk-off-readonly"] = (file => Disk(file, DriveAio.Off, readOnly: true), DiskWorks),
-        ["blk-io_uring-queues"] = (file => Disk(file, DriveAio.IoUring, queues: 3), DiskWorks),
-        ["rng"] = (_ => new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")), RngWorks),
-        ["net"] = (_ => new NetDevice("net", new FakeNet(loop: true), [2, 0, 0, 0, 0, 1]), NetWorks),
+        ["echo"] = (_ => new MmioDriver(new EchoDevice()), EchoWorks),
+        ["blk"] = (file => new MmioDriver(Disk(file, DriveAio.Threads)), DiskWorks),
+        ["blk-off-readonly"] = (file => new MmioDriver(Disk(file, DriveAio.Off, readOnly: true)), DiskWorks),
+        ["blk-io_uring-queues"] = (file => new MmioDriver(Disk(file, DriveAio.IoUring, queues: 3)), DiskWorks),
+        ["rng"] = (_ => new MmioDriver(new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device"))), RngWorks),
+        ["net"] = (_ => new MmioDriver(new NetDevice("net", new FakeNet(loop: true), [2, 0, 0, 0, 0, 1])), NetWorks),
+        ["vsock"] = (_ => Vsock(), VsockWorks),
+        ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new ConsolePort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
+        ["balloon"] = (_ => new MmioDriver(new BalloonDevice("balloon", deflateOnOom: true, reporting: true)), BalloonWorks),
     };
 
     public static IEnumerable<string> Names => Entries.Keys;
 
     /// <summary>The device behind a driver; its host side lives in <paramref name="file"/>, of 64 KiB.</summary>
-    public static MmioDriver Open(string name, TemporaryFile file) => new(Entries[name].Make(file));
+    public static MmioDriver Open(string name, TemporaryFile file) => Entries[name].Make(file);
 
     /// <summary>Starts the device from reset and checks that it does its work.</summary>
     public static void CheckWorks(string name, MmioDriver driver)
@@ -44,6 +48,45 @@ internal static class DeviceCatalogue
     {
         byte[] sector = new byte[512];
         Assert.Equal(BlockLayout.StatusOk, new BlockClient(driver).Read(3, sector));
+    }
+
+    private static MmioDriver Vsock()
+    {
+        FakeVhost vhost = new();
+        return vhost.Join(new MmioDriver(new VsockDevice("vsock", 3, vhost)));
+    }
+
+    private static void VsockWorks(MmioDriver driver)
+    {
+        ulong at = driver.Allocate(64);
+        driver.Queues[0].Add(new DriverBuffer(at, 64, true));
+        driver.Queues[0].Kick();
+        driver.Run();
+        Assert.True(driver.Queues[0].TryTake(out _, out uint written));
+        Assert.Equal("packet"u8, driver.Ram(at, (int)written));
+    }
+
+    private static void ConsoleWorks(MmioDriver driver)
+    {
+        ulong at = driver.Allocate(64);
+        driver.Queues[1].Add(new DriverBuffer(at, 64, false));
+        driver.Queues[1].Kick();
+        driver.Run();
+        Assert.True(driver.Queues[1].TryTake(out _, out uint written));
+        Assert.Equal(0u, written);
+    }
+
+    private static void BalloonWorks(MmioDriver driver)
+    {
+        ulong page = driver.Allocate(4096, 4096);
+        ulong at = driver.Allocate(4);
+        driver.Ram(page, 4096).Fill(7);
+        BinaryPrimitives.WriteUInt32LittleEndian(driver.Ram(at, 4), (uint)(page >> 12));
+        driver.Queues[0].Add(new DriverBuffer(at, 4, false));
+        driver.Queues[0].Kick();
+        driver.Run();
+        Assert.True(driver.Queues[0].TryTake(out _, out _));
+        Assert.False(driver.Ram(page, 4096).ContainsAnyExcept((byte)0));
     }
 
     private static void RngWorks(MmioDriver driver)

@@ -1,0 +1,38 @@
+using System;
+
+namespace Strato.Engine.Linux;
+
+/// <summary>One queue as the kernel is to serve it.</summary>
+/// <param name="Index">Its number.</param>
+/// <param name="Size">Its entries.</param>
+/// <param name="Descriptors">Address of the descriptor table in this process.</param>
+/// <param name="Available">Address of the available ring in this process.</param>
+/// <param name="Used">Address of the used ring in this process.</param>
+/// <param name="Base">The available index from which it is served.</param>
+/// <param name="Kick">Eventfd that the driver's doorbell signals.</param>
+/// <param name="Call">Eventfd that interrupts the driver.</param>
+/// <param name="Error">Eventfd that is signalled when the queue can't be served.</param>
+internal readonly record struct VhostRing(
+    int Index, int Size, nint Descriptors, nint Available, nint Used, ushort Base, int Kick, int Call, int Error);
+
+/// <summary>What serves virtqueues in the engine's place. Its calls fail as <see cref="LinuxException"/>.</summary>
+internal interface IVhost : IDisposable
+{
+    /// <summary>Feature bits that it can work with, those of the ring among them.</summary>
+    ulong Features { get; }
+
+    /// <summary>Takes what the driver negotiated, all memory, and each queue. With the queues stopped.</summary>
+    void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory);
+
+    void SetRing(in VhostRing ring);
+
+    /// <summary>The available index to go on from, when the queue is stopped.</summary>
+    ushort GetRingBase(int index);
+}
+
+/// <summary>The kernel's end of a vsock device.</summary>
+internal interface IVhostVsock : IVhost
+{
+    /// <summary>Starts or stops the queues. When it returns from stopping, no memory of the guest is touched any more.</summary>
+    void SetRunning(bool running);
+}

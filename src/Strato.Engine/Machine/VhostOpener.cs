@@ -1,0 +1,49 @@
+using Strato.Engine.Linux;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>Opens the kernel's vhost devices, and says what a user can do where it can't.</summary>
+internal static class VhostOpener
+{
+    /// <exception cref="UserErrorException">VhostUnavailable, or CidTaken.</exception>
+    public static VhostVsockFile OpenVsock(VsockConfiguration vsock)
+    {
+        string where = vsock.WhereIs("guest-cid", "guest_cid");
+        try
+        {
+            return new VhostVsockFile(Open(VhostVsockFile.Path, "vhost_vsock", $"vsock '{vsock.Name}'", vsock.Where), (ulong)vsock.GuestCid);
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EADDRINUSE)
+        {
+            throw new UserErrorException(
+                "CidTaken",
+                $"vsock '{vsock.Name}': the guest CID {vsock.GuestCid} is taken by another machine; each has its own, {VsockConfiguration.MinCid} to {VsockConfiguration.MaxCid}",
+                where,
+                e);
+        }
+    }
+
+    /// <param name="path">Such as /dev/vhost-net.</param>
+    /// <param name="module">The kernel's module that has the device.</param>
+    /// <param name="what">What needs it, for errors.</param>
+    /// <param name="where">The option or field that asks for it, for errors.</param>
+    /// <exception cref="UserErrorException">VhostUnavailable.</exception>
+    public static FileDescriptor Open(string path, string module, string what, string where)
+    {
+        int fd = Libc.Open(path, Libc.O_RDWR);
+        if (fd >= 0)
+        {
+            return new FileDescriptor(fd);
+        }
+
+        string problem = Errno.Last switch
+        {
+            Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => $"isn't there; 'modprobe {module}' loads the kernel's part of it",
+            Errno.EACCES or Errno.EPERM => "can't be opened: permission denied; reading and writing it must be allowed",
+            int errno => $"can't be opened: {Errno.Text(errno)}",
+        };
+        throw new UserErrorException("VhostUnavailable", $"{what}: {path} {problem}", where);
+    }
+}

@@ -1,0 +1,82 @@
+using System;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
+using Strato.Engine.Virtio.Queue;
+
+namespace Strato.Engine.Virtio;
+
+/// <summary>Hands a device's first queues to vhost and takes them back. Under the device's gate.</summary>
+/// <remarks>
+/// Between the two the kernel reads and writes the rings; our <see cref="VirtQueue"/> only keeps where they are. The doorbell's
+/// eventfd is vhost's kick, the transport's interrupt its call.
+/// </remarks>
+internal sealed class VhostQueues(IVhost vhost, int count)
+{
+    private readonly ushort[] _next = new ushort[count];
+    private Libc.vhost_memory_region[] _regions = [];
+    private GuestMemory? _memory;
+
+    /// <summary>The memory that the queues lie in.</summary>
+    public void Plug(GuestMemory memory)
+    {
+        _memory = memory;
+        _regions = Array.ConvertAll(memory.Regions.ToArray(), region => new Libc.vhost_memory_region
+        {
+            guest_phys_addr = region.Start,
+            memory_size = region.Length,
+            userspace_addr = (ulong)region.HostAddress,
+        });
+    }
+
+    /// <summary>Whether the driver made all of them ready.</summary>
+    public bool AreEnabled(VirtioDevice device)
+    {
+        foreach (VirtQueue queue in device.Queues[..count])
+        {
+            if (!queue.Enabled)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Tells vhost of all queues, which are enabled, to be served from where they were left; what starts them is the device's own call.</summary>
+    /// <exception cref="LinuxException">The kernel refuses.</exception>
+    public void SetUp(VirtioDevice device, int callEvent, int errorEvent)
+    {
+        vhost.SetUp(device.Features, _regions);
+        for (int i = 0; i < count; i++)
+        {
+            VirtQueue queue = device.Queues[i];
+            int size = (int)queue.Size;
+            vhost.SetRing(new VhostRing(
+                i,
+                size,
+                HostAddress(queue.DescriptorTable, RingLayout.DescriptorTableBytes(size)),
+                HostAddress(queue.AvailableRing, RingLayout.AvailableBytes(size)),
+                HostAddress(queue.UsedRing, RingLayout.UsedBytes(size)),
+                _next[i],
+                device.DoorbellEvent(i),
+                callEvent,
+                errorEvent));
+        }
+    }
+
+    /// <summary>Remembers where the queues, which are stopped, are to go on.</summary>
+    public void Save()
+    {
+        for (int i = 0; i < count; i++)
+        {
+            _next[i] = vhost.GetRingBase(i);
+        }
+    }
+
+    /// <summary>The next start is from the rings' beginning.</summary>
+    public void Reset() => Array.Clear(_next);
+
+    // An enabled queue's addresses were checked when it was enabled.
+    private nint HostAddress(ulong address, int length) =>
+        _memory!.TryGetHostAddress(address, (ulong)length, out nint host) ? host : throw new LinuxException($"queue at 0x{address:x}", Errno.EFAULT);
+}
