@@ -106,10 +106,12 @@ public sealed class DaemonTests
     {
         // The most memory there is: more than the host's, unless that is very large.
         Command.Result result = Command.Run(
-            Limit, TestHost.Engine, "-force", "-daemonize", "-kernel", Payload.Make(PayloadEnd.Halt), "-m", "512G", "-qmp", $"unix:{_qmp},server,nowait");
+            Limit, TestHost.Engine, "-force", "-daemonize", "-kernel", Payload.Make(PayloadEnd.Halt), "-m", "512G", "-pidfile", _pid, "-qmp", $"unix:{_qmp},server,nowait");
         using QmpConnection qmp = QmpConnection.Open(_qmp);
+        int pid = int.Parse(File.ReadAllText(_pid), CultureInfo.InvariantCulture);
         qmp.Call("quit");
         qmp.WaitEnd();
+        WaitGone(pid);
         Assert.Equal(0, result.ExitCode);
         Assert.Equal(1, result.Errors.Split("-daemonize without -D: later messages are lost").Length - 1);
         if (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < 500L << 30)
