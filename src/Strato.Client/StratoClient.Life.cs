@@ -52,21 +52,26 @@ public sealed partial class StratoClient
         return Snapshot(id, token);
     }
 
-    /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too).</summary>
+    /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>WaitTimeout</c> if another shell goes on starting it; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too).</summary>
     public VmInfo Stop(string id, StopOptions? options = null, CancellationToken token = default)
     {
         options ??= new StopOptions();
         VmDefinition vm = GetById(id);
         EngineRegistry registry = Registry;
-        using EngineProcess? process = registry.TryOpen(id);
+        using EngineProcess? process = OpenToStop(vm, options, token);
         if (process is not null)
         {
-            if (options.TurnOff || !PowerDown(vm, process, options, token))
+            bool turnedOff = options.TurnOff || !PowerDown(vm, process, options, token);
+            if (turnedOff)
             {
                 TurnOff(vm, process, token);
             }
 
-            registry.Forget(id, process.Run, Store);
+            // An engine that was killed while its guest powered down did not end as asked, and its reason stays to be seen.
+            if (turnedOff || registry.WhyEnded(id, process.Run) is null)
+            {
+                registry.Forget(id, process.Run, Store);
+            }
         }
 
         return Snapshot(id, token);
@@ -132,6 +137,25 @@ public sealed partial class StratoClient
         VmDefinition vm = GetById(id);
         TimeSpan most = limit is { } given && given < StartingLimit ? given : StartingLimit;
         return WaitUntilReady(vm, most, token) ?? throw NotRunning(vm.Name, Registry.WhyStopped(id));
+    }
+
+    /// <summary>The engine that is to be stopped; one that another shell is starting can be asked once it serves its sockets, and turned off before that.</summary>
+    private EngineProcess? OpenToStop(VmDefinition vm, StopOptions options, CancellationToken token)
+    {
+        if (!options.TurnOff)
+        {
+            TimeSpan? given = options.TurnOffAfter ?? options.Timeout;
+            try
+            {
+                return WaitUntilReady(vm, given < StartingLimit ? given : StartingLimit, token);
+            }
+            catch (StratoException e) when (e.Id == "WaitTimeout" && options.TurnOffAfter is not null)
+            {
+                // It is turned off below, for it can't be asked.
+            }
+        }
+
+        return Registry.TryOpen(vm.Id);
     }
 
     private static StratoException NotRunning(string name, string? reason) =>

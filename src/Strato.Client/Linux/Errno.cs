@@ -12,6 +12,7 @@ internal static class Errno
     internal const int EAGAIN = 11;
     internal const int EACCES = 13;
     internal const int ENAMETOOLONG = 36;
+    internal const int ENOSYS = 38;
     internal const int ECONNREFUSED = 111;
 
     /// <summary>errno of the call that just returned -1 on this thread.</summary>

@@ -26,6 +26,9 @@ internal static unsafe partial class Libc
     internal static partial int waitpid(int pid, int* status, int options);
 
     [LibraryImport("libc")]
+    internal static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc")]
     internal static partial int posix_spawn(int* pid, byte* path, byte* actions, byte* attributes, byte** arguments, byte** environment);
 
     [LibraryImport("libc")]

@@ -60,10 +60,22 @@ internal sealed class EngineLauncher
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
         RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force);
         using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
+        int errno = Errno.Last;
+        if (pidfd.IsInvalid)
+        {
+            // No descriptor is left, perhaps. Nobody has reaped it yet, so the number is still its own.
+            Libc.kill(pid, Libc.SIGKILL);
+        }
+
         ChildWatch child = ChildWatch.Begin(pid, startTime, _paths.ExitFile(vm.Id));
         bool good = false;
         try
         {
+            if (pidfd.IsInvalid)
+            {
+                throw EngineProcess.PidfdFailed(pid, errno);
+            }
+
             pipe.CloseWriteEnd();
             run.Write(_paths.RunFile(vm.Id));
             run.WritePidFile();

@@ -38,7 +38,7 @@ internal sealed class EngineProcess : IDisposable
             pidfd.Dispose();
             return errno == Errno.ESRCH
                 ? null
-                : throw new StratoException(StratoErrorKind.Unavailable, "PidfdFailed", $"pidfd_open({run.Pid}): {Errno.Text(errno)}; Linux 5.3 or newer is needed.");
+                : throw PidfdFailed(run.Pid, errno);
         }
 
         // The descriptor came first: if the start time is still the right one now, the descriptor is of the right process.
@@ -51,6 +51,9 @@ internal sealed class EngineProcess : IDisposable
         process.Dispose();
         return null;
     }
+
+    internal static StratoException PidfdFailed(int pid, int errno) =>
+        new(StratoErrorKind.Unavailable, "PidfdFailed", $"pidfd_open({pid}): {Errno.Text(errno)}{(errno == Errno.ENOSYS ? "; Linux 5.3 or newer is needed" : "")}.");
 
     /// <summary>An engine that listens on the VM's socket but has no record, since the shell that started it died before writing one.</summary>
     internal static EngineProcess? TryAdopt(string runtimeDirectory)

@@ -160,13 +160,42 @@ public sealed class EngineLifeTests : IDisposable
         shell.Join();
         ClientFixture.Until(() => Client.Snapshot(vm.Id).State == VmState.Stopped, "the engine's end");
         string? reason = Client.Snapshot(vm.Id).StateReason ?? failure?.Message;
-        if (moment != "stopping")
-        {
-            Assert.Matches("SIGKILL|unexpectedly", reason);
-        }
+        Assert.Matches("SIGKILL|unexpectedly", reason);
 
         File.WriteAllText(go, "");
         Assert.Equal((VmState.Running, null), (Client.Start(vm.Id, null, _fixture.Token).State, Client.Snapshot(vm.Id).StateReason));
+    }
+
+    [Fact]
+    public void AVmThatAnotherShellStartsIsStoppedOnceItCanBeAsked()
+    {
+        string go = Path.Combine(_fixture.Root, "go");
+        VmDefinition vm = _fixture.Create(commandLine: $"slow={go}");
+        Thread shell = new(() => Client.Start(vm.Id, null, _fixture.Token));
+        shell.Start();
+        ClientFixture.Until(() => File.Exists(Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock")), "the console's socket");
+        StopOptions brief = new() { Timeout = TimeSpan.FromMilliseconds(50) };
+        Assert.Contains("was not ready within 0.05 seconds", ClientFixture.Fails("WaitTimeout", () => Client.Stop(vm.Id, brief)).Message, StringComparison.Ordinal);
+        Thread stop = new(() => Client.Stop(vm.Id, null, _fixture.Token));
+        stop.Start();
+        File.WriteAllText(go, "");
+        stop.Join();
+        shell.Join();
+        VmInfo stopped = Client.Snapshot(vm.Id);
+        Assert.Equal((VmState.Stopped, null), (stopped.State, stopped.StateReason));
+    }
+
+    [Fact]
+    public void AVmThatIsNeverReadyIsTurnedOffWhenAsked()
+    {
+        VmDefinition vm = _fixture.Create(commandLine: "slow=/nowhere");
+        Exception? failure = null;
+        Thread shell = new(() => failure = Record.Exception(() => Client.Start(vm.Id, null, _fixture.Token)));
+        shell.Start();
+        ClientFixture.Until(() => File.Exists(Path.Combine(_fixture.Paths.RuntimeDirectory(vm.Id), "console.sock")), "the console's socket");
+        Assert.Equal(VmState.Stopped, Client.Stop(vm.Id, new StopOptions { TurnOffAfter = TimeSpan.FromMilliseconds(50) }, _fixture.Token).State);
+        shell.Join();
+        Assert.Equal("EngineFailed", Assert.IsType<StratoException>(failure).Id);
     }
 
     [Fact]
