@@ -44,6 +44,9 @@ internal static class TestHost
 
     public static string GenericInitrd => Image("generic/initrd.img");
 
+    /// <summary>A root file system of Debian's packages (<c>./build.sh guest debian</c>).</summary>
+    public static string DebianRoot => Image("debian.ext4");
+
     /// <summary>A kernel without ACPI, as ELF (<c>./build.sh guest no-acpi</c>).</summary>
     public static string NoAcpiElfKernel => Image("no-acpi/vmlinux");
 
