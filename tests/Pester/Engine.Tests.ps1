@@ -190,6 +190,26 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Start-StratoVm tiny
         { Start-StratoVm other -ErrorAction Stop } | Should -Throw -ErrorId 'DriveLocked,*'
     }
+    It 'has the console ports, random bytes and balloon that it was given' {
+        Get-StratoVm tiny | Add-StratoConsolePort agent -PassThru | Add-StratoConsolePort -Terminal -PassThru | Add-StratoConsolePort out -Backend File -Path "$folder/out.txt" -PassThru |
+            Add-StratoRng -MaxBytes 1KB -Period 1000 -PassThru | Add-StratoBalloon -DeflateOnOom -FreePageReporting
+        Start-StratoVm tiny
+        $ports = Get-StratoConsolePort -VMName tiny
+        $ports.Id | Should -Be 'agent', 'hvc0', 'out'
+        foreach ($port in $ports) { Test-Path $port.Path | Should -BeTrue -Because $port.Id }
+        (Get-StratoBalloon tiny).Actual | Should -Be 256MB
+        # The tiny guest has no balloon driver.
+        Set-StratoBalloon tiny -Target 128MB
+        { Set-StratoBalloon tiny -Target 128MB -Wait -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        $run = Split-Path $ports[0].Path
+        & /bin/kill -KILL (Get-StratoVm tiny).ProcessId
+        Wait-StratoVm tiny -For Stopped
+        # A start removes the sockets that a killed engine left.
+        Start-StratoVm tiny
+        Stop-StratoVm tiny -TurnOff
+        Test-Path $run | Should -BeFalse
+        (Get-StratoBalloon tiny).Actual | Should -BeNullOrEmpty
+    }
     It 'is waited for without a hurry, and Ctrl-C ends the wait at once' {
         Start-StratoVm tiny
         $other = [powershell]::Create().AddScript({ param($m) Import-Module $m; Wait-StratoVm tiny -Match 'never' }).AddArgument($ModulePath)

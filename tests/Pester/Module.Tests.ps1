@@ -95,6 +95,13 @@ Describe 'Views' -Tag Unit {
         $vm | Get-StratoDrive | Format-List | Out-String | Should -Match 'Serial\S* +: \S*S1'
         Get-StratoHost | Out-String | Should -Match 'KvmReason'
     }
+    It 'shows the other devices' {
+        $vm | Add-StratoConsolePort agent -PassThru | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon
+        $vm | Get-StratoConsolePort | Out-String -Width 200 | Should -Match '(?s)VMName +Id +Terminal +Backend +Path.*one +agent +False +Socket +\S+/port-agent.sock'
+        $vm | Get-StratoVsock | Out-String | Should -Match '(?s)VMName +GuestCid.*one +3\b'
+        $vm | Get-StratoRng | Out-String | Should -Match '(?s)VMName +Source +MaxBytes +Period.*one +/dev/urandom +0 +65536'
+        $vm | Get-StratoBalloon | Out-String | Should -Match '(?s)VMName +Memory +Actual +DeflateOnOom +FreePageReporting.*one +1.5 GB +False'
+    }
     It 'colours states, unless the output is to be plain' {
         $before = $PSStyle.OutputRendering
         $running = [pscustomobject]@{ PSTypeName = 'Strato.Vm'; Name = 'x'; State = 'Running'; CpuUsage = 5; MemoryAssigned = 1GB; Uptime = 60.5; Status = 'ok' }
@@ -148,6 +155,7 @@ Describe 'Objects' -Tag Unit {
 Describe 'Completion' -Tag Unit {
     BeforeAll {
         'web', 'we two', 'db' | ForEach-Object { New-StratoVm $_ "$folder/vmlinuz" } | Add-StratoDrive "$folder/vmlinuz" -Id root
+        Add-StratoConsolePort agent -VMName web
         function Complete([string] $Text) { (TabExpansion2 $Text $Text.Length).CompletionMatches.CompletionText }
     }
     AfterAll { Remove-StratoVm * -Force }
@@ -158,6 +166,7 @@ Describe 'Completion' -Tag Unit {
         @{ Text = 'Get-StratoDrive r'; Expected = @('root') }
         @{ Text = 'Get-StratoDrive -VMName web -Id '; Expected = @('root') }
         @{ Text = 'Wait-StratoVm web -For P'; Expected = @('Paused') }
+        @{ Text = 'Get-StratoConsolePort -VMName web -Id a'; Expected = @('agent') }
         @{ Text = 'New-StratoVm x -Machine '; Expected = @('microvm') }
         @{ Text = 'Invoke-StratoQmp query-st'; Expected = @('query-status') }
         @{ Text = 'Send-StratoConsole x -VMName w'; Expected = @("'we two'", 'web') }

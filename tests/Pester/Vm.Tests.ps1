@@ -110,6 +110,10 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'InvalidCpuCount'; Category = 'InvalidArgument'; Says = '*255*254*'; Script = { New-StratoVm x $kernel -Cpu 255 } }
         @{ Id = 'UnknownMachineType'; Category = 'InvalidArgument'; Says = '*i440fx*'; Script = { New-StratoVm x $kernel -Machine i440fx } }
         @{ Id = 'DriveFileNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere.ext4*'; Script = { Add-StratoDrive /nowhere.ext4 -VMName web } }
+        @{ Id = 'BalloonNotFound'; Category = 'ObjectNotFound'; Says = "*'web'*"; Script = { Set-StratoBalloon web -Target 512MB } }
+        @{ Id = 'OutOfRange'; Category = 'InvalidArgument'; Says = '*2*3 to 4294967294*'; Script = { Add-StratoVsock web -GuestCid 2 } }
+        @{ Id = 'ConsolePortNotFound'; Category = 'ObjectNotFound'; Says = "*'hvc0'*it has none*"; Script = { Remove-StratoConsolePort hvc0 -VMName web } }
+        @{ Id = 'RngSourceNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { Add-StratoRng web -Source /nowhere } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Suspend-StratoVm web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Invoke-StratoQmp query-status -VMName web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Send-StratoConsole x -VMName web } }

@@ -34,6 +34,18 @@ public sealed record VmDefinition
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
+    /// <summary>Ports of the virtio console, in the order in which they were added.</summary>
+    public IReadOnlyList<ConsolePortDefinition> ConsolePorts { get; init; } = [];
+
+    /// <summary>Null when there is none.</summary>
+    public VsockDefinition? Vsock { get; init; }
+
+    /// <summary>Null when there is none.</summary>
+    public RngDefinition? Rng { get; init; }
+
+    /// <summary>Null when there is none.</summary>
+    public BalloonDefinition? Balloon { get; init; }
+
     /// <summary>When the VM was made.</summary>
     public required DateTimeOffset Created { get; init; }
 

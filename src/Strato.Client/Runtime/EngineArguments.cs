@@ -48,6 +48,7 @@ internal static class EngineArguments
             ]);
         }
 
+        DeviceArguments.Add(arguments, vm, runtime);
         arguments.AddRange(
         [
             "-serial", $"console,socket={Part(Path.Combine(runtime, "console.sock"))},log={Part(consoleLog)}",
@@ -69,5 +70,5 @@ internal static class EngineArguments
     }
 
     /// <summary>A comma ends a part of an option; a doubled one stands for itself.</summary>
-    private static string Part(string value) => value.Replace(",", ",,", System.StringComparison.Ordinal);
+    internal static string Part(string value) => value.Replace(",", ",,", System.StringComparison.Ordinal);
 }

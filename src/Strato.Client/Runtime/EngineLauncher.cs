@@ -30,6 +30,14 @@ internal sealed class EngineLauncher
         try
         {
             string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
+            foreach (ConsolePortDefinition port in vm.ConsolePorts)
+            {
+                if (port.Backend == ConsolePortBackend.Socket)
+                {
+                    UnixStream.CheckPath(DeviceArguments.PathOf(port, runtime));
+                }
+            }
+
             EngineRegistry.Rotate(_paths.EngineLog(vm.Id));
             EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
             Run(vm, engine, runtime, options, token);

@@ -113,9 +113,9 @@ internal sealed unsafe class ReadinessPipe : IDisposable
             "DriveReadOnly" => StratoErrorKind.Permission,
             "DriveSize" or "DriveNotAFile" or "DriveSerial" or "DriveAio" or "DriveDirect" or "CommandLineFormat" or "OutOfRange" => StratoErrorKind.InvalidArgument,
             _ when id.Contains("Permission", StringComparison.Ordinal) || Ends("NotReadable") || Ends("NotWritable") => StratoErrorKind.Permission,
-            _ when Begins("Kvm") => StratoErrorKind.Unavailable,
+            _ when Begins("Kvm") || Ends("Unavailable") => StratoErrorKind.Unavailable,
             _ when Ends("NotFound") => StratoErrorKind.NotFound,
-            _ when Ends("Locked") || Ends("Exists") => StratoErrorKind.Busy,
+            _ when Ends("Locked") || Ends("Exists") || Ends("Taken") => StratoErrorKind.Busy,
             _ when Begins("Invalid") || Begins("Unknown") || Begins("TooMany") || Begins("Duplicate") || Ends("TooLarge") || Ends("TooLong") || Ends("Missing") => StratoErrorKind.InvalidArgument,
             _ when Ends("Format") || Ends("Truncated") || Ends("Empty") => StratoErrorKind.InvalidData,
             _ => StratoErrorKind.Engine,
@@ -132,6 +132,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
         "DriveSize" => Store.VmRules.SectorsAction,
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
+        "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,
     };
 

@@ -101,6 +101,11 @@ internal static class RuntimeFolder
 
         try
         {
+            foreach (string socket in Directory.EnumerateFiles(directory, DeviceArguments.SocketPattern))
+            {
+                Store.AtomicFile.Remove(socket);
+            }
+
             Store.AtomicFile.RemoveLeftovers(Path.Combine(directory, "pid"));
             Directory.Delete(directory);
         }

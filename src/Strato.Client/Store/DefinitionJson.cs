@@ -57,6 +57,7 @@ internal static class DefinitionJson
             }
 
             writer.WriteEndArray();
+            DeviceFields.Write(writer, vm);
             writer.WriteString("created", vm.Created.ToString("O", CultureInfo.InvariantCulture));
             writer.WriteString("notes", vm.Notes);
             WriteExtra(writer, vm.Extra);
@@ -105,7 +106,11 @@ internal static class DefinitionJson
                 CommandLine = fields.OptionalText("commandLine") ?? "",
                 Memory = fields.Integer("memory"),
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
-                Drives = ReadDrives(ref fields),
+                Drives = ReadDrives(fields),
+                ConsolePorts = DeviceFields.ReadPorts(fields),
+                Vsock = DeviceFields.ReadVsock(fields),
+                Rng = DeviceFields.ReadRng(fields),
+                Balloon = DeviceFields.ReadBalloon(fields),
                 Created = ReadTime(fields.Text("created")),
                 Notes = fields.OptionalText("notes") ?? "",
             };
@@ -135,22 +140,13 @@ internal static class DefinitionJson
         return null;
     }
 
-    private static DriveDefinition[] ReadDrives(ref Fields fields)
+    private static DriveDefinition[] ReadDrives(Fields fields)
     {
-        if (fields.Optional("drives") is not { } list)
-        {
-            return [];
-        }
-
-        if (list.ValueKind != JsonValueKind.Array)
-        {
-            throw new FormatException($"drives is of kind {list.ValueKind}; an array is expected");
-        }
-
-        DriveDefinition[] drives = new DriveDefinition[list.GetArrayLength()];
+        Fields[] list = fields.List("drives");
+        DriveDefinition[] drives = new DriveDefinition[list.Length];
         for (int i = 0; i < drives.Length; i++)
         {
-            Fields drive = new(list[i], $"drives[{i}].");
+            Fields drive = list[i];
             DriveDefinition known = new()
             {
                 Id = drive.Text("id"),
@@ -170,95 +166,12 @@ internal static class DefinitionJson
             ? time
             : throw new FormatException($"created is '{text}'; a time as 2026-01-31T12:00:00Z is expected");
 
-    private static void WriteExtra(Utf8JsonWriter writer, IReadOnlyList<KeyValuePair<string, JsonElement>> extra)
+    internal static void WriteExtra(Utf8JsonWriter writer, IReadOnlyList<KeyValuePair<string, JsonElement>> extra)
     {
         foreach ((string name, JsonElement value) in extra)
         {
             writer.WritePropertyName(name);
             value.WriteTo(writer);
-        }
-    }
-
-    /// <summary>The fields of one object; those that nobody asked for are the rest.</summary>
-    private readonly struct Fields
-    {
-        private readonly Dictionary<string, JsonElement> _left = new(StringComparer.Ordinal);
-        private readonly string _path;
-
-        internal Fields(JsonElement value, string path)
-        {
-            _path = path;
-            if (value.ValueKind != JsonValueKind.Object)
-            {
-                throw new FormatException($"{(path.Length == 0 ? "it" : path.TrimEnd('.'))} is of kind {value.ValueKind}; an object is expected");
-            }
-
-            foreach (JsonProperty property in value.EnumerateObject())
-            {
-                if (!_left.TryAdd(property.Name, property.Value))
-                {
-                    throw new FormatException($"{path}{property.Name} is there twice");
-                }
-            }
-        }
-
-        internal JsonElement? Optional(string name) =>
-            _left.Remove(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
-
-        internal string? OptionalText(string name)
-        {
-            JsonElement? value = Optional(name);
-            if (value is null)
-            {
-                return null;
-            }
-
-            if (value.Value.ValueKind == JsonValueKind.String)
-            {
-                try
-                {
-                    return value.Value.GetString();
-                }
-                catch (InvalidOperationException e)
-                {
-                    throw new FormatException($"{_path}{name} is not valid UTF-8", e);
-                }
-            }
-
-            throw new FormatException($"{_path}{name} is of kind {value.Value.ValueKind}; a string is expected");
-        }
-
-        internal string Text(string name) => OptionalText(name) ?? throw new FormatException($"{_path}{name} is missing");
-
-        internal long Integer(string name)
-        {
-            JsonElement value = Optional(name) ?? throw new FormatException($"{_path}{name} is missing");
-            return value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number)
-                ? number
-                : throw new FormatException($"{_path}{name} is {value.GetRawText()}; a whole number is expected");
-        }
-
-        internal bool Flag(string name)
-        {
-            JsonElement? value = Optional(name);
-            return value?.ValueKind switch
-            {
-                null or JsonValueKind.False => false,
-                JsonValueKind.True => true,
-                _ => throw new FormatException($"{_path}{name} is {value.Value.GetRawText()}; true or false is expected"),
-            };
-        }
-
-        internal KeyValuePair<string, JsonElement>[] Rest()
-        {
-            KeyValuePair<string, JsonElement>[] rest = new KeyValuePair<string, JsonElement>[_left.Count];
-            int i = 0;
-            foreach ((string name, JsonElement value) in _left)
-            {
-                rest[i++] = new(name, value.Clone());
-            }
-
-            return rest;
         }
     }
 }

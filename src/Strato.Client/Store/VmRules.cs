@@ -155,7 +155,7 @@ internal static class VmRules
     }
 
     /// <summary>A path that is absolute and leads to a file or block device.</summary>
-    private static void CheckFile(string path, string what, string idPrefix, string where)
+    internal static void CheckFile(string path, string what, string idPrefix, string where)
     {
         Convert(() => ConfigurationLimits.CheckPath(path, what, where));
         if (!Path.IsPathRooted(path))
@@ -176,7 +176,7 @@ internal static class VmRules
 
     internal static StratoException Invalid(string id, string message, string where) => new(StratoErrorKind.InvalidArgument, id, message) { Where = where };
 
-    private static void Convert(Action check) => Convert(() =>
+    internal static void Convert(Action check) => Convert(() =>
     {
         check();
         return true;

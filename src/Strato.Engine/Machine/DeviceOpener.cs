@@ -47,16 +47,16 @@ internal static class DeviceOpener
         return index;
     }
 
-    private static ConsolePort[] OpenPorts(ConsoleConfiguration console, EventLoop loop)
+    private static VirtioPort[] OpenPorts(ConsoleConfiguration console, EventLoop loop)
     {
         int[] numbers = console.GetNumbers();
-        List<ConsolePort> ports = new(numbers.Length);
+        List<VirtioPort> ports = new(numbers.Length);
         try
         {
             foreach (PortConfiguration port in console.Ports)
             {
                 ICharBackend backend = CharBackends.Create(loop, port.Backend, port.Label, port.Where)!;
-                ports.Add(new ConsolePort(numbers[ports.Count], port.IsConsole, port.Name, backend));
+                ports.Add(new VirtioPort(numbers[ports.Count], port.IsConsole, port.Name, backend));
             }
         }
         catch

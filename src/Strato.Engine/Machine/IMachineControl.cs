@@ -121,7 +121,7 @@ internal interface IMachineControl
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
     /// <summary>Null when the machine has none.</summary>
-    Balloon? Balloon { get; }
+    MemoryBalloon? Balloon { get; }
 
     /// <summary>Changes a disk's limit of requests a second; 0 for none. False when no disk has the id.</summary>
     bool SetDriveIops(string id, int iops);

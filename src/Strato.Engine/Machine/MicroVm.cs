@@ -106,7 +106,7 @@ internal sealed class MicroVm : IDisposable
 
             if (devices.Find(device => device is BalloonDevice) is BalloonDevice balloon)
             {
-                Balloon = Own(new Balloon(balloon, configuration.Memory, loop));
+                Balloon = Own(new MemoryBalloon(balloon, configuration.Memory, loop));
             }
 
             Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
@@ -134,7 +134,7 @@ internal sealed class MicroVm : IDisposable
     public IReadOnlyList<DriveStatus> Drives => _drives;
 
     /// <summary>Null when there is none.</summary>
-    public Balloon? Balloon { get; }
+    public MemoryBalloon? Balloon { get; }
 
     /// <summary>Changes a disk's limit of requests a second; false when there is no such disk.</summary>
     public bool SetDriveIops(string id, int iops)

@@ -69,7 +69,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
 
-    public Balloon? Balloon => _board.Balloon;
+    public MemoryBalloon? Balloon => _board.Balloon;
 
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
     public int ExitCode { get; private set; }

@@ -70,12 +70,12 @@ internal static class BalloonCommands
         statistics.SetPeriod(TimeSpan.FromSeconds(seconds));
     }
 
-    private static Balloon Find(QmpCall call) => call.Machine.Balloon
+    private static MemoryBalloon Find(QmpCall call) => call.Machine.Balloon
         ?? throw new QmpException(QmpErrorClass.DeviceNotActive, "No balloon device has been activated; -device virtio-balloon-device gives the machine one");
 
-    private static Balloon FindByPath(QmpCall call, out string property)
+    private static MemoryBalloon FindByPath(QmpCall call, out string property)
     {
-        Balloon balloon = Find(call);
+        MemoryBalloon balloon = Find(call);
         string path = Text(call, "path");
         string id = path.StartsWith(PeripheralPath, StringComparison.Ordinal) ? path[PeripheralPath.Length..] : path;
         if (id != balloon.Id)

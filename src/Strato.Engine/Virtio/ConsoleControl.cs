@@ -19,7 +19,7 @@ internal static class ConsoleEvent
     public const ushort PortReady = 3;
 
     /// <summary>The port is a console: hvc0 and on.</summary>
-    public const ushort ConsolePort = 4;
+    public const ushort VirtioPort = 4;
 
     /// <summary>From either: the other side of the port is open, or closed.</summary>
     public const ushort PortOpen = 6;

@@ -33,20 +33,20 @@ internal sealed class ConsoleDevice : VirtioDevice
     /// <summary>Bytes of output of one port before the loop does other work.</summary>
     private const int MostPerTurn = 1 << 20;
 
-    private readonly ConsolePort[] _ports;
-    private readonly ConsolePort?[] _portOfQueue;
+    private readonly VirtioPort[] _ports;
+    private readonly VirtioPort?[] _portOfQueue;
     private readonly DescriptorChain _chain = new();
     private readonly DescriptorChain _news = new();
 
     /// <param name="id">The user's name of the device.</param>
     /// <param name="ports">With numbers of their own; the device owns them from now on.</param>
-    public ConsoleDevice(string id, ConsolePort[] ports)
+    public ConsoleDevice(string id, VirtioPort[] ports)
         : base(id, VirtioType.Console, FeatureManyPorts, QueueSizes(ports), ConfigurationBytes)
     {
         _ports = ports;
         int most = MostPorts(ports);
-        _portOfQueue = new ConsolePort?[2 * (most + 1)];
-        foreach (ConsolePort port in ports)
+        _portOfQueue = new VirtioPort?[2 * (most + 1)];
+        foreach (VirtioPort port in ports)
         {
             _portOfQueue[port.InputQueue] = _portOfQueue[port.OutputQueue] = port;
         }
@@ -59,7 +59,7 @@ internal sealed class ConsoleDevice : VirtioDevice
 
     protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
-        foreach (ConsolePort port in _ports)
+        foreach (VirtioPort port in _ports)
         {
             port.Connect(
                 () => Ring(port.InputQueue),
@@ -108,7 +108,7 @@ internal sealed class ConsoleDevice : VirtioDevice
             return 0;
         }
 
-        foreach (ConsolePort port in _ports)
+        foreach (VirtioPort port in _ports)
         {
             if (message.Event == ConsoleEvent.DeviceReady)
             {
@@ -124,7 +124,7 @@ internal sealed class ConsoleDevice : VirtioDevice
         return 0;
     }
 
-    private static void Hear(ConsolePort port, ConsoleControl message)
+    private static void Hear(VirtioPort port, ConsoleControl message)
     {
         switch (message.Event)
         {
@@ -139,7 +139,7 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
-    private void TellOfPeer(ConsolePort port)
+    private void TellOfPeer(VirtioPort port)
     {
         if (port.IsKnown)
         {
@@ -156,7 +156,7 @@ internal sealed class ConsoleDevice : VirtioDevice
             return;
         }
 
-        foreach (ConsolePort port in _ports)
+        foreach (VirtioPort port in _ports)
         {
             while (port.News != ConsoleNews.None)
             {
@@ -174,12 +174,12 @@ internal sealed class ConsoleDevice : VirtioDevice
         SignalIfWanted(ControlToDriver);
     }
 
-    private void Tell(ConsolePort port, ConsoleNews news)
+    private void Tell(VirtioPort port, ConsoleNews news)
     {
         ConsoleControl message = news switch
         {
             ConsoleNews.Add => new((uint)port.Number, ConsoleEvent.PortAdd, 0),
-            ConsoleNews.Console => new((uint)port.Number, ConsoleEvent.ConsolePort, 1),
+            ConsoleNews.Console => new((uint)port.Number, ConsoleEvent.VirtioPort, 1),
             ConsoleNews.Name => new((uint)port.Number, ConsoleEvent.PortName, 1),
             _ => new((uint)port.Number, ConsoleEvent.PortOpen, port.HasPeer ? (ushort)1 : (ushort)0),
         };
@@ -189,7 +189,7 @@ internal sealed class ConsoleDevice : VirtioDevice
         Queues[ControlToDriver].Publish();
     }
 
-    private void ServePort(ConsolePort port, int index)
+    private void ServePort(VirtioPort port, int index)
     {
         if (index == port.InputQueue)
         {
@@ -202,7 +202,7 @@ internal sealed class ConsoleDevice : VirtioDevice
     }
 
     /// <summary>At most a queue's worth of input: for the loop's other work, and for a driver that gives empty buffers as fast as they are used.</summary>
-    private void ServeInput(ConsolePort port, int index)
+    private void ServeInput(VirtioPort port, int index)
     {
         int budget = (int)Queues[index].Size;
         while (budget-- > 0 && port.HasInput && TryPopOrWait(index, _chain))
@@ -219,7 +219,7 @@ internal sealed class ConsoleDevice : VirtioDevice
     }
 
     /// <summary>At most <see cref="MostPerTurn"/> bytes of output, a request counted as one byte more.</summary>
-    private void ServeOutput(ConsolePort port, int index)
+    private void ServeOutput(VirtioPort port, int index)
     {
         int budget = MostPerTurn;
         while (budget > 0 && (port.IsSending || TryPopOrWait(index, port.Output)))
@@ -243,7 +243,7 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
-    private void RingIfSending(ConsolePort port)
+    private void RingIfSending(VirtioPort port)
     {
         if (port.IsSending)
         {
@@ -251,10 +251,10 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
-    private static int MostPorts(ConsolePort[] ports)
+    private static int MostPorts(VirtioPort[] ports)
     {
         int most = 1;
-        foreach (ConsolePort port in ports)
+        foreach (VirtioPort port in ports)
         {
             most = Math.Max(most, port.Number + 1);
         }
@@ -262,7 +262,7 @@ internal sealed class ConsoleDevice : VirtioDevice
         return most;
     }
 
-    private static int[] QueueSizes(ConsolePort[] ports)
+    private static int[] QueueSizes(VirtioPort[] ports)
     {
         int[] sizes = new int[2 * (MostPorts(ports) + 1)];
         Array.Fill(sizes, QueueSize);

@@ -6,7 +6,7 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Enter-StratoConsole: joins this terminal to the VM's console; Ctrl-] leaves.</summary>
 [Cmdlet(VerbsCommon.Enter, "StratoConsole", DefaultParameterSetName = VMNameSet)]
 [OutputType(typeof(void))]
-public sealed class EnterStratoConsoleCommand : VmConsoleCmdlet
+public sealed class EnterStratoConsoleCommand : VmPartCmdlet
 {
     [Parameter(HelpMessage = "Take the keyboard from whoever is attached to the console.")]
     public SwitchParameter Take { get; set; }

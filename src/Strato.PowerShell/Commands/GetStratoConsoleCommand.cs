@@ -6,7 +6,7 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Get-StratoConsole: the console's lines.</summary>
 [Cmdlet(VerbsCommon.Get, "StratoConsole", DefaultParameterSetName = VMNameSet)]
 [OutputType(typeof(string))]
-public sealed class GetStratoConsoleCommand : VmConsoleCmdlet
+public sealed class GetStratoConsoleCommand : VmPartCmdlet
 {
     [Parameter(HelpMessage = "Only the last lines, that many.")]
     [ValidateRange(0, int.MaxValue)]

@@ -1,4 +1,3 @@
-using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -14,22 +13,5 @@ public sealed class GetStratoDriveCommand : VmDeviceCmdlet
     [ArgumentCompleter(typeof(DriveIdCompleter))]
     public string[]? Id { get; set; }
 
-    private protected override void Process(VmTarget vm)
-    {
-        if (Try(vm.Name, () => vm.Client.GetById(vm.Id)) is not { } definition)
-        {
-            return;
-        }
-
-        if (Id is null)
-        {
-            WriteObject(definition.Drives.Select(drive => new Drive(vm, drive)), enumerateCollection: true);
-            return;
-        }
-
-        foreach (string id in Id)
-        {
-            Try(id, () => WriteObject(DriveSelection.Find(definition, id).Select(drive => new Drive(vm, drive)), enumerateCollection: true));
-        }
-    }
+    private protected override void Process(VmTarget vm) => WriteDevices(DeviceFamily.Drives, vm, Id, drive => new Drive(vm, drive));
 }

@@ -41,5 +41,5 @@ public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 
     private void Remove(VmTarget vm, string[] ids) =>
-        ForDrives(vm, ids, "Remove", id => vm.Client.RemoveDrive(vm.Id, id, Token), PassThru);
+        ForDevices(DeviceFamily.Drives, vm, ids, "Remove", id => vm.Client.RemoveDrive(vm.Id, id, Token), PassThru);
 }

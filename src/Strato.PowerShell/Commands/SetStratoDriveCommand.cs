@@ -41,5 +41,5 @@ public sealed class SetStratoDriveCommand : DriveIoCmdlet
     private protected override void Process(VmTarget vm) => Change(vm, Id);
 
     private void Change(VmTarget vm, string[] ids) =>
-        ForDrives(vm, ids, "Change", id => vm.Client.SetDriveIo(vm.Id, id, Io, Token), PassThru);
+        ForDevices(DeviceFamily.Drives, vm, ids, "Change", id => vm.Client.SetDriveIo(vm.Id, id, Io, Token), PassThru);
 }

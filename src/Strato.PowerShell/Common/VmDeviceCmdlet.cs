@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
-using Strato.Client;
 
 namespace Strato.PowerShell;
 
@@ -28,16 +28,37 @@ public abstract class VmDeviceCmdlet : VmSelectingCmdlet
 
     private protected override IReadOnlyList<Vm>? Objects => ParameterSetName == VMSet ? VM : null;
 
-    /// <summary>Does something to each disk that ids or wildcards mean, after asking; then emits the VM if wished.</summary>
-    private protected void ForDrives(VmTarget vm, IEnumerable<string> ids, string verb, Action<string> work, bool passThru)
+    /// <summary>Emits the devices that ids or wildcards mean; all where none are given.</summary>
+    private protected void WriteDevices<T>(DeviceFamily<T> family, VmTarget vm, string[]? ids, Func<T, object> toObject)
+    {
+        if (Try(vm.Name, () => vm.Client.GetById(vm.Id)) is not { } definition)
+        {
+            return;
+        }
+
+        if (ids is null)
+        {
+            WriteObject(family.Of(definition).Select(toObject), enumerateCollection: true);
+            return;
+        }
+
+        foreach (string id in ids)
+        {
+            Try(id, () => WriteObject(family.Find(definition, id).Select(toObject), enumerateCollection: true));
+        }
+    }
+
+    /// <summary>Does something to each device that ids or wildcards mean, after asking; then emits the VM if wished.</summary>
+    private protected void ForDevices<T>(DeviceFamily<T> family, VmTarget vm, IEnumerable<string> ids, string verb, Action<string> work, bool passThru)
     {
         foreach (string given in ids)
         {
-            foreach (DriveDefinition drive in Try(given, () => DriveSelection.Find(vm.Client.GetById(vm.Id), given)) ?? [])
+            foreach (T device in Try(given, () => family.Find(vm.Client.GetById(vm.Id), given)) ?? [])
             {
-                if (ShouldProcess(vm.Name, $"{verb} the disk '{drive.Id}'"))
+                string id = family.IdOf(device);
+                if (ShouldProcess(vm.Name, $"{verb} the {family.Noun} '{id}'"))
                 {
-                    Try(drive.Id, () => work(drive.Id));
+                    Try(id, () => work(id));
                 }
             }
         }

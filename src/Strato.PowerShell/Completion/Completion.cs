@@ -59,7 +59,9 @@ public sealed class QmpCommandCompleter : ListCompleter
 {
     private protected override IReadOnlyList<(string Value, string Tip)> Values =>
     [
+        ("balloon", "Ask the guest to have so much memory."),
         ("cont", "Let the virtual CPUs go on."),
+        ("query-balloon", "The memory that the guest has."),
         ("query-block", "The disks."),
         ("query-commands", "All commands the engine knows."),
         ("query-cpus", "The virtual CPUs and their threads."),

@@ -9,8 +9,8 @@ namespace Strato.Tests.Guest.Harness;
 /// <summary>Steps of the balloon's tests.</summary>
 internal static class Ballooning
 {
-    /// <summary>Has the guest touch 250 MiB, which it keeps until <c>/tmp/fill</c> is removed.</summary>
-    public const string Fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=250 2>/dev/null";
+    /// <summary>Has the guest touch 200 MiB, which it keeps until <c>/tmp/fill</c> is removed.</summary>
+    public const string Fill = "dd if=/dev/zero of=/tmp/fill bs=1M count=200 2>/dev/null";
 
     /// <summary>A process of 300 MiB.</summary>
     public const string TakeMuch = "echo 1 >/proc/sys/vm/overcommit_memory; dd if=/dev/zero of=/dev/null bs=300M count=1 2>/dev/null";

@@ -193,7 +193,7 @@ public class VirtioAbiTests
             .Equal("VIRTIO_CONSOLE_DEVICE_READY", ConsoleEvent.DeviceReady)
             .Equal("VIRTIO_CONSOLE_PORT_ADD", ConsoleEvent.PortAdd)
             .Equal("VIRTIO_CONSOLE_PORT_READY", ConsoleEvent.PortReady)
-            .Equal("VIRTIO_CONSOLE_CONSOLE_PORT", ConsoleEvent.ConsolePort)
+            .Equal("VIRTIO_CONSOLE_CONSOLE_PORT", ConsoleEvent.VirtioPort)
             .Equal("VIRTIO_CONSOLE_PORT_OPEN", ConsoleEvent.PortOpen)
             .Equal("VIRTIO_CONSOLE_PORT_NAME", ConsoleEvent.PortName)
             .Check();

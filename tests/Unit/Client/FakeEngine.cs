@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Net.Sockets;
 using System.Text;
@@ -17,7 +18,7 @@ namespace Strato.Tests.Unit.Client;
 /// <remarks>
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
-/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -31,6 +32,7 @@ internal sealed class FakeEngine
     private readonly ManualResetEventSlim _ended = new();
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
     private string _status = "running";
+    private long _actual;
     private Socket? _writer;
     private long _boot;
 
@@ -72,6 +74,7 @@ internal sealed class FakeEngine
         }
 
         string append = _options["-append"];
+        _actual = long.Parse(_options["-m"], CultureInfo.InvariantCulture);
         using FileStream ready = new(new SafeFileHandle(3, ownsHandle: true), FileAccess.Write);
         if (append.Contains("fail", StringComparison.Ordinal))
         {
@@ -180,7 +183,7 @@ internal sealed class FakeEngine
             using JsonDocument command = JsonDocument.Parse(line);
             string id = command.RootElement.GetProperty("id").GetRawText();
             string name = command.RootElement.GetProperty("execute").GetString()!;
-            string? answer = Execute(name);
+            string? answer = Execute(name, command.RootElement);
             lock (_guard)
             {
                 Send(client, answer is null
@@ -196,7 +199,7 @@ internal sealed class FakeEngine
         }
     }
 
-    private string? Execute(string name)
+    private string? Execute(string name, JsonElement command)
     {
         switch (name)
         {
@@ -218,6 +221,18 @@ internal sealed class FakeEngine
 
                 Event("RESET", "{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}");
                 return "{}";
+            case "balloon":
+                // The guest follows in two steps, unless it is deaf.
+                long target = command.GetProperty("arguments").GetProperty("value").GetInt64();
+                foreach (long step in _options["-append"].Contains("deaf", StringComparison.Ordinal) ? [] : (long[])[(_actual + target) / 2, target])
+                {
+                    _actual = step;
+                    Event("BALLOON_CHANGED", $"{{\"actual\":{step}}}");
+                }
+
+                return "{}";
+            case "query-balloon":
+                return $"{{\"actual\":{_actual}}}";
             case "qmp_capabilities" or "quit" or "system_powerdown":
                 return "{}";
             default:

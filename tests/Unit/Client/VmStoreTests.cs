@@ -35,7 +35,7 @@ public sealed class VmStoreTests : IDisposable
             Notes = "line\nline",
         });
         VmDefinition read = _fixture.Client.Get("WÉB, server 雲 🚀");
-        Assert.Equal(made with { Drives = read.Drives, Extra = read.Extra }, read);
+        Assert.Equal(made with { Drives = read.Drives, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
         Assert.Equal(made.Id, read.Id);
         Assert.Matches("^[a-z0-9]{8}$", made.Id);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_fixture.Paths.DefinitionFile(made.Id)));
@@ -382,9 +382,75 @@ public sealed class VmStoreTests : IDisposable
         Prop.ForAll(definitions.ToArbitrary(), vm =>
         {
             VmDefinition read = DefinitionJson.Read(DefinitionJson.Write(vm), "abcdefgh");
-            return read with { Drives = vm.Drives, Extra = vm.Extra } == vm
+            return read with { Drives = vm.Drives, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
                 && read.Drives.Select(d => d with { Extra = [] }).SequenceEqual(vm.Drives.Select(d => d with { Extra = [] }));
         }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void DevicesAreWrittenAsTheyWereReadWithWhatANewerVersionKnows()
+    {
+        byte[] json = """
+            {
+              "version": 1,
+              "name": "a",
+              "id": "abcdefgh",
+              "machine": "microvm",
+              "kernel": "/k",
+              "commandLine": "",
+              "memory": 1,
+              "cpu": 1,
+              "drives": [],
+              "consolePorts": [
+                {
+                  "id": "hvc0",
+                  "terminal": true,
+                  "backend": "socket",
+                  "new": 1
+                },
+                {
+                  "id": "p",
+                  "terminal": false,
+                  "backend": "file",
+                  "path": "/p"
+                }
+              ],
+              "vsock": {
+                "guestCid": 4294967294,
+                "new": 2
+              },
+              "rng": {
+                "source": "/s",
+                "maxBytes": 3,
+                "period": 4,
+                "new": 3
+              },
+              "balloon": {
+                "deflateOnOom": true,
+                "freePageReporting": false,
+                "new": 4
+              },
+              "created": "1970-01-01T00:00:00.0000000+00:00",
+              "notes": ""
+            }
+
+            """u8.ToArray();
+        VmDefinition read = DefinitionJson.Read(json, "abcdefgh");
+        Assert.Equal([("hvc0", true, ConsolePortBackend.Socket, null), ("p", false, ConsolePortBackend.File, "/p")], read.ConsolePorts.Select(port => (port.Id, port.Terminal, port.Backend, port.Path)));
+        Assert.Equal((4294967294, "/s", 3L, 4L, true), (read.Vsock!.GuestCid, read.Rng!.Source, read.Rng.MaxBytes, read.Rng.Period, read.Balloon!.DeflateOnOom));
+        Assert.Equal(Encoding.UTF8.GetString(json), Encoding.UTF8.GetString(DefinitionJson.Write(read)));
+    }
+
+    [Theory]
+    [InlineData("\"consolePorts\": {}", "consolePorts is of kind Object; an array is expected")]
+    [InlineData("\"consolePorts\": [{\"id\": \"a\", \"backend\": \"pipe\"}]", "backend of a console port is 'pipe'; allowed: socket, file")]
+    [InlineData("\"vsock\": {}", "vsock.guestCid is missing")]
+    [InlineData("\"rng\": {\"maxBytes\": \"1\"}", "rng.maxBytes is \"1\"; a whole number is expected")]
+    [InlineData("\"balloon\": []", "balloon is of kind Array; an object is expected")]
+    public void ADamagedDeviceIsNamed(string field, string fault)
+    {
+        byte[] json = Encoding.UTF8.GetBytes($$"""{"version": 1, "id": "abcdefgh", "name": "a", "machine": "m", "kernel": "/k", "memory": 1, "cpu": 1, "created": "1970-01-01T00:00:00Z", {{field}}}""");
+        Assert.Equal(fault, Assert.Throws<FormatException>(() => DefinitionJson.Read(json, "abcdefgh")).Message);
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Drive|Host|Console|Qmp)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Drive|Host|Console|Qmp|ConsolePort|Vsock|Rng|Balloon)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -108,7 +108,7 @@ public sealed class MetadataTests
         }
 
         bool device = cmdlet.Attribute.NounName != "StratoVm";
-        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoQmp" || name == "Send-StratoConsole";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoConsolePort" or "StratoQmp" || name == "Send-StratoConsole";
         ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
         ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
         Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
@@ -136,6 +136,7 @@ public sealed class MetadataTests
     [InlineData("Invoke-StratoQmp", "Command VMName Arguments")]
     [InlineData("Get-StratoConsole", "VMName Tail Follow")]
     [InlineData("Remove-StratoVm", "Name VM Force")]
+    [InlineData("Set-StratoBalloon", "VMName VM Target Wait Timeout PassThru")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -152,6 +153,10 @@ public sealed class MetadataTests
     [Theory]
     [InlineData(typeof(Vm), "Name Id State ProcessId Memory Cpu Uptime CpuUsage MemoryAssigned Status")]
     [InlineData(typeof(Drive), "VMName Id Path ReadOnly Serial Size")]
+    [InlineData(typeof(ConsolePort), "VMName VMId Id Terminal Backend Path")]
+    [InlineData(typeof(Vsock), "VMName VMId GuestCid")]
+    [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
+    [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {

@@ -10,11 +10,11 @@ public sealed class BalloonCommandsTests : IDisposable
 {
     private readonly QmpHarness _harness = new();
     private readonly MmioDriver _driver = new(new BalloonDevice("b", deflateOnOom: false, reporting: false));
-    private readonly Balloon _balloon;
+    private readonly MemoryBalloon _balloon;
 
     public BalloonCommandsTests()
     {
-        _balloon = new Balloon((BalloonDevice)_driver.Device, 1 << 30, _driver.Loop);
+        _balloon = new MemoryBalloon((BalloonDevice)_driver.Device, 1 << 30, _driver.Loop);
         _harness.Machine.Balloon = _balloon;
     }
 

@@ -27,7 +27,7 @@ internal sealed class FakeMachine : IMachineControl
 
     public IReadOnlyList<IoThreadStatus> IoThreads => IoThreadList;
 
-    public Balloon? Balloon { get; set; }
+    public MemoryBalloon? Balloon { get; set; }
 
     public string? QuitReason { get; private set; }
 

@@ -110,7 +110,7 @@ public partial class SeedExchangesTests : IDisposable
     {
         using MmioDriver driver = new(new BalloonDevice("balloon", deflateOnOom: true, reporting: false));
         driver.Start();
-        using Balloon balloon = new((BalloonDevice)driver.Device, 4L << 30, driver.Loop);
+        using MemoryBalloon balloon = new((BalloonDevice)driver.Device, 4L << 30, driver.Loop);
         _harness.Machine.Balloon = balloon;
         using TestClient client = _harness.Connect();
         Assert.Equal("""{"return":{}}""", client.Ask(command));

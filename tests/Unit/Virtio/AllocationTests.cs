@@ -69,7 +69,7 @@ public class AllocationTests(ITestOutputHelper output)
     [Fact]
     public void AMillionRequestsThroughAPortsOutput()
     {
-        using MmioDriver driver = new(new ConsoleDevice("c", [new ConsolePort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 };
+        using MmioDriver driver = new(new ConsoleDevice("c", [new VirtioPort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 };
         driver.Start(256);
         ulong at = driver.Allocate(64);
         Measure(driver, () => driver.TargetQueue.Add(new DriverBuffer(at, 64, false)));
@@ -79,7 +79,7 @@ public class AllocationTests(ITestOutputHelper output)
     public void AMillionRequestsThroughAPortsInput()
     {
         FakeBackend backend = new();
-        using MmioDriver driver = new(new ConsoleDevice("c", [new ConsolePort(0, isConsole: true, null, backend)]));
+        using MmioDriver driver = new(new ConsoleDevice("c", [new VirtioPort(0, isConsole: true, null, backend)]));
         driver.Start(256, ~ConsoleDevice.FeatureManyPorts);
         ulong at = driver.Allocate(64);
         byte[] text = new byte[64];

@@ -113,7 +113,7 @@ public sealed class BalloonDeviceTests : IDisposable
     {
         _driver.Start();
         List<string> events = [];
-        using Balloon balloon = new(_device, Memory, _driver.Loop) { EventRaised = raised => events.Add($"{raised.Name} {raised.Data}") };
+        using MemoryBalloon balloon = new(_device, Memory, _driver.Loop) { EventRaised = raised => events.Add($"{raised.Name} {raised.Data}") };
         Assert.Equal(Memory, balloon.Actual);
         uint generation = _driver.Device.ConfigurationGeneration;
         balloon.SetTarget(Memory / 2);

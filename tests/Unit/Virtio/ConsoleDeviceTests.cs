@@ -20,8 +20,8 @@ public sealed class ConsoleDeviceTests : IDisposable
 
     public ConsoleDeviceTests() => _driver = new MmioDriver(new ConsoleDevice("c",
     [
-        new ConsolePort(0, isConsole: true, null, _console),
-        new ConsolePort(2, isConsole: false, "org.qemu.guest_agent.0", _agent),
+        new VirtioPort(0, isConsole: true, null, _console),
+        new VirtioPort(2, isConsole: false, "org.qemu.guest_agent.0", _agent),
     ]));
 
     public void Dispose() => _driver.Dispose();
@@ -138,7 +138,7 @@ public sealed class ConsoleDeviceTests : IDisposable
         const int total = 1 << 20;
         EventLoop loop = new();
         using TemporaryFile path = new();
-        using MmioDriver driver = new(new ConsoleDevice("c", [new ConsolePort(1, isConsole: false, "p", new SocketBackend(loop, path.Path, "-chardev"))]), loop);
+        using MmioDriver driver = new(new ConsoleDevice("c", [new VirtioPort(1, isConsole: false, "p", new SocketBackend(loop, path.Path, "-chardev"))]), loop);
         driver.Start();
         using Socket reader = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         reader.Connect(new UnixDomainSocketEndPoint(path.Path));
@@ -282,7 +282,7 @@ public sealed class ConsoleDeviceTests : IDisposable
             string name = BinaryPrimitives.ReadUInt16LittleEndian(message[4..]) switch
             {
                 ConsoleEvent.PortAdd => "add",
-                ConsoleEvent.ConsolePort => "console",
+                ConsoleEvent.VirtioPort => "console",
                 ConsoleEvent.PortOpen => "open",
                 ConsoleEvent.PortName => "name",
                 _ => "?",

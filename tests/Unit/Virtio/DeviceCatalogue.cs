@@ -24,7 +24,7 @@ internal static class DeviceCatalogue
         ["rng"] = (_ => new MmioDriver(new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device"))), RngWorks),
         ["net"] = (_ => new MmioDriver(new NetDevice("net", new FakeNet(loop: true), [2, 0, 0, 0, 0, 1])), NetWorks),
         ["vsock"] = (_ => Vsock(), VsockWorks),
-        ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new ConsolePort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
+        ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new VirtioPort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
         ["balloon"] = (_ => new MmioDriver(new BalloonDevice("balloon", deflateOnOom: true, reporting: true)), BalloonWorks),
     };
 

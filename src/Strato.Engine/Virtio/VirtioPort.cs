@@ -13,7 +13,7 @@ namespace Strato.Engine.Virtio;
 /// the guest has the port open. Output waits in the guest's queue when the backend has no room. On the loop's thread, the queues'
 /// side under the device's gate.
 /// </remarks>
-internal sealed class ConsolePort : ICharFrontend, IDisposable
+internal sealed class VirtioPort : ICharFrontend, IDisposable
 {
     private const int InputBytes = 16 * 1024;
 
@@ -36,7 +36,7 @@ internal sealed class ConsolePort : ICharFrontend, IDisposable
     /// <param name="isConsole">Whether the guest makes a terminal of it (hvc0), which is always open.</param>
     /// <param name="name">What the guest finds it by, in /dev/virtio-ports; null for none.</param>
     /// <param name="backend">Where it leads; the port owns it from now on.</param>
-    public ConsolePort(int number, bool isConsole, string? name, ICharBackend backend)
+    public VirtioPort(int number, bool isConsole, string? name, ICharBackend backend)
     {
         Number = number;
         IsConsole = isConsole;

@@ -3,8 +3,8 @@ using System.Management.Automation;
 
 namespace Strato.PowerShell;
 
-/// <summary>A cmdlet about the part of a VM that needs no argument of its own, the console: <c>-VMName</c> has the first position.</summary>
-public abstract class VmConsoleCmdlet : VmSelectingCmdlet
+/// <summary>A cmdlet about a part that a VM has one of, such as its console: <c>-VMName</c> has the first position.</summary>
+public abstract class VmPartCmdlet : VmSelectingCmdlet
 {
     /// <summary>Names or wildcards.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMNameSet, ValueFromPipeline = true, HelpMessage = "Name of the VM; wildcards are allowed.")]

@@ -6,7 +6,7 @@ using Strato.Engine.Virtio;
 namespace Strato.Engine.Machine;
 
 /// <summary>The machine's balloon as a user sees it: how much memory the guest has. On the loop's thread.</summary>
-internal sealed class Balloon : IDisposable
+internal sealed class MemoryBalloon : IDisposable
 {
     /// <summary>As in QEMU: a guest that fills or empties its balloon changes it hundreds of times a second.</summary>
     private static readonly TimeSpan BetweenEvents = TimeSpan.FromSeconds(1);
@@ -20,7 +20,7 @@ internal sealed class Balloon : IDisposable
     /// <param name="device">The device, which stays its owner's.</param>
     /// <param name="memory">Bytes of memory that the machine was given.</param>
     /// <param name="loop">The main loop.</param>
-    public Balloon(BalloonDevice device, long memory, EventLoop loop)
+    public MemoryBalloon(BalloonDevice device, long memory, EventLoop loop)
     {
         _device = device;
         _memory = memory;

@@ -1,0 +1,35 @@
+using System.IO;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Client.Store;
+
+/// <summary>What a definition may say of devices that aren't disks. The limits are the engine's own; here they speak of the cmdlets' parameters.</summary>
+internal static class DeviceRules
+{
+    internal static void CheckPort(ConsolePortDefinition port)
+    {
+        VmRules.Convert(() => ConfigurationLimits.CheckName(port.Id, "-Id"));
+        if (port.Path is { } path)
+        {
+            VmRules.Convert(() => ConfigurationLimits.CheckPath(path, "console port", "-Path"));
+            if (!Path.IsPathRooted(path))
+            {
+                throw VmRules.Invalid("InvalidPath", $"The path of the console port '{port.Id}', '{path}', is not absolute.", "-Path");
+            }
+        }
+        else if (port.Backend == ConsolePortBackend.File)
+        {
+            throw VmRules.Invalid("PathMissing", $"The console port '{port.Id}' leads to a file, and needs the file's path.", "-Path");
+        }
+    }
+
+    internal static void CheckVsock(VsockDefinition vsock) =>
+        VmRules.Convert(() => DeviceLimits.CheckRange(vsock.GuestCid, VsockConfiguration.MinCid, VsockConfiguration.MaxCid, "-GuestCid"));
+
+    internal static void CheckRng(RngDefinition rng)
+    {
+        VmRules.CheckFile(rng.Source, "source of random bytes", "RngSource", "-Source");
+        VmRules.Convert(() => DeviceLimits.CheckRange(rng.MaxBytes, 0, long.MaxValue, "-MaxBytes"));
+        VmRules.Convert(() => DeviceLimits.CheckRange(rng.Period, 1, RngConfiguration.MaxPeriod, "-Period"));
+    }
+}

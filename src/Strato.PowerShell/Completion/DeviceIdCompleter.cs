@@ -1,0 +1,70 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.Linq;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using Strato.Client;
+
+namespace Strato.PowerShell;
+
+/// <summary>Completes ids of devices, of the VMs that the command line names so far.</summary>
+public abstract class DeviceIdCompleter : IArgumentCompleter
+{
+    /// <summary>Ids of the VM's devices, each with a tip.</summary>
+    private protected abstract IEnumerable<(string Id, string Tip)> Of(VmDefinition vm);
+
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+    {
+        HashSet<string> seen = new(StringComparer.OrdinalIgnoreCase);
+        foreach (VmDefinition vm in VmNameCompleter.Definitions())
+        {
+            if (!IsMeant(vm, fakeBoundParameters))
+            {
+                continue;
+            }
+
+            foreach ((string id, string tip) in Of(vm))
+            {
+                if (Completion.Matches(id, wordToComplete) && seen.Add(id))
+                {
+                    yield return Completion.Result(id, tip);
+                }
+            }
+        }
+    }
+
+    private static bool IsMeant(VmDefinition vm, IDictionary bound)
+    {
+        object? given = bound["VMName"] ?? bound["VM"];
+        given = given is PSObject wrapped ? wrapped.BaseObject : given;
+        if (given is null)
+        {
+            return true;
+        }
+
+        foreach (object? item in given is IEnumerable many and not string ? many : new[] { given })
+        {
+            if (item?.ToString() is { } name && WildcardPattern.Get(name, WildcardOptions.IgnoreCase).IsMatch(vm.Name))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary>Completes ids of disks.</summary>
+public sealed class DriveIdCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) => vm.Drives.Select(drive => (drive.Id, drive.Path));
+}
+
+/// <summary>Completes ids of console ports.</summary>
+public sealed class ConsolePortIdCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
+        vm.ConsolePorts.Select(port => (port.Id, port.Terminal ? "Terminal of the guest." : $"/dev/virtio-ports/{port.Id} of the guest."));
+}
