@@ -35,7 +35,10 @@ public sealed partial class StratoClient
                 return before.ConsolePorts.Count < ConsoleConfiguration.MaxPorts
                     ? before with { ConsolePorts = [.. before.ConsolePorts, added] }
                     : throw new StratoException(
-                        StratoErrorKind.InvalidArgument, "TooManyConsolePorts", $"The VM '{before.Name}' has {before.ConsolePorts.Count} console ports, which is the most there can be.") { VmName = before.Name };
+                        StratoErrorKind.InvalidArgument, "TooManyConsolePorts", $"The VM '{before.Name}' has {before.ConsolePorts.Count} console ports, which is the most there can be.")
+                    {
+                        VmName = before.Name,
+                    };
             },
             token);
         return added!;
