@@ -109,6 +109,25 @@ check_two_at_once() {
     is output "$(cat "$tmp/one" "$tmp/two" | tr '\n' ' ')" 'one two '
 }
 
+check_vms_come_and_go() {
+    # Where KVM switched its kernel's code with each of them, this stood still within seconds (see agent).
+    $lab --timeout 120 -- perl -e '
+        my @children;
+        sub child { my $pid = fork // die; if ($pid) { push @children, $pid } else { shift->(); exit } }
+        for (1, 2) {
+            pipe my $r, my $w; pipe my $s, my $x; my $c;
+            child(sub { syswrite $x, $c while sysread $r, $c, 1 });
+            child(sub { syswrite $w, "x"; syswrite $w, $c while sysread $s, $c, 1 });
+        }
+        open my $kvm, "+<", "/dev/kvm" or die;
+        for (1 .. 500) {
+            open my $vm, "+<&=", int(ioctl $kvm, 0xAE01, 0) or die;
+            open my $vcpu, "+<&=", int(ioctl $vm, 0xAE41, 0) or die;
+        }
+        kill "KILL", @children' >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
+    is "exit code" $? 0
+}
+
 check_panic() {
     STRATO_LAB_OUT=$tmp/panic $lab sh -c 'echo c >/proc/sysrq-trigger' >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
     is "exit code" $? 125 || return

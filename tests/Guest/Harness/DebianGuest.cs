@@ -12,7 +12,11 @@ using Xunit;
 namespace Strato.Tests.Guest.Harness;
 
 /// <summary>A disk of a guest.</summary>
-internal sealed record Disk(string Path, bool ReadOnly = false, string? Serial = null);
+/// <param name="Path">Its image.</param>
+/// <param name="ReadOnly">Whether the guest can't write.</param>
+/// <param name="Serial">Its serial number.</param>
+/// <param name="More">More parts of <c>-drive</c>.</param>
+internal sealed record Disk(string Path, bool ReadOnly = false, string? Serial = null, string? More = null);
 
 /// <summary>What ttyS0 is connected to.</summary>
 internal enum SerialKind
@@ -84,7 +88,7 @@ internal sealed class DebianGuest : IDisposable
         {
             Disk disk = options.Disks[i];
             string device = disk.Serial is null ? "" : $",serial={disk.Serial}";
-            arguments.AddRange(["-drive", $"file={disk.Path},id=disk{i},readonly={(disk.ReadOnly ? "on" : "off")}{device}"]);
+            arguments.AddRange(["-drive", $"file={disk.Path},id=disk{i},readonly={(disk.ReadOnly ? "on" : "off")}{device}{(disk.More is null ? "" : "," + disk.More)}"]);
             arguments.AddRange(["-device", $"virtio-blk-device,drive=disk{i},id=device{i}"]);
         }
 
