@@ -1,6 +1,4 @@
 using System;
-using System.Collections;
-using System.Collections.Generic;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
@@ -32,7 +30,8 @@ internal static class Daemon
         int child;
         using (write)
         {
-            child = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], ChildEnvironment(), write.Value, ChildReadyDescriptor);
+            string[] environment = [.. ChildRun.Environment(), $"{Variable}={ChildReadyDescriptor}"];
+            child = Libc.SpawnSession("/proc/self/exe", ["strato-engine", .. args], environment, write.Value, ChildReadyDescriptor);
         }
 
         byte[] buffer = new byte[4096];
@@ -58,17 +57,5 @@ internal static class Daemon
         throw length > 0
             ? UserErrorException.FromJsonLine(line)
             : new UserErrorException("EngineDied", "The engine in the background ended before its machine ran, and said nothing.", "-daemonize");
-    }
-
-    private static string[] ChildEnvironment()
-    {
-        List<string> environment = [];
-        foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
-        {
-            environment.Add($"{entry.Key}={entry.Value}");
-        }
-
-        environment.Add($"{Variable}={ChildReadyDescriptor}");
-        return [.. environment];
     }
 }

@@ -42,7 +42,7 @@ internal static class OptionTable
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
         new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
         new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },
-        new("-netdev", NetOption.Usage, "Tap of the host. Unless a -device refers to it, it is a network interface itself.", NetOption.Add) { Repeatable = true },
+        new("-netdev", NetOption.Usage, NetOption.Help, NetOption.Add) { Repeatable = true },
         new("-chardev", ChardevOption.Usage, "Where a port leads. Unless something refers to it, it is a console (hvc0 and on) itself.", ChardevOption.Add) { Repeatable = true },
         new("-balloon", BalloonOption.Usage, "A balloon, by its older name.", BalloonOption.Add),
         new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", SerialOption.Apply),

@@ -22,8 +22,9 @@ internal sealed class SubOptions
     /// <param name="option">The option's name with its dash, for errors.</param>
     /// <param name="text">Its value.</param>
     /// <param name="impliedKey">Key of a first part that has none; null where every part has its key.</param>
+    /// <param name="repeatable">Key that may be given more than once, for <see cref="TakeAll"/>.</param>
     /// <exception cref="UserErrorException">InvalidOption: an empty part, or a key twice.</exception>
-    public SubOptions(string option, string text, string? impliedKey = null)
+    public SubOptions(string option, string text, string? impliedKey = null, string? repeatable = null)
     {
         _option = option;
         int index = 0;
@@ -45,7 +46,7 @@ internal sealed class SubOptions
 
             foreach ((string other, _) in _parts)
             {
-                if (other == key)
+                if (other == key && key != repeatable)
                 {
                     throw Invalid($"'{ConfigurationLimits.Printable(key)}' is given twice.");
                 }
@@ -59,7 +60,11 @@ internal sealed class SubOptions
     /// <summary>Takes a value; null when the key isn't there.</summary>
     public string? Take(string key)
     {
-        _known.Add(key);
+        if (!_known.Contains(key))
+        {
+            _known.Add(key);
+        }
+
         for (int i = 0; i < _parts.Count; i++)
         {
             if (_parts[i].Key == key)
@@ -71,6 +76,18 @@ internal sealed class SubOptions
         }
 
         return null;
+    }
+
+    /// <summary>Takes the values of a key that may be given more than once.</summary>
+    public List<string> TakeAll(string key)
+    {
+        List<string> values = [];
+        while (Take(key) is { } value)
+        {
+            values.Add(value);
+        }
+
+        return values;
     }
 
     /// <summary>Takes a value that must be there.</summary>

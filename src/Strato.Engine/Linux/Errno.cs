@@ -31,7 +31,9 @@ internal static class Errno
     public const int EPIPE = 32;
     public const int ENAMETOOLONG = 36;
     public const int ENOSYS = 38;
+    public const int EPROTO = 71;
     public const int EBADFD = 77;
+    public const int EMSGSIZE = 90;
     public const int EOPNOTSUPP = 95;
     public const int EADDRINUSE = 98;
     public const int ECONNRESET = 104;
@@ -40,6 +42,13 @@ internal static class Errno
 
     /// <summary>errno of the last call on this thread; look at it only after a call returned -1.</summary>
     public static int Last => Marshal.GetLastSystemError();
+
+    /// <summary>Has <see cref="Last"/> tell <paramref name="errno"/>, for what fails as a system call does; -1.</summary>
+    public static int Fail(int errno)
+    {
+        Marshal.SetLastSystemError(errno);
+        return -1;
+    }
 
     /// <summary>The C library's text for <paramref name="errno"/>, such as "No such file or directory".</summary>
     public static string Text(int errno) => Marshal.GetPInvokeErrorMessage(errno);

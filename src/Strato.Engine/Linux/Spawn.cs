@@ -29,11 +29,12 @@ internal static unsafe partial class Libc
     /// <param name="path">The program.</param>
     /// <param name="arguments">All of argv.</param>
     /// <param name="environment">NAME=VALUE each.</param>
-    /// <param name="inherit">The one descriptor the child keeps, under the number <paramref name="as"/>.</param>
+    /// <param name="inherit">The one descriptor the child keeps, under the number <paramref name="as"/>; -1 for none.</param>
     /// <param name="as">At least 3.</param>
+    /// <param name="errors">Where its standard error goes, above <paramref name="as"/>; -1 for /dev/null.</param>
     /// <returns>The child's process id.</returns>
     /// <exception cref="LinuxException">posix_spawn fails.</exception>
-    internal static int SpawnSession(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, int inherit, int @as)
+    internal static int SpawnSession(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, int inherit, int @as, int errors = -1)
     {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -50,13 +51,22 @@ internal static unsafe partial class Libc
         byte* nothing = Text("/dev/null");
         try
         {
-            _ = posix_spawn_file_actions_adddup2(&actions, inherit, @as);
+            if (inherit >= 0)
+            {
+                _ = posix_spawn_file_actions_adddup2(&actions, inherit, @as);
+            }
+
             for (int stream = 0; stream < 3; stream++)
             {
                 _ = posix_spawn_file_actions_addopen(&actions, stream, nothing, O_RDWR, 0);
             }
 
-            _ = posix_spawn_file_actions_addclosefrom_np(&actions, @as + 1);
+            if (errors >= 0)
+            {
+                _ = posix_spawn_file_actions_adddup2(&actions, errors, 2);
+            }
+
+            _ = posix_spawn_file_actions_addclosefrom_np(&actions, inherit >= 0 ? @as + 1 : 3);
             int pid;
             int error = posix_spawn(&pid, program, &actions, &attributes, argv, envp);
             return error == 0 ? pid : throw new LinuxException($"posix_spawn({path})", error);
@@ -72,13 +82,15 @@ internal static unsafe partial class Libc
         }
     }
 
-    /// <summary>Waits until a child has ended, however it does.</summary>
-    internal static void WaitChild(int pid)
+    /// <summary>Waits until a child has ended, however it does: its status as wait(2) has it.</summary>
+    internal static int WaitChild(int pid)
     {
-        int status;
+        int status = 0;
         while (waitpid(pid, &status, 0) < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR)
         {
         }
+
+        return status;
     }
 
     [LibraryImport("libc", SetLastError = true)]

@@ -1,3 +1,4 @@
+using System;
 using System.Runtime.InteropServices;
 
 namespace Strato.Engine.Linux;
@@ -14,6 +15,7 @@ internal static unsafe partial class Libc
     internal const int MAP_FIXED = 0x10;
     internal const int MAP_ANONYMOUS = 0x20;
     internal const int MAP_NORESERVE = 0x4000;
+    internal const uint MFD_CLOEXEC = 1;
     internal const int MADV_DONTNEED = 4;
     internal const int MADV_HUGEPAGE = 14;
     internal const int MADV_DONTDUMP = 16;
@@ -32,4 +34,17 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     internal static partial int madvise(void* address, nuint length, int advice);
+
+    [LibraryImport("libc")]
+    internal static partial int memfd_create(byte* name, uint flags);
+
+    /// <summary>A file that is nowhere but in memory, empty; close-on-exec.</summary>
+    internal static FileDescriptor CreateMemoryFile(ReadOnlySpan<byte> name)
+    {
+        fixed (byte* pointer = name)
+        {
+            int fd = memfd_create(pointer, MFD_CLOEXEC);
+            return fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("memfd_create");
+        }
+    }
 }

@@ -12,6 +12,7 @@ internal static unsafe partial class Libc
     internal const int SOCK_NONBLOCK = 0x800;
     internal const int SOCK_CLOEXEC = 0x80000;
     internal const int SOL_SOCKET = 1;
+    internal const int SO_TYPE = 3;
     internal const int SO_PEERCRED = 17;
     internal const int SHUT_RD = 0;
     internal const int SHUT_WR = 1;
@@ -65,6 +66,9 @@ internal static unsafe partial class Libc
     internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
 
     [LibraryImport("libc")]
+    internal static partial int getpeername(int fd, void* address, uint* length);
+
+    [LibraryImport("libc")]
     internal static partial nint send(int fd, byte* buffer, nuint count, int flags);
 
     [LibraryImport("libc")]
@@ -75,6 +79,22 @@ internal static unsafe partial class Libc
     {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         return fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("socket(AF_UNIX)");
+    }
+
+    /// <summary>Two connected stream sockets of the unix family, close-on-exec.</summary>
+    /// <param name="near">The end that never waits.</param>
+    /// <param name="far">The end for another process, which waits.</param>
+    internal static void CreateSocketPair(out FileDescriptor near, out FileDescriptor far)
+    {
+        int* pair = stackalloc int[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        {
+            throw LinuxException.Last("socketpair");
+        }
+
+        near = new FileDescriptor(pair[0]);
+        far = new FileDescriptor(pair[1]);
+        SetNonBlocking(near.Value);
     }
 
     /// <summary>Whether a path fits into a unix socket's address: 1 to 107 bytes of UTF-8, without a zero character.</summary>
@@ -140,6 +160,15 @@ internal static unsafe partial class Libc
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
         }
+    }
+
+    /// <summary>Whether a descriptor is a stream socket that has a peer.</summary>
+    internal static bool IsConnectedStream(int fd)
+    {
+        int type;
+        uint length = sizeof(int);
+        uint none = 0;
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM && getpeername(fd, &type, &none) == 0;
     }
 
     /// <summary>Process and user at the other end of a unix socket; false when the kernel doesn't say.</summary>

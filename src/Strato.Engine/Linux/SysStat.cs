@@ -78,14 +78,19 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>What stands at a path, a symbolic link itself included; -1 with errno on failure.</summary>
-    internal static int LinkStat(string path, out statx_t status)
+    internal static int LinkStat(string path, out statx_t status) => Stat(path, AT_SYMLINK_NOFOLLOW, out status);
+
+    /// <summary>What stands at a path, where links lead; -1 with errno on failure.</summary>
+    internal static int Stat(string path, out statx_t status) => Stat(path, 0, out status);
+
+    private static int Stat(string path, int flags, out statx_t status)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetByteCount(path) + 1];
         Encoding.UTF8.GetBytes(path, bytes);
         statx_t result;
         fixed (byte* pointer = bytes)
         {
-            int outcome = statx(AT_FDCWD, pointer, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &result);
+            int outcome = statx(AT_FDCWD, pointer, flags, STATX_BASIC_STATS, &result);
             status = outcome == 0 ? result : default;
             return outcome;
         }

@@ -65,6 +65,38 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>Copies bytes into buffers from an offset on, as readv would; how many found a place.</summary>
+    internal static int Scatter(ReadOnlySpan<byte> source, ReadOnlySpan<iovec> buffers, int offset)
+    {
+        int done = 0;
+        foreach (ref readonly iovec buffer in buffers)
+        {
+            int skipped = (int)Math.Min((ulong)offset, buffer.iov_len);
+            offset -= skipped;
+            int count = (int)Math.Min(buffer.iov_len - (nuint)skipped, (nuint)(source.Length - done));
+            source.Slice(done, count).CopyTo(new Span<byte>((byte*)buffer.iov_base + skipped, count));
+            done += count;
+        }
+
+        return done;
+    }
+
+    /// <summary>Copies what is in buffers from an offset on, as far as there is room; how many bytes.</summary>
+    internal static int Gather(ReadOnlySpan<iovec> buffers, int offset, Span<byte> room)
+    {
+        int done = 0;
+        foreach (ref readonly iovec buffer in buffers)
+        {
+            int skipped = (int)Math.Min((ulong)offset, buffer.iov_len);
+            offset -= skipped;
+            int count = (int)Math.Min(buffer.iov_len - (nuint)skipped, (nuint)(room.Length - done));
+            new ReadOnlySpan<byte>((byte*)buffer.iov_base + skipped, count).CopyTo(room[done..]);
+            done += count;
+        }
+
+        return done;
+    }
+
     /// <summary>preadv2(2) into at most <see cref="UIO_MAXIOV"/> of the buffers, repeated when a signal interrupts it; -1 with errno on failure.</summary>
     internal static nint ReadVector(int fd, ReadOnlySpan<iovec> buffers, long offset, int flags = 0)
     {

@@ -1,11 +1,14 @@
 using System;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Strato.Engine.Linux;
 
 /// <summary><c>unistd.h</c>: descriptors, and the identity of process and thread.</summary>
 internal static unsafe partial class Libc
 {
+    internal const int X_OK = 1;
+
     private const int _SC_PAGESIZE = 30;
     private const int _SC_PHYS_PAGES = 85;
 
@@ -32,6 +35,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     internal static partial int unlink(byte* path);
+
+    [LibraryImport("libc")]
+    internal static partial int access(byte* path, int mode);
 
     [LibraryImport("libc")]
     internal static partial int pipe2(int* fds, int flags);
@@ -99,6 +105,17 @@ internal static unsafe partial class Libc
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
+        }
+    }
+
+    /// <summary>Whether there is a program at a path that this process may run.</summary>
+    internal static bool IsProgram(string path)
+    {
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(path) + 1];
+        Encoding.UTF8.GetBytes(path, bytes);
+        fixed (byte* pointer = bytes)
+        {
+            return access(pointer, X_OK) == 0 && Stat(path, out statx_t status) == 0 && (status.stx_mode & S_IFMT) == S_IFREG;
         }
     }
 

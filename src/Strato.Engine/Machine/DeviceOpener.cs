@@ -18,7 +18,7 @@ internal static class DeviceOpener
     /// <exception cref="Strato.Protocol.UserErrorException">What the device stands on can't be opened.</exception>
     public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine, EventLoop loop) => device switch
     {
-        NetConfiguration net => new NetDevice(net.Name, OpenTap(net), net.GetMac(machine.Name, IndexOf(net, machine))),
+        NetConfiguration net => new NetDevice(net.Name, OpenNetdev(net.Netdev, net.Name), net.GetMac(machine.Name, IndexOf(net, machine))),
         RngConfiguration rng => new RngDevice(rng.Name, EntropySource.Open(rng.Source, rng.Name, rng.WhereIs("rng", "random_file")), Limit(rng)),
         VsockConfiguration vsock => new VsockDevice(vsock.Name, (ulong)vsock.GuestCid, VhostOpener.OpenVsock(vsock)),
         ConsoleConfiguration console => new ConsoleDevice(console.Name, OpenPorts(console, loop)),
@@ -26,9 +26,14 @@ internal static class DeviceOpener
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
     };
 
-    private static TapDevice OpenTap(NetConfiguration net) => net.Netdev.Descriptor is { } fd
-        ? TapOpener.Take((int)fd, net.Name, net.Netdev.Where)
-        : TapOpener.Open(net.Netdev.Interface!, net.Name, net.Netdev.Where);
+    private static INetBackend OpenNetdev(NetdevConfiguration netdev, string id) => netdev switch
+    {
+        { Kind: NetdevKind.User } => Passt.Start(netdev.Forwards, Environment.GetEnvironmentVariable("PATH"), id, netdev.Where),
+        { Kind: NetdevKind.Stream, SocketPath: { } path } => StreamOpener.Open(path, id, netdev.Where),
+        { Kind: NetdevKind.Stream } => StreamOpener.Take((int)netdev.Descriptor!, id, netdev.Where),
+        { Descriptor: { } fd } => TapOpener.Take((int)fd, id, netdev.Where),
+        _ => TapOpener.Open(netdev.Interface!, id, netdev.Where),
+    };
 
     /// <summary>Which of the machine's network interfaces this is.</summary>
     private static int IndexOf(NetConfiguration net, VmConfiguration machine)

@@ -16,6 +16,12 @@ internal interface INetBackend : IDisposable
     /// <summary>Whether it takes and gives frames with unfinished checksums, and of many segments.</summary>
     bool Offloads { get; }
 
+    /// <summary>Whether a frame may have as many as <see cref="VirtioNetHeader.LargestFrame"/> bytes, whatever the guest takes.</summary>
+    bool HasLongFrames { get; }
+
+    /// <summary>Whether frames wait here of which <see cref="Descriptor"/> doesn't tell.</summary>
+    bool HasFrames { get; }
+
     /// <summary>Which unfinished frames the guest takes: TUN_F_… of <see cref="Libc"/>.</summary>
     void SetOffload(uint offload);
 
@@ -24,4 +30,7 @@ internal interface INetBackend : IDisposable
 
     /// <summary>Sends one frame with its header; -1 with errno on failure (EAGAIN: no room now).</summary>
     nint Send(ReadOnlySpan<Libc.iovec> frame);
+
+    /// <summary>Sends the rest of what went in part; false when there still is some, for which the descriptor has to be writable.</summary>
+    bool TryFlush();
 }

@@ -15,11 +15,17 @@ internal sealed class TapDevice(FileDescriptor file, string name, bool offloads)
 
     public bool Offloads => offloads;
 
+    public bool HasLongFrames => false;
+
+    public bool HasFrames => false;
+
     public void SetOffload(uint offload) => _ = Libc.SetTapOffload(file.Value, offload);
 
     public nint Receive(ReadOnlySpan<Libc.iovec> room) => Libc.ReadVector(file.Value, room);
 
     public nint Send(ReadOnlySpan<Libc.iovec> frame) => Libc.WriteVector(file.Value, frame);
+
+    public bool TryFlush() => true;
 
     public void Dispose() => file.Dispose();
 }

@@ -72,7 +72,7 @@ internal sealed class NetDevice : VirtioDevice
     protected override void OnStart()
     {
         _receiver!.Mergeable = (Features & FeatureMergeableBuffers) != 0;
-        _receiver.ManySegments = (Features & (FeatureGuestTso4 | FeatureGuestTso6)) != 0;
+        _receiver.LongFrames = _backend.HasLongFrames || (Features & (FeatureGuestTso4 | FeatureGuestTso6)) != 0;
         _backend.SetOffload(
             ((Features & FeatureGuestChecksum) != 0 ? Libc.TUN_F_CSUM : 0)
             | ((Features & FeatureGuestTso4) != 0 ? Libc.TUN_F_TSO4 : 0)
@@ -108,13 +108,17 @@ internal sealed class NetDevice : VirtioDevice
         SignalIfWanted(ReceiveQueue);
         Watch(EpollEvents.In, stop is NetStop.Idle or NetStop.Budget);
         Finish(ReceiveQueue, stop, errno);
+        if (stop == NetStop.Budget && _backend.HasFrames)
+        {
+            Ring(ReceiveQueue);
+        }
     }
 
     private void Transmit()
     {
         NetStop stop = _transmitter!.Transmit(_connected, out int errno);
         SignalIfWanted(TransmitQueue);
-        Watch(EpollEvents.Out, stop == NetStop.Blocked);
+        Watch(EpollEvents.Out, !_backend.TryFlush() || stop == NetStop.Blocked);
         Finish(TransmitQueue, stop, errno);
         if (stop is NetStop.Budget or NetStop.BackendGone)
         {
@@ -155,7 +159,7 @@ internal sealed class NetDevice : VirtioDevice
 
         if ((events & EpollEvents.Out) != 0 && !TryServe(TransmitQueue))
         {
-            Watch(EpollEvents.Out, wanted: false);
+            Watch(EpollEvents.Out, !_backend.TryFlush());
         }
     }
 

@@ -50,8 +50,8 @@ internal sealed class NetReceiver(VirtQueue queue, INetBackend backend)
     /// <summary>Whether a frame may be cut into several chains.</summary>
     public bool Mergeable { get; set; }
 
-    /// <summary>Whether the backend gives frames of many segments.</summary>
-    public bool ManySegments { get; set; }
+    /// <summary>Whether the backend gives frames longer than a buffer of the driver's.</summary>
+    public bool LongFrames { get; set; }
 
     /// <summary>Receives until something is in the way. The driver isn't interrupted yet.</summary>
     /// <param name="connected">False where no frames come.</param>
@@ -109,7 +109,7 @@ internal sealed class NetReceiver(VirtQueue queue, INetBackend backend)
             }
 
             // A driver whose whole ring is smaller than the largest frame gets those that fit.
-            bool enough = Mergeable && ManySegments
+            bool enough = Mergeable && LongFrames
                 ? _room.Length >= VirtioNetHeader.LargestFrame || queue.InFlight == queue.Size || IsFull
                 : _count > 0;
             if (enough)

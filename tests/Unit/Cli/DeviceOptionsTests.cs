@@ -47,6 +47,23 @@ public class DeviceOptionsTests
     }
 
     [Fact]
+    public void UserNetworkingHasForwards()
+    {
+        NetConfiguration net = Assert.IsType<NetConfiguration>(Single("-netdev user,id=n,hostfwd=tcp:127.0.0.1:2222-:22,mac=52:54:00:12:34:56,hostfwd=udp:[::1]:53-:5353"));
+        Assert.Equal((NetdevKind.User, "52:54:00:12:34:56"), (net.Netdev.Kind, net.Mac));
+        Assert.Equal(["tcp:127.0.0.1:2222-:22", "udp:[::1]:53-:5353"], net.Netdev.Forwards.Select(forward => forward.ToString()));
+    }
+
+    [Fact]
+    public void AStreamHasAPathOrADescriptor()
+    {
+        NetdevConfiguration stream = Assert.IsType<NetConfiguration>(Single("-netdev stream,id=n,server=off,addr.type=unix,addr.path=/run/p")).Netdev;
+        Assert.Equal((NetdevKind.Stream, "/run/p", null), (stream.Kind, stream.SocketPath, stream.Descriptor));
+        stream = Assert.IsType<NetConfiguration>(Single("-netdev stream,id=n,addr.type=fd,addr.str=5")).Netdev;
+        Assert.Equal((NetdevKind.Stream, null, 5L), (stream.Kind, stream.SocketPath, stream.Descriptor));
+    }
+
+    [Fact]
     public void AnAddressFollowsFromTheMachinesName()
     {
         NetConfiguration net = new() { Netdev = new NetdevConfiguration { Interface = "tap0" } };
@@ -121,7 +138,20 @@ public class DeviceOptionsTests
     [InlineData("-netdev tap,id=n,ifname=a,vhost=on", "InvalidOption", "-netdev vhost", "'vhost=on' is unknown; allowed: off.")]
     [InlineData("-netdev tap,id=n,ifname=a,script=/etc/qemu-ifup", "InvalidOption", "-netdev script", "'script=/etc/qemu-ifup' is unknown; allowed: no.")]
     [InlineData("-netdev tap,ifname=a", "InvalidOption", "-netdev id", "'id' is missing")]
-    [InlineData("-netdev tpa,id=n", "InvalidOption", "-netdev type", "'type=tpa' is unknown (did you mean tap?); allowed: tap.")]
+    [InlineData("-netdev tpa,id=n", "InvalidOption", "-netdev type", "'type=tpa' is unknown (did you mean tap?); allowed: tap, user, stream.")]
+    [InlineData("-netdev user,id=n,hostfwd=tcp::99999-:22", "InvalidForward", "-netdev hostfwd", "'tcp::99999-:22' has '99999', which is no port; allowed: 1 to 65535; allowed is one such as tcp:127.0.0.1:2222-:22.")]
+    [InlineData("-netdev user,id=n,hostfwd=icmp::1-:22", "InvalidForward", "-netdev hostfwd", "'icmp::1-:22' isn't [tcp|udp]:[ADDRESS]:PORT-:PORT")]
+    [InlineData("-netdev user,id=n,hostfwd=tcp:22", "InvalidForward", "-netdev hostfwd", "'tcp:22' isn't [tcp|udp]:[ADDRESS]:PORT-:PORT")]
+    [InlineData("-netdev user,id=n,hostfwd=tcp:here:22-:22", "InvalidForward", "-netdev hostfwd", "'tcp:here:22-:22' has 'here', which is no address of the host")]
+    [InlineData("-netdev user,id=n,hostfwd=tcp:::1:22-:22", "InvalidForward", "-netdev hostfwd", "has '::1', which is no address of the host")]
+    [InlineData("-netdev user,id=n,hostfwd=tcp::22-10.0.2.15:22", "InvalidForward", "-netdev hostfwd", "names an address of the guest; it is the guest's own, and '-:22' means that")]
+    [InlineData("-netdev user,id=n,net=10.0.2.0/24", "InvalidOption", "-netdev net", "'net' is unknown; allowed: id, type, hostfwd, mac, iothread.")]
+    [InlineData("-netdev user,id=n,id=m", "InvalidOption", "-netdev", "'id' is given twice.")]
+    [InlineData("-netdev stream,id=n", "InvalidOption", "-netdev addr.type", "'addr.type' is missing")]
+    [InlineData("-netdev stream,id=n,addr.type=inet", "InvalidOption", "-netdev addr.type", "'addr.type=inet' is unknown; allowed: unix, fd.")]
+    [InlineData("-netdev stream,id=n,addr.type=unix", "InvalidOption", "-netdev addr.path", "'addr.path' is missing")]
+    [InlineData("-netdev stream,id=n,addr.type=fd", "InvalidOption", "-netdev addr.str", "Neither 'addr.path' nor 'addr.str' of a stream is given; give one.")]
+    [InlineData("-netdev stream,id=n,addr.type=unix,addr.path=/p,server=on", "InvalidOption", "-netdev server", "'server=on' is unknown; allowed: off.")]
     [InlineData("-netdev id=n,netdev=a,mac=1:2", "InvalidMac", "-netdev mac", "'1:2' isn't six bytes in hexadecimal divided by colons")]
     [InlineData("-netdev id=n,netdev=a -netdev id=n,netdev=b", "DuplicateId", "-netdev id", "The id 'n' is given to two of -netdev")]
     [InlineData("-netdev id=n,netdev=a -device virtio-net-device,netdev=m", "UnknownBackend", "-device netdev", "No netdev has the id 'm'; allowed is one of: n.")]

@@ -30,6 +30,10 @@ internal sealed class FakeNet : INetBackend
 
     public bool Offloads { get; }
 
+    public bool HasLongFrames => false;
+
+    public bool HasFrames => false;
+
     /// <summary>What the device set last.</summary>
     public uint Offload { get; private set; } = uint.MaxValue;
 
@@ -45,6 +49,8 @@ internal sealed class FakeNet : INetBackend
     }
 
     public nint Send(ReadOnlySpan<Libc.iovec> frame) => Libc.WriteVector((_loop ? _far : _near).Value, frame);
+
+    public bool TryFlush() => true;
 
     /// <summary>Sends a frame to the device; false when the wire is full.</summary>
     public bool Put(ReadOnlySpan<byte> frame) => Libc.Write(_far.Value, frame) == frame.Length;

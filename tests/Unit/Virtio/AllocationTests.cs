@@ -133,6 +133,43 @@ public class AllocationTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void AMillionPacketsOutThroughAStream()
+    {
+        using StreamWire wire = new();
+        using MmioDriver driver = new(new NetDevice("net", wire.Backend, [2, 0, 0, 0, 0, 1]));
+        driver.Start(256);
+        DriverQueue queue = driver.Queues[1];
+        ulong at = driver.Allocate(128);
+        Measure(driver, queue, () => queue.Add(new DriverBuffer(at, 12, false), new DriverBuffer(at + 12, 64, false)), () =>
+        {
+            while (wire.Discard())
+            {
+            }
+        });
+    }
+
+    [Fact]
+    public void AMillionFramesInThroughAStream()
+    {
+        using StreamWire wire = new();
+        using MmioDriver driver = new(new NetDevice("net", wire.Backend, [2, 0, 0, 0, 0, 1]));
+        driver.Start(256);
+        DriverQueue queue = driver.Queues[0];
+        ulong at = driver.Allocate(1526);
+        byte[] frame = StreamWire.Wrap(new byte[64]);
+        for (int i = 0; i < 128; i++)
+        {
+            queue.Add(new DriverBuffer(at, 1526, true));
+        }
+
+        Measure(driver, queue, () =>
+        {
+            queue.Add(new DriverBuffer(at, 1526, true));
+            wire.Write(frame);
+        });
+    }
+
+    [Fact]
     public void AMillionRequestsThroughTheQueueAlone()
     {
         using MmioDriver driver = new(new EchoDevice(1));

@@ -1,0 +1,95 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using Strato.Engine.Linux;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Net;
+
+/// <summary>User networking without rights: passt(1), a program of Debian's, turns the guest's packets into sockets of the host.</summary>
+/// <remarks>
+/// It gets one end of a socket pair, so that there is nothing in the file system. It goes into the background when it serves, and
+/// until then a failure is told by its exit code; it ends when the engine's end of the pair is closed, however the engine ends.
+/// Started by root it becomes nobody by itself.
+/// </remarks>
+internal static class Passt
+{
+    public const string Program = "passt";
+
+    /// <param name="forwards">The host's ports that lead to the guest.</param>
+    /// <param name="searchPath">Where the program is looked for: folders divided by colons.</param>
+    /// <param name="id">The user's name of the device, for errors.</param>
+    /// <param name="where">The option that asked for it, for errors.</param>
+    /// <exception cref="UserErrorException">PasstNotFound, PasstFailed.</exception>
+    public static StreamBackend Start(IReadOnlyList<PortForward> forwards, string? searchPath, string id, string where)
+    {
+        string program = Find(searchPath) ?? throw new UserErrorException(
+            "PasstNotFound",
+            $"net '{id}': user networking needs the program '{Program}', which isn't on PATH; Debian has it in the package '{Program}'",
+            where);
+        Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor far);
+        string? failure;
+        using (far)
+        {
+            failure = ChildRun.Run(program, Arguments(forwards), far);
+        }
+
+        if (failure is not null)
+        {
+            near.Dispose();
+            throw new UserErrorException("PasstFailed", $"net '{id}': '{program}' can't serve: {failure}", where);
+        }
+
+        return new StreamBackend(near, Program);
+    }
+
+    /// <summary>All of argv.</summary>
+    internal static string[] Arguments(IReadOnlyList<PortForward> forwards)
+    {
+        List<string> arguments = [Program, "--quiet", "--fd", $"{ChildRun.Inherited}"];
+        foreach (PortForward forward in forwards)
+        {
+            string address = forward.Address is null ? "" : $"{forward.Address}/";
+            arguments.AddRange([forward.Udp ? "--udp-ports" : "--tcp-ports", $"{address}{forward.Port}:{forward.GuestPort}"]);
+        }
+
+        foreach ((bool udp, string option) in ((bool, string)[])[(false, "--tcp-ports"), (true, "--udp-ports")])
+        {
+            // Else it gives UDP the ports of TCP.
+            if (!Contains(forwards, udp))
+            {
+                arguments.AddRange([option, "none"]);
+            }
+        }
+
+        return [.. arguments];
+    }
+
+    private static bool Contains(IReadOnlyList<PortForward> forwards, bool udp)
+    {
+        foreach (PortForward forward in forwards)
+        {
+            if (forward.Udp == udp)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static string? Find(string? searchPath)
+    {
+        foreach (string folder in (searchPath ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string path = Path.Combine(folder, Program);
+            if (Libc.IsProgram(path))
+            {
+                return path;
+            }
+        }
+
+        return null;
+    }
+}
