@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Globalization;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;
@@ -13,7 +14,8 @@ internal static class NetOption
 
     public const string Help =
         "Where a network interface leads. Unless a -device refers to it, it is a network interface itself. Types:\n"
-        + "        tap,id=ID,ifname=NAME|fd=N: an interface of the host, which has to be there\n"
+        + "        tap,id=ID,ifname=NAME|fd=N|fds=N:M…[,queues=N][,script=PATH][,downscript=PATH][,sndbuf=BYTES][,vhost=on][,vhostfd=N|vhostfds=N:M…]:\n"
+        + "          an interface of the host, which has to be there unless a script sets it up; with vhost=on the kernel moves the frames\n"
         + "        user,id=ID[,hostfwd=[tcp|udp]:[ADDRESS]:PORT-:PORT]…: the host's own sockets, by passt; hostfwd leads ports of the host to the guest\n"
         + "        stream,id=ID,addr.type=unix,addr.path=PATH: a program that serves frames on a unix socket, as passt does; addr.type=fd,addr.str=N: a connection to one\n"
         + "        id=ID,netdev=NAME is a tap as well.";
@@ -26,10 +28,10 @@ internal static class NetOption
         string id = parts.TakeId() ?? parts.Require("id");
         NetdevConfiguration netdev = parts.TakeOneOf("type", "tap", "user", "stream") switch
         {
-            null => TakeTap(parts, "netdev"),
-            "user" => TakeUser(parts),
-            "stream" => TakeStream(parts),
-            _ => TakeNewerTap(parts),
+            null => TakeOlderTap(parts, id),
+            "user" => TakeUser(parts, id),
+            "stream" => TakeStream(parts, id),
+            _ => TakeTap(parts, id),
         };
         NetConfiguration net = new() { Id = id, Netdev = netdev, Mac = parts.Take("mac"), IoThread = parts.Take("iothread"), Where = "-netdev" };
         parts.End();
@@ -61,38 +63,73 @@ internal static class NetOption
         }
     }
 
-    private static NetdevConfiguration TakeNewerTap(SubOptions parts)
+    private static NetdevConfiguration TakeOlderTap(SubOptions parts, string id) =>
+        new() { Id = id, Interface = parts.Require("netdev"), Where = parts.Where("netdev") };
+
+    private static NetdevConfiguration TakeTap(SubOptions parts, string id)
     {
-        // Only these are built; whoever writes them out for QEMU's sake may.
-        _ = parts.TakeOneOf("script", "no");
-        _ = parts.TakeOneOf("downscript", "no");
-        _ = parts.TakeOneOf("vhost", "off");
-        _ = parts.TakeOneOf("queues", "1");
-        return TakeTap(parts, "ifname");
+        string? name = parts.Take("ifname");
+        List<long> descriptors = TakeDescriptors(parts, "fd", "fds");
+        long? queues = parts.TakeNumber("queues");
+        if (queues is not null && descriptors.Count > 0)
+        {
+            throw parts.Invalid("'queues' is given with descriptors, of which each is a queue.", "queues");
+        }
+
+        bool? vhost = parts.TakeBoolean("vhost");
+        List<long> vhosts = TakeDescriptors(parts, "vhostfd", "vhostfds");
+        return new()
+        {
+            Id = id,
+            Interface = name,
+            Descriptors = descriptors,
+            Queues = descriptors.Count > 0 ? descriptors.Count : queues ?? 1,
+            Script = TakeScript(parts, "script"),
+            DownScript = TakeScript(parts, "downscript"),
+            SendBuffer = parts.TakeNumber("sndbuf"),
+            Vhost = vhost ?? vhosts.Count > 0,
+            VhostDescriptors = vhosts,
+            Where = parts.Where(descriptors.Count > 0 ? "fd" : "ifname"),
+        };
     }
 
-    private static NetdevConfiguration TakeTap(SubOptions parts, string nameKey)
+    private static string? TakeScript(SubOptions parts, string key) => parts.Take(key) is { } path && path != "no" ? path : null;
+
+    /// <summary>Takes one descriptor's number, or several divided by colons.</summary>
+    private static List<long> TakeDescriptors(SubOptions parts, string key, string manyKey)
     {
-        string? name = parts.Take(nameKey);
-        long? descriptor = parts.TakeNumber("fd");
-        return new() { Interface = name, Descriptor = descriptor, Where = parts.Where(descriptor is null ? nameKey : "fd") };
+        List<long> descriptors = parts.TakeNumber(key) is { } one ? [one] : [];
+        foreach (string text in parts.Take(manyKey)?.Split(':') ?? [])
+        {
+            descriptors.Add(long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                ? number
+                : throw parts.Invalid($"'{manyKey}' has '{ConfigurationLimits.Printable(text)}', which is no descriptor's number; allowed are numbers divided by colons.", manyKey));
+        }
+
+        return descriptors;
     }
 
-    private static NetdevConfiguration TakeUser(SubOptions parts)
+    private static NetdevConfiguration TakeUser(SubOptions parts, string id)
     {
         string where = parts.Where(ForwardKey);
         List<PortForward> forwards = parts.TakeAll(ForwardKey).ConvertAll(text => PortForward.Parse(text, where));
-        return new() { Kind = NetdevKind.User, Forwards = forwards, Where = "-netdev" };
+        return new() { Id = id, Kind = NetdevKind.User, Forwards = forwards, Where = "-netdev" };
     }
 
-    private static NetdevConfiguration TakeStream(SubOptions parts)
+    private static NetdevConfiguration TakeStream(SubOptions parts, string id)
     {
         string type = parts.TakeOneOf("addr.type", "unix", "fd") ?? parts.Require("addr.type");
 
         // Who serves is there first.
         _ = parts.TakeOneOf("server", "off");
-        return type == "unix"
-            ? new() { Kind = NetdevKind.Stream, SocketPath = parts.Require("addr.path"), Where = parts.Where("addr.path") }
-            : new() { Kind = NetdevKind.Stream, Descriptor = parts.TakeNumber("addr.str"), Where = parts.Where("addr.str") };
+        string key = type == "unix" ? "addr.path" : "addr.str";
+        return new()
+        {
+            Id = id,
+            Kind = NetdevKind.Stream,
+            SocketPath = type == "unix" ? parts.Require(key) : null,
+            Descriptors = type == "fd" ? [parts.TakeNumber(key) ?? throw parts.Invalid($"'{key}' is missing: {key}=…", key)] : [],
+            Where = parts.Where(key),
+        };
     }
 }

@@ -21,13 +21,20 @@ internal interface IVhost : IDisposable
     /// <summary>Feature bits that it can work with, those of the ring among them.</summary>
     ulong Features { get; }
 
-    /// <summary>Takes what the driver negotiated, all memory, and each queue. With the queues stopped.</summary>
+    /// <summary>Takes of what the driver negotiated what concerns it, and all memory. With the queues stopped.</summary>
     void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory);
 
     void SetRing(in VhostRing ring);
 
     /// <summary>The available index to go on from, when the queue is stopped.</summary>
     ushort GetRingBase(int index);
+}
+
+/// <summary>The kernel's end of a network interface's queue pair.</summary>
+internal interface IVhostNet : IVhost
+{
+    /// <summary>Starts both queues with a tap's descriptor, or stops them with -1. When it returns from stopping, no memory of the guest is touched any more.</summary>
+    void SetBackend(int tap);
 }
 
 /// <summary>The kernel's end of a vsock device.</summary>

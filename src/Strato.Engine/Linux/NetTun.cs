@@ -11,6 +11,9 @@ internal static unsafe partial class Libc
     internal const int IFNAMSIZ = 16;
 
     internal const ushort IFF_TAP = 0x2;
+    internal const ushort IFF_MULTI_QUEUE = 0x100;
+    internal const ushort IFF_ATTACH_QUEUE = 0x200;
+    internal const ushort IFF_DETACH_QUEUE = 0x400;
     internal const ushort IFF_NO_PI = 0x1000;
     internal const ushort IFF_VNET_HDR = 0x4000;
 
@@ -21,7 +24,9 @@ internal static unsafe partial class Libc
     internal const uint TUNSETIFF = 0x400454ca;
     internal const uint TUNSETOFFLOAD = 0x400454d0;
     internal const uint TUNGETIFF = 0x800454d2;
+    internal const uint TUNSETSNDBUF = 0x400454d4;
     internal const uint TUNSETVNETHDRSZ = 0x400454d8;
+    internal const uint TUNSETQUEUE = 0x400454d9;
 
     /// <summary>struct ifreq as far as taps use it: the interface's name, and flags.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 40)]
@@ -78,6 +83,17 @@ internal static unsafe partial class Libc
 
     /// <summary>Tells the kernel which unfinished frames (TUN_F_…) the tap's reader takes; -1 with errno on failure.</summary>
     internal static int SetTapOffload(int fd, uint offload) => ioctl(fd, TUNSETOFFLOAD, (nint)offload);
+
+    /// <summary>Limits the bytes that are under way from a tap to the host; -1 with errno on failure.</summary>
+    internal static int SetTapSendBuffer(int fd, int bytes) => ioctl(fd, TUNSETSNDBUF, &bytes);
+
+    /// <summary>IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE of a tap with several queues; -1 with errno on failure.</summary>
+    internal static int SetTapQueue(int fd, ushort flags)
+    {
+        ifreq request = default;
+        request.ifr_flags = flags;
+        return ioctl(fd, TUNSETQUEUE, &request);
+    }
 
     private static ifreq NamedRequest(string name)
     {

@@ -17,6 +17,7 @@ internal static unsafe partial class Libc
     internal const uint VHOST_SET_VRING_KICK = 0x4008af20;
     internal const uint VHOST_SET_VRING_CALL = 0x4008af21;
     internal const uint VHOST_SET_VRING_ERR = 0x4008af22;
+    internal const uint VHOST_NET_SET_BACKEND = 0x4008af30;
     internal const uint VHOST_VSOCK_SET_GUEST_CID = 0x4008af60;
     internal const uint VHOST_VSOCK_SET_RUNNING = 0x4004af61;
 

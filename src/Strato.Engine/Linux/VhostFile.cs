@@ -32,6 +32,7 @@ internal class VhostFile : IVhost
 
     public void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory)
     {
+        features &= Features;
         Control(Libc.VHOST_SET_FEATURES, ref features, "VHOST_SET_FEATURES");
         Check(Libc.SetVhostMemory(Fd, memory), "VHOST_SET_MEM_TABLE");
     }
@@ -80,10 +81,28 @@ internal class VhostFile : IVhost
     protected void Control<T>(uint request, ref T value, string call)
         where T : unmanaged => Check(Libc.VhostControl(Fd, request, ref value), call);
 
-    private void SetFile(uint request, uint index, int fd, string call)
+    protected void SetFile(uint request, uint index, int fd, string call)
     {
         Libc.vhost_vring_file file = new() { index = index, fd = fd };
         Control(request, ref file, call);
+    }
+}
+
+/// <summary>/dev/vhost-net.</summary>
+/// <param name="file">Freshly opened, or passed so; owned from here on.</param>
+/// <exception cref="LinuxException">The kernel refuses.</exception>
+internal sealed class VhostNetFile(FileDescriptor file) : VhostFile(file), IVhostNet
+{
+    public const string Path = "/dev/vhost-net";
+
+    private const int Queues = 2;
+
+    public void SetBackend(int tap)
+    {
+        for (uint index = 0; index < Queues; index++)
+        {
+            SetFile(Libc.VHOST_NET_SET_BACKEND, index, tap, "VHOST_NET_SET_BACKEND");
+        }
     }
 }
 

@@ -18,7 +18,7 @@ internal static class DeviceOpener
     /// <exception cref="Strato.Protocol.UserErrorException">What the device stands on can't be opened.</exception>
     public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine, EventLoop loop) => device switch
     {
-        NetConfiguration net => new NetDevice(net.Name, OpenNetdev(net.Netdev, net.Name), net.GetMac(machine.Name, IndexOf(net, machine))),
+        NetConfiguration net => OpenNet(net, net.GetMac(machine.Name, IndexOf(net, machine))),
         RngConfiguration rng => new RngDevice(rng.Name, EntropySource.Open(rng.Source, rng.Name, rng.WhereIs("rng", "random_file")), Limit(rng)),
         VsockConfiguration vsock => new VsockDevice(vsock.Name, (ulong)vsock.GuestCid, VhostOpener.OpenVsock(vsock)),
         ConsoleConfiguration console => new ConsoleDevice(console.Name, OpenPorts(console, loop)),
@@ -26,13 +26,31 @@ internal static class DeviceOpener
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
     };
 
-    private static INetBackend OpenNetdev(NetdevConfiguration netdev, string id) => netdev switch
+    private static NetInterface OpenNet(NetConfiguration net, byte[] mac)
     {
-        { Kind: NetdevKind.User } => Passt.Start(netdev.Forwards, Environment.GetEnvironmentVariable("PATH"), id, netdev.Where),
-        { Kind: NetdevKind.Stream, SocketPath: { } path } => StreamOpener.Open(path, id, netdev.Where),
-        { Kind: NetdevKind.Stream } => StreamOpener.Take((int)netdev.Descriptor!, id, netdev.Where),
-        { Descriptor: { } fd } => TapOpener.Take((int)fd, id, netdev.Where),
-        _ => TapOpener.Open(netdev.Interface!, id, netdev.Where),
+        INetBackend[] backends = OpenNetdev(net.Netdev, net.Name);
+        if (!net.Netdev.Vhost)
+        {
+            return new NetDevice(net.Name, backends, mac);
+        }
+
+        try
+        {
+            return new VhostNetDevice(net.Name, backends, VhostOpener.OpenNet(net.Netdev, net.Name, backends.Length), mac);
+        }
+        catch
+        {
+            Array.ForEach(backends, backend => backend.Dispose());
+            throw;
+        }
+    }
+
+    private static INetBackend[] OpenNetdev(NetdevConfiguration netdev, string id) => netdev switch
+    {
+        { Kind: NetdevKind.User } => [Passt.Start(netdev.Forwards, Environment.GetEnvironmentVariable("PATH"), id, netdev.Where)],
+        { Kind: NetdevKind.Stream, SocketPath: { } path } => [StreamOpener.Open(path, id, netdev.Where)],
+        { Kind: NetdevKind.Stream } => [StreamOpener.Take((int)netdev.Descriptors[0], id, netdev.Where)],
+        _ => TapOpener.Open(netdev, id),
     };
 
     /// <summary>Which of the machine's network interfaces this is.</summary>

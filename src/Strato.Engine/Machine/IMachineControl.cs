@@ -81,6 +81,10 @@ internal readonly record struct MachineEvent(string Name, string Data)
         return new MachineEvent("BLOCK_IO_ERROR", Encoding.UTF8.GetString(text.ToArray()));
     }
 
+    /// <summary>The program at the other end of a network interface's stream has gone.</summary>
+    public static MachineEvent NetStreamDisconnected(string netdev) =>
+        new("NETDEV_STREAM_DISCONNECTED", $$"""{"netdev-id":"{{JsonEncodedText.Encode(netdev)}}"}""");
+
     /// <param name="guest">Whether the guest asked for it.</param>
     /// <param name="reason">QEMU's name: guest-reset, guest-triple-fault, host-qmp-system-reset …</param>
     public static MachineEvent Reset(bool guest, string reason) => new("RESET", Cause(guest, reason));
@@ -125,6 +129,12 @@ internal interface IMachineControl
 
     /// <summary>Changes a disk's limit of requests a second; 0 for none. False when no disk has the id.</summary>
     bool SetDriveIops(string id, int iops);
+
+    /// <summary>What <see cref="SetLink"/> takes, beside the ids of netdevs.</summary>
+    IReadOnlyList<string> NetNames { get; }
+
+    /// <summary>Takes the link of a network interface up or down. False when neither one nor its netdev has the name.</summary>
+    bool SetLink(string name, bool up);
 
     /// <summary>Parks all vCPUs; when it returns they are parked. Does nothing, and raises nothing, unless Running.</summary>
     /// <remarks>Under Prelaunch the machine stays as it is.</remarks>

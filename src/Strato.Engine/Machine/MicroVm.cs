@@ -27,6 +27,7 @@ internal sealed class MicroVm : IDisposable
     private readonly KvmVcpu[] _vcpus;
     private readonly List<MmioTransport> _transports = [];
     private readonly List<DriveStatus> _drives = [];
+    private readonly List<(NetConfiguration Configuration, NetInterface Device)> _nets = [];
     private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
     private readonly BootRequest _boot;
@@ -101,6 +102,13 @@ internal sealed class MicroVm : IDisposable
 
             for (int i = 0; i < devices.Count; i++)
             {
+                if (devices[i] is NetInterface net)
+                {
+                    NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
+                    _nets.Add((wish, net));
+                    net.Lost = () => NetLost(wish);
+                }
+
                 Attach(devices[i], LoopOf(configuration.Devices[i].IoThread) ?? loop);
             }
 
@@ -131,6 +139,9 @@ internal sealed class MicroVm : IDisposable
     /// <summary>The host failed at a disk's request. On the thread that serves the disk, or one that waits for it.</summary>
     public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
 
+    /// <summary>The host's side of a network interface has gone. On the thread that serves it.</summary>
+    public Action<NetConfiguration> NetLost { get; set; } = _ => { };
+
     public IReadOnlyList<DriveStatus> Drives => _drives;
 
     /// <summary>Null when there is none.</summary>
@@ -148,6 +159,17 @@ internal sealed class MicroVm : IDisposable
         ((BlockDevice)_transports[at].Device).SetIops(iops);
         _drives[at] = _drives[at] with { Iops = iops };
         return true;
+    }
+
+    /// <summary>Names by which <see cref="SetLink"/> knows the network interfaces.</summary>
+    public IReadOnlyList<string> NetNames => _nets.ConvertAll(net => net.Configuration.Name);
+
+    /// <summary>Takes the link of a network interface up or down; false when none has the name, nor its netdev.</summary>
+    public bool SetLink(string name, bool up)
+    {
+        NetInterface? net = _nets.Find(net => net.Configuration.Name == name || net.Configuration.Netdev.Id == name).Device;
+        net?.SetLink(up);
+        return net is not null;
     }
 
     public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));

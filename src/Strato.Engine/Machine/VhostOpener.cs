@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -22,6 +23,36 @@ internal static class VhostOpener
                 $"vsock '{vsock.Name}': the guest CID {vsock.GuestCid} is taken by another machine; each has its own, {VsockConfiguration.MinCid} to {VsockConfiguration.MaxCid}",
                 where,
                 e);
+        }
+    }
+
+    /// <summary>What serves each queue pair of a network interface: opened, or taken where it was passed.</summary>
+    /// <exception cref="UserErrorException">VhostUnavailable.</exception>
+    public static VhostNetFile[] OpenNet(NetdevConfiguration netdev, string id, int pairs)
+    {
+        List<VhostNetFile> files = [];
+        string where = netdev.VhostDescriptors.Count > 0 ? "-netdev vhostfd" : "-netdev vhost";
+        try
+        {
+            for (int i = 0; i < pairs; i++)
+            {
+                FileDescriptor file = i < netdev.VhostDescriptors.Count
+                    ? new FileDescriptor((int)netdev.VhostDescriptors[i])
+                    : Open(VhostNetFile.Path, "vhost_net", $"net '{id}'", where);
+                files.Add(new VhostNetFile(file));
+            }
+
+            return [.. files];
+        }
+        catch (LinuxException e)
+        {
+            files.ForEach(file => file.Dispose());
+            throw new UserErrorException("VhostUnavailable", $"net '{id}': {VhostNetFile.Path} can't be used: {e.Message}", where, e);
+        }
+        catch (UserErrorException)
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
         }
     }
 

@@ -46,6 +46,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         loop.Failed = FailByHost;
         board.HostRefused = error => loop.Post(() => FailByHost(error));
         board.DiskFailed = failure => PostForThisLife(() => OnDiskFailure(failure));
+        board.NetLost = net => loop.Post(() => OnNetLost(net));
         if (board.Balloon is { } balloon)
         {
             balloon.EventRaised = raised => EventRaised(raised);
@@ -75,6 +76,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public int ExitCode { get; private set; }
 
     public bool SetDriveIops(string id, int iops) => _board.SetDriveIops(id, iops);
+
+    public IReadOnlyList<string> NetNames => _board.NetNames;
+
+    public bool SetLink(string name, bool up) => _board.SetLink(name, up);
 
     public void Pause() => Pause(RunState.Paused);
 
@@ -154,6 +159,15 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         if (failure.Action == DriveErrorAction.Stop)
         {
             Pause(RunState.IoError);
+        }
+    }
+
+    /// <remarks>QEMU has an event for streams alone.</remarks>
+    private void OnNetLost(NetConfiguration net)
+    {
+        if (net.Netdev.Kind != NetdevKind.Tap)
+        {
+            EventRaised(MachineEvent.NetStreamDisconnected(net.Netdev.Id));
         }
     }
 

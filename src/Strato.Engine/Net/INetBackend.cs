@@ -25,6 +25,9 @@ internal interface INetBackend : IDisposable
     /// <summary>Which unfinished frames the guest takes: TUN_F_… of <see cref="Libc"/>.</summary>
     void SetOffload(uint offload);
 
+    /// <summary>Whether frames are to come by this queue, of several; false with errno on failure. Only the first comes into use by itself.</summary>
+    bool TryUse(bool used);
+
     /// <summary>Receives one frame with its header; how many bytes, cut to the room; 0 when the other side has gone, -1 with errno on failure (EAGAIN: none waits).</summary>
     nint Receive(ReadOnlySpan<Libc.iovec> room);
 

@@ -47,6 +47,8 @@ internal sealed class StreamBackend(FileDescriptor socket, string name) : INetBa
     {
     }
 
+    public bool TryUse(bool used) => true;
+
     public nint Receive(ReadOnlySpan<Libc.iovec> room)
     {
         // One system call at most: a peer that sends what is no frame gets no more of the loop's time than others.

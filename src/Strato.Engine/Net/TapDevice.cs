@@ -1,4 +1,5 @@
 using System;
+using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 
 namespace Strato.Engine.Net;
@@ -19,7 +20,15 @@ internal sealed class TapDevice(FileDescriptor file, string name, bool offloads)
 
     public bool HasFrames => false;
 
+    /// <summary>Program that is run with the interface's name at the end; null for none.</summary>
+    public string? DownScript { get; set; }
+
     public void SetOffload(uint offload) => _ = Libc.SetTapOffload(file.Value, offload);
+
+    /// <summary>Limits the bytes that are under way to the host.</summary>
+    public void SetSendBuffer(int bytes) => _ = Libc.SetTapSendBuffer(file.Value, bytes);
+
+    public bool TryUse(bool used) => Libc.SetTapQueue(file.Value, used ? Libc.IFF_ATTACH_QUEUE : Libc.IFF_DETACH_QUEUE) == 0;
 
     public nint Receive(ReadOnlySpan<Libc.iovec> room) => Libc.ReadVector(file.Value, room);
 
@@ -27,5 +36,14 @@ internal sealed class TapDevice(FileDescriptor file, string name, bool offloads)
 
     public bool TryFlush() => true;
 
-    public void Dispose() => file.Dispose();
+    public void Dispose()
+    {
+        // While the tap is still there: one that the engine made goes with its descriptor.
+        if (!file.IsClosed && DownScript is { } script && ChildRun.Run(script, [script, name]) is { } failure)
+        {
+            Log.Warning("net", $"'{script} {name}' failed: {failure}");
+        }
+
+        file.Dispose();
+    }
 }

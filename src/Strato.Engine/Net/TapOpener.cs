@@ -1,19 +1,64 @@
+using System.Collections.Generic;
 using Strato.Engine.Linux;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Net;
 
-/// <summary>Opens taps, by the interface's name or as a descriptor that was passed, and says what is wrong with one that can't be had.</summary>
+/// <summary>Opens taps, by the interface's name or as descriptors that were passed, and says what is wrong with one that can't be had.</summary>
 internal static class TapOpener
 {
     private const string Control = "/dev/net/tun";
     private const ushort Flags = Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR;
 
-    /// <param name="name">The interface, which is there already.</param>
+    /// <summary>Opens each queue of a tap; of those behind the first none is used yet.</summary>
+    /// <param name="netdev">What the user wants.</param>
     /// <param name="id">The user's name of the device, for errors.</param>
-    /// <param name="where">The option or field that named it, for errors.</param>
-    /// <exception cref="UserErrorException">TapFailed.</exception>
-    public static TapDevice Open(string name, string id, string where)
+    /// <exception cref="UserErrorException">TapFailed, or TapScriptFailed.</exception>
+    public static TapDevice[] Open(NetdevConfiguration netdev, string id)
+    {
+        List<TapDevice> queues = [];
+        try
+        {
+            if (netdev.Interface is { } name)
+            {
+                CheckName(name, netdev.Script is not null, id, netdev.Where);
+                for (int i = 0; i < netdev.Queues; i++)
+                {
+                    queues.Add(OpenQueue(name, netdev, i, id));
+                }
+            }
+
+            foreach (long descriptor in netdev.Descriptors)
+            {
+                queues.Add(Take((int)descriptor, queues.Count, id, netdev.Where));
+            }
+
+            if (netdev.SendBuffer is { } bytes)
+            {
+                queues.ForEach(queue => queue.SetSendBuffer(bytes == 0 ? int.MaxValue : (int)bytes));
+            }
+
+            if (netdev.Script is { } script)
+            {
+                RunScript(script, queues[0].Name, id);
+            }
+
+            queues[0].DownScript = netdev.DownScript;
+            return [.. queues];
+        }
+        catch
+        {
+            queues.ForEach(queue => queue.Dispose());
+            throw;
+        }
+    }
+
+    /// <param name="name">The interface's.</param>
+    /// <param name="made">Whether one that isn't there is made: by who has a script that sets it up.</param>
+    /// <param name="id">The user's name of the device, for errors.</param>
+    /// <param name="where">The option that named it, for errors.</param>
+    private static void CheckName(string name, bool made, string id, string where)
     {
         if (!Libc.IsInterfaceName(name))
         {
@@ -21,11 +66,15 @@ internal static class TapOpener
         }
 
         // The kernel would make a tap of that name, with no address and in no bridge, that vanishes with the engine.
-        if (!Libc.HasInterface(name))
+        if (!made && !Libc.HasInterface(name))
         {
             throw Error(id, where, $"the host has no interface '{name}'; 'ip tuntap add {name} mode tap' and 'ip link set {name} up' make one");
         }
+    }
 
+    private static TapDevice OpenQueue(string name, NetdevConfiguration netdev, int index, string id)
+    {
+        string where = netdev.Where;
         int fd = Libc.Open(Control, Libc.O_RDWR | Libc.O_NONBLOCK);
         if (fd < 0)
         {
@@ -39,27 +88,26 @@ internal static class TapOpener
         }
 
         FileDescriptor file = new(fd);
-        if (Libc.SetTapInterface(fd, name, Flags) < 0)
+        bool many = netdev.Queues > 1;
+        if (Libc.SetTapInterface(fd, name, many ? (ushort)(Flags | Libc.IFF_MULTI_QUEUE) : Flags) < 0)
         {
             int errno = Errno.Last;
             file.Dispose();
+            (string kind, string mode) = many ? ("with several queues", "tap multi_queue") : ("with one queue", "tap");
             throw Error(id, where, errno switch
             {
                 Errno.EBUSY => $"the tap '{name}' is in use by another process",
                 Errno.EPERM or Errno.EACCES => $"no permission for the tap '{name}'; it is its owner's ('ip tuntap add {name} mode tap user USER'), or needs CAP_NET_ADMIN",
-                Errno.EINVAL => $"the interface '{name}' isn't a tap with one queue ('ip tuntap add {name} mode tap' makes one)",
+                Errno.EINVAL => $"the interface '{name}' isn't a tap {kind} ('ip tuntap add {name} mode {mode}' makes one)",
                 _ => $"the tap '{name}' can't be used: {Errno.Text(errno)}",
             });
         }
 
-        return Prepare(file, name, id, where);
+        return Prepare(file, name, index, id, where);
     }
 
-    /// <param name="fd">A descriptor of a tap that was passed to the engine, which owns it from now on.</param>
-    /// <param name="id">The user's name of the device, for errors.</param>
-    /// <param name="where">The option or field that named it, for errors.</param>
-    /// <exception cref="UserErrorException">TapFailed.</exception>
-    public static TapDevice Take(int fd, string id, string where)
+    /// <summary>Takes one queue of a tap that was passed.</summary>
+    private static TapDevice Take(int fd, int index, string id, string where)
     {
         if (Libc.fcntl(fd, Libc.F_SETFD, Libc.FD_CLOEXEC) < 0)
         {
@@ -73,17 +121,19 @@ internal static class TapOpener
             throw Error(id, where, $"descriptor {fd} isn't a tap's");
         }
 
-        if ((flags & Flags) != Flags)
+        ushort needed = index > 0 ? (ushort)(Flags | Libc.IFF_MULTI_QUEUE) : Flags;
+        if ((flags & needed) != needed)
         {
             file.Dispose();
-            throw Error(id, where, $"descriptor {fd} of '{name}' was opened with flags 0x{flags:x}; IFF_TAP, IFF_NO_PI and IFF_VNET_HDR (0x{Flags:x}) have to be among them");
+            string names = index > 0 ? "IFF_TAP, IFF_NO_PI, IFF_VNET_HDR and IFF_MULTI_QUEUE" : "IFF_TAP, IFF_NO_PI and IFF_VNET_HDR";
+            throw Error(id, where, $"descriptor {fd} of '{name}' was opened with flags 0x{flags:x}; {names} (0x{needed:x}) have to be among them");
         }
 
         Libc.SetNonBlocking(fd);
-        return Prepare(file, name, id, where);
+        return Prepare(file, name, index, id, where);
     }
 
-    private static TapDevice Prepare(FileDescriptor file, string name, string id, string where)
+    private static TapDevice Prepare(FileDescriptor file, string name, int index, string id, string where)
     {
         if (Libc.SetTapHeaderSize(file.Value, VirtioNetHeader.Bytes) < 0)
         {
@@ -93,7 +143,23 @@ internal static class TapOpener
         }
 
         // What an earlier user of the tap set stays: nothing is unfinished until the driver says that it can finish it.
-        return new TapDevice(file, name, Libc.SetTapOffload(file.Value, 0) == 0);
+        TapDevice tap = new(file, name, Libc.SetTapOffload(file.Value, 0) == 0);
+        if (index > 0 && !tap.TryUse(false))
+        {
+            int errno = Errno.Last;
+            tap.Dispose();
+            throw Error(id, where, $"queue {index} of the tap '{name}' can't be held back: {Errno.Text(errno)}");
+        }
+
+        return tap;
+    }
+
+    private static void RunScript(string script, string name, string id)
+    {
+        if (ChildRun.Run(script, [script, name]) is { } failure)
+        {
+            throw new UserErrorException("TapScriptFailed", $"net '{id}': '{script} {name}' failed: {failure}", "-netdev script");
+        }
     }
 
     private static UserErrorException Error(string id, string where, string problem) => new("TapFailed", $"net '{id}': {problem}", where);

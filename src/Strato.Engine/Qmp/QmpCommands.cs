@@ -29,6 +29,7 @@ internal static class QmpCommands
         new("query-block", QueryCommands.Block),
         new("query-iothreads", QueryCommands.IoThreads),
         new("block_set_io_throttle", BlockCommands.SetThrottle, "device", "id", "iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"),
+        new("set_link", NetCommands.SetLink, "name", "up"),
         new("query-balloon", BalloonCommands.Query),
         new("balloon", BalloonCommands.Set, "value"),
         new("qom-get", BalloonCommands.GetProperty, "path", "property"),
@@ -44,7 +45,7 @@ internal static class QmpCommands
 
     public static IReadOnlyList<QmpCommand> List => All;
 
-    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED"];
+    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED"];
 
     /// <summary>The command of a request, whose arguments it knows.</summary>
     /// <exception cref="QmpException">CommandNotFound, or GenericError for an unknown argument.</exception>

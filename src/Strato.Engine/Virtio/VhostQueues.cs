@@ -5,12 +5,15 @@ using Strato.Engine.Virtio.Queue;
 
 namespace Strato.Engine.Virtio;
 
-/// <summary>Hands a device's first queues to vhost and takes them back. Under the device's gate.</summary>
+/// <summary>Hands some of a device's queues to vhost and takes them back. Under the device's gate.</summary>
 /// <remarks>
 /// Between the two the kernel reads and writes the rings; our <see cref="VirtQueue"/> only keeps where they are. The doorbell's
 /// eventfd is vhost's kick, the transport's interrupt its call.
 /// </remarks>
-internal sealed class VhostQueues(IVhost vhost, int count)
+/// <param name="vhost">What serves them, as its own from 0 on.</param>
+/// <param name="first">Number of the first in the device.</param>
+/// <param name="count">How many.</param>
+internal sealed class VhostQueues(IVhost vhost, int first, int count)
 {
     private readonly ushort[] _next = new ushort[count];
     private Libc.vhost_memory_region[] _regions = [];
@@ -31,7 +34,7 @@ internal sealed class VhostQueues(IVhost vhost, int count)
     /// <summary>Whether the driver made all of them ready.</summary>
     public bool AreEnabled(VirtioDevice device)
     {
-        foreach (VirtQueue queue in device.Queues[..count])
+        foreach (VirtQueue queue in device.Queues.Slice(first, count))
         {
             if (!queue.Enabled)
             {
@@ -49,7 +52,7 @@ internal sealed class VhostQueues(IVhost vhost, int count)
         vhost.SetUp(device.Features, _regions);
         for (int i = 0; i < count; i++)
         {
-            VirtQueue queue = device.Queues[i];
+            VirtQueue queue = device.Queues[first + i];
             int size = (int)queue.Size;
             vhost.SetRing(new VhostRing(
                 i,
@@ -58,7 +61,7 @@ internal sealed class VhostQueues(IVhost vhost, int count)
                 HostAddress(queue.AvailableRing, RingLayout.AvailableBytes(size)),
                 HostAddress(queue.UsedRing, RingLayout.UsedBytes(size)),
                 _next[i],
-                device.DoorbellEvent(i),
+                device.DoorbellEvent(first + i),
                 callEvent,
                 errorEvent));
         }

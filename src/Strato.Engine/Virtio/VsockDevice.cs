@@ -39,7 +39,7 @@ internal sealed class VsockDevice : VirtioDevice
         : base(id, VirtioType.Socket, vhost.Features & FeatureSequencedPackets, [QueueSize, QueueSize, QueueSize], ConfigurationBytes)
     {
         _vhost = vhost;
-        _queues = new VhostQueues(vhost, KernelQueues);
+        _queues = new VhostQueues(vhost, 0, KernelQueues);
         Span<byte> configuration = stackalloc byte[ConfigurationBytes];
         BinaryPrimitives.WriteUInt64LittleEndian(configuration, guestCid);
         SetConfiguration(0, configuration);

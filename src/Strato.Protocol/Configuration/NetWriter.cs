@@ -17,9 +17,11 @@ internal static class NetWriter
                 continue;
             }
 
-            if (net.Netdev.Interface is null || net.Id.Length == 0)
+            NetdevConfiguration netdev = net.Netdev;
+            bool plain = netdev is { Interface: not null, Queues: 1, Script: null, DownScript: null, SendBuffer: null, Vhost: false };
+            if (!plain || net.Id.Length == 0)
             {
-                throw new UserErrorException("InvalidField", $"The JSON form has only network interfaces with an id on a tap of a name; '{net.Name}' is none.", "net");
+                throw new UserErrorException("InvalidField", $"The JSON form has only network interfaces with an id on a tap of a name, with one queue and nothing else; '{net.Name}' is none.", "net");
             }
 
             if (!any)

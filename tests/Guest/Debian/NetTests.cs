@@ -3,18 +3,18 @@ using System.IO;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using System.Threading.Tasks;
 using Strato.Tests.Guest.Harness;
 using Xunit;
 
 namespace Strato.Tests.Guest.Debian;
 
-/// <summary>A network interface on a tap of the host, with Debian's own driver.</summary>
+/// <summary>A network interface on a tap of the host, and one by passt, with Debian's own driver.</summary>
 public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Shared>
 {
     private const string Mac = "52:54:00:00:77:02";
-    private const int Bytes = 8 << 20;
+    private const int Bytes = 50 << 20;
 
     // Of the range for measurements (RFC 2544), so that it is nobody's.
     private static readonly IPAddress HostAddress = IPAddress.Parse("198.18.77.1");
@@ -26,6 +26,11 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
 
         public static string Tap { get; } = $"stg{Environment.ProcessId}";
 
+        /// <summary>The host's port that leads to the guest's 2222.</summary>
+        public static int Port { get; } = FreePort();
+
+        internal WayOut WayOut { get; } = WayOut.Find();
+
         internal override GuestOptions Options
         {
             get
@@ -33,21 +38,36 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
                 Command.Check("ip", "tuntap", "add", Tap, "mode", "tap");
                 Command.Check("ip", "addr", "add", $"{HostAddress}/30", "dev", Tap);
                 Command.Check("ip", "link", "set", Tap, "up");
-                return new() { More = ["-iothread", "id=net", "-netdev", $"tap,id=n0,ifname={Tap}", "-device", $"virtio-net-device,netdev=n0,mac={Mac},iothread=net"] };
+                return new()
+                {
+                    More =
+                    [
+                        "-iothread", "id=net", "-netdev", $"tap,id=n0,ifname={Tap}", "-device", $"virtio-net-device,netdev=n0,id=net0,mac={Mac},iothread=net",
+                        "-netdev", $"user,id=n1,hostfwd=tcp:127.0.0.1:{Port}-:2222",
+                    ],
+                };
             }
         }
 
-        /// <summary>The guest, its interface up.</summary>
+        /// <summary>The guest, its interfaces up.</summary>
         internal DebianGuest Online()
         {
             DebianGuest guest = Guest;
             if (!_configured)
             {
                 guest.Check($"modprobe virtio_net; busybox ip addr add {GuestAddress}/30 dev eth0 && busybox ip link set eth0 up");
+                guest.Check($"busybox ip addr add {WayOut.Address}/{WayOut.Prefix} dev eth1 && busybox ip link set eth1 up && busybox ip route add default via {WayOut.Gateway}");
                 _configured = true;
             }
 
             return guest;
+        }
+
+        private static int FreePort()
+        {
+            using TcpListener listener = new(IPAddress.Loopback, 0);
+            listener.Start();
+            return ((IPEndPoint)listener.LocalEndpoint).Port;
         }
     }
 
@@ -75,51 +95,55 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
     }
 
     [Fact]
-    public async Task Bytes_arrive_in_the_guest_as_they_were()
+    public Task Bytes_travel_over_the_tap_as_they_were() => Transfer.ThereAndBack(shared.Online(), HostAddress, HostAddress, Bytes);
+
+    [Fact]
+    public Task Bytes_travel_by_passt_as_they_were() => Transfer.ThereAndBack(shared.Online(), IPAddress.Loopback, shared.WayOut.Gateway, Bytes);
+
+    [Fact]
+    public void A_port_of_the_host_leads_to_the_guest()
     {
         DebianGuest guest = shared.Online();
-        byte[] data = RandomNumberGenerator.GetBytes(Bytes);
-        using TcpListener listener = new(HostAddress, 0);
-        listener.Start();
-        Task sending = Task.Run(() =>
-        {
-            using TcpClient client = listener.AcceptTcpClient();
-            client.GetStream().Write(data);
-        });
-        string sum = guest.Check($"busybox nc {HostAddress} {((IPEndPoint)listener.LocalEndpoint).Port} </dev/null | busybox md5sum", DebianGuest.Limit);
-        Assert.Equal(Convert.ToHexStringLower(MD5.HashData(data)), sum.Split(' ')[0]);
-        await sending.WaitAsync(DebianGuest.Limit, TestContext.Current.CancellationToken);
+        guest.Check("{ echo from the guest | busybox nc -l -p 2222 >/tmp/heard; } & until busybox grep -q ':08AE .* 0A ' /proc/net/tcp /proc/net/tcp6; do usleep 100000; done");
+        using TcpClient client = new();
+        client.Connect(IPAddress.Loopback, Shared.Port);
+        client.Client.Send("from the host\n"u8);
+        client.Client.Shutdown(SocketShutdown.Send);
+        using StreamReader reader = new(client.GetStream());
+        Assert.Equal("from the guest\n", reader.ReadToEnd());
+        Assert.Equal("from the host", guest.Check("wait; cat /tmp/heard"));
     }
 
     [Fact]
-    public async Task Bytes_arrive_at_the_host_as_they_were()
+    public void The_link_is_taken_down_and_up()
     {
         DebianGuest guest = shared.Online();
-        using TcpListener listener = new(HostAddress, 0);
-        listener.Start();
-        Task<byte[]> receiving = Task.Run(() =>
+        foreach (string name in new[] { "net0", "n0" })
         {
-            using TcpClient client = listener.AcceptTcpClient();
-            using MemoryStream all = new();
-            client.GetStream().CopyTo(all);
-            return all.ToArray();
-        });
-        guest.Check($"busybox dd if=/dev/urandom of=/tmp/sent bs=64k count={Bytes >> 16} 2>/dev/null");
-        string sum = guest.Check("busybox md5sum </tmp/sent");
-        guest.Check($"busybox nc {HostAddress} {((IPEndPoint)listener.LocalEndpoint).Port} </tmp/sent", DebianGuest.Limit);
-        byte[] received = await receiving.WaitAsync(DebianGuest.Limit, TestContext.Current.CancellationToken);
-        Assert.Equal(Bytes, received.Length);
-        Assert.Equal(sum.Split(' ')[0], Convert.ToHexStringLower(MD5.HashData(received)));
+            guest.Qmp.Call("set_link", new JsonObject { ["name"] = name, ["up"] = false });
+            WaitCarrier(guest, "eth0", 0);
+            Assert.Equal("1", guest.Check("cat /sys/class/net/eth1/carrier"));
+            guest.Qmp.Call("set_link", new JsonObject { ["name"] = name, ["up"] = true });
+            WaitCarrier(guest, "eth0", 1);
+            guest.Check($"busybox ping -c 1 {HostAddress}");
+        }
     }
 
     [Fact]
-    public void Without_its_tap_the_link_is_down_and_the_guest_lives()
+    public void Without_its_tap_or_passt_the_link_is_down_and_the_guest_lives()
     {
         DebianGuest guest = shared.Online();
         KernelLog.AssertClean(guest);
         Command.Check("ip", "link", "del", Shared.Tap);
-        guest.Check("until [ \"$(cat /sys/class/net/eth0/carrier)\" = 0 ]; do usleep 100000; done");
+        WaitCarrier(guest, "eth0", 0);
         guest.Engine.Errors.WaitFor($"'{Shared.Tap}' has gone", 0, DebianGuest.Limit);
+        Command.Check("pkill", "-f", $"^passt .*{Shared.Port}");
+        WaitCarrier(guest, "eth1", 0);
+        guest.Engine.Errors.WaitFor("'passt' has gone", 0, DebianGuest.Limit);
+        Assert.Equal("n1", (string?)guest.Qmp.WaitEvent("NETDEV_STREAM_DISCONNECTED")["data"]!["netdev-id"]);
         guest.PowerOff();
     }
+
+    private static void WaitCarrier(DebianGuest guest, string name, int carrier) =>
+        guest.Check($"until [ \"$(cat /sys/class/net/{name}/carrier)\" = {carrier} ]; do usleep 100000; done");
 }

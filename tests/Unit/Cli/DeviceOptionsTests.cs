@@ -32,9 +32,10 @@ public class DeviceOptionsTests
     {
         NetConfiguration net = Assert.IsType<NetConfiguration>(Single(
             "-iothread id=t -device virtio-net-device,netdev=n,id=net0,mac=52:54:00:12:34:56,iothread=t -netdev tap,id=n,ifname=tap0,script=no,downscript=no,vhost=off,queues=1"));
-        Assert.Equal(("net0", "tap0", null, "52:54:00:12:34:56", "t"), (net.Id, net.Netdev.Interface, net.Netdev.Descriptor, net.Mac, net.IoThread));
+        Assert.Equal(("net0", "tap0", 0, "52:54:00:12:34:56", "t"), (net.Id, net.Netdev.Interface, net.Netdev.Descriptors.Count, net.Mac, net.IoThread));
         net = Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,fd=7 -device virtio-net-device,netdev=n"));
-        Assert.Equal((null, 7L), (net.Netdev.Interface, net.Netdev.Descriptor));
+        Assert.Null(net.Netdev.Interface);
+        Assert.Equal([7L], net.Netdev.Descriptors);
     }
 
     [Fact]
@@ -44,6 +45,18 @@ public class DeviceOptionsTests
         NetConfiguration net = Assert.IsType<NetConfiguration>(Single("-iothread id=iothread2 -netdev id=iface_id,netdev=tap0,mac=52:54:00:12:34:56,iothread=iothread2"));
         Assert.Equal(("iface_id", "tap0", "52:54:00:12:34:56", "iothread2"), (net.Id, net.Netdev.Interface, net.Mac, net.IoThread));
         Assert.Equal("tap0", Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,ifname=tap0")).Netdev.Interface);
+    }
+
+    [Fact]
+    public void ATapHasQueuesScriptsAndVhost()
+    {
+        NetdevConfiguration tap = Assert.IsType<NetConfiguration>(Single(
+            "-netdev tap,id=n,ifname=tap0,queues=4,script=/etc/up,downscript=/etc/down,sndbuf=65536,vhost=on")).Netdev;
+        Assert.Equal(("n", 4, "/etc/up", "/etc/down", 65536L, true), (tap.Id, tap.Queues, tap.Script, tap.DownScript, tap.SendBuffer, tap.Vhost));
+        tap = Assert.IsType<NetConfiguration>(Single("-netdev tap,id=n,fds=3:4,vhostfds=5:6")).Netdev;
+        Assert.Equal([3L, 4L], tap.Descriptors);
+        Assert.Equal([5L, 6L], tap.VhostDescriptors);
+        Assert.Equal((2, true), (tap.Queues, tap.Vhost));
     }
 
     [Fact]
@@ -58,9 +71,10 @@ public class DeviceOptionsTests
     public void AStreamHasAPathOrADescriptor()
     {
         NetdevConfiguration stream = Assert.IsType<NetConfiguration>(Single("-netdev stream,id=n,server=off,addr.type=unix,addr.path=/run/p")).Netdev;
-        Assert.Equal((NetdevKind.Stream, "/run/p", null), (stream.Kind, stream.SocketPath, stream.Descriptor));
+        Assert.Equal((NetdevKind.Stream, "/run/p", 0), (stream.Kind, stream.SocketPath, stream.Descriptors.Count));
         stream = Assert.IsType<NetConfiguration>(Single("-netdev stream,id=n,addr.type=fd,addr.str=5")).Netdev;
-        Assert.Equal((NetdevKind.Stream, null, 5L), (stream.Kind, stream.SocketPath, stream.Descriptor));
+        Assert.Equal((NetdevKind.Stream, null), (stream.Kind, stream.SocketPath));
+        Assert.Equal([5L], stream.Descriptors);
     }
 
     [Fact]
@@ -135,8 +149,17 @@ public class DeviceOptionsTests
     [InlineData("-netdev tap,id=n", "InvalidOption", "-netdev ifname", "Neither 'ifname' nor 'fd' of a tap is given; give one.")]
     [InlineData("-netdev tap,id=n,ifname=a,fd=3", "InvalidOption", "-netdev fd", "'ifname' and 'fd' of a tap are both given; give one.")]
     [InlineData("-netdev tap,id=n,fd=2", "OutOfRange", "-netdev fd", "2 is out of range; allowed: 3 to 2147483647.")]
-    [InlineData("-netdev tap,id=n,ifname=a,vhost=on", "InvalidOption", "-netdev vhost", "'vhost=on' is unknown; allowed: off.")]
-    [InlineData("-netdev tap,id=n,ifname=a,script=/etc/qemu-ifup", "InvalidOption", "-netdev script", "'script=/etc/qemu-ifup' is unknown; allowed: no.")]
+    [InlineData("-netdev tap,id=n,ifname=a,vhost=maybe", "InvalidOption", "-netdev vhost", "'vhost=maybe' is neither on nor off")]
+    [InlineData("-netdev tap,id=n,fd=3,script=/etc/qemu-ifup", "InvalidOption", "-netdev script", "'script' is given with a descriptor, whose tap is made already; it goes with 'ifname'.")]
+    [InlineData("-netdev tap,id=n,ifname=a,queues=17", "OutOfRange", "-netdev queues", "17 is out of range; allowed: 1 to 16.")]
+    [InlineData("-netdev tap,id=n,ifname=a,queues=0", "OutOfRange", "-netdev queues", "0 is out of range; allowed: 1 to 16.")]
+    [InlineData("-netdev tap,id=n,fds=3:4,queues=2", "InvalidOption", "-netdev queues", "'queues' is given with descriptors, of which each is a queue.")]
+    [InlineData("-netdev tap,id=n,fds=3:x", "InvalidOption", "-netdev fds", "'fds' has 'x', which is no descriptor's number; allowed are numbers divided by colons.")]
+    [InlineData("-netdev tap,id=n,fds=3:1", "OutOfRange", "-netdev fd", "1 is out of range; allowed: 3 to 2147483647.")]
+    [InlineData("-netdev tap,id=n,ifname=a,sndbuf=-1", "OutOfRange", "-netdev sndbuf", "-1 is out of range; allowed: 0 to 2147483647.")]
+    [InlineData("-netdev tap,id=n,ifname=a,queues=2,vhostfd=5", "InvalidOption", "-netdev vhostfd", "1 descriptors of /dev/vhost-net are given for 2 queue pairs; each has one.")]
+    [InlineData("-netdev id=n", "InvalidOption", "-netdev netdev", "'netdev' is missing")]
+    [InlineData("-netdev id=n,netdev=a,vhost=on", "InvalidOption", "-netdev vhost", "'vhost' is unknown; allowed: id, type, netdev, mac, iothread.")]
     [InlineData("-netdev tap,ifname=a", "InvalidOption", "-netdev id", "'id' is missing")]
     [InlineData("-netdev tpa,id=n", "InvalidOption", "-netdev type", "'type=tpa' is unknown (did you mean tap?); allowed: tap, user, stream.")]
     [InlineData("-netdev user,id=n,hostfwd=tcp::99999-:22", "InvalidForward", "-netdev hostfwd", "'tcp::99999-:22' has '99999', which is no port; allowed: 1 to 65535; allowed is one such as tcp:127.0.0.1:2222-:22.")]
@@ -150,7 +173,7 @@ public class DeviceOptionsTests
     [InlineData("-netdev stream,id=n", "InvalidOption", "-netdev addr.type", "'addr.type' is missing")]
     [InlineData("-netdev stream,id=n,addr.type=inet", "InvalidOption", "-netdev addr.type", "'addr.type=inet' is unknown; allowed: unix, fd.")]
     [InlineData("-netdev stream,id=n,addr.type=unix", "InvalidOption", "-netdev addr.path", "'addr.path' is missing")]
-    [InlineData("-netdev stream,id=n,addr.type=fd", "InvalidOption", "-netdev addr.str", "Neither 'addr.path' nor 'addr.str' of a stream is given; give one.")]
+    [InlineData("-netdev stream,id=n,addr.type=fd", "InvalidOption", "-netdev addr.str", "'addr.str' is missing")]
     [InlineData("-netdev stream,id=n,addr.type=unix,addr.path=/p,server=on", "InvalidOption", "-netdev server", "'server=on' is unknown; allowed: off.")]
     [InlineData("-netdev id=n,netdev=a,mac=1:2", "InvalidMac", "-netdev mac", "'1:2' isn't six bytes in hexadecimal divided by colons")]
     [InlineData("-netdev id=n,netdev=a -netdev id=n,netdev=b", "DuplicateId", "-netdev id", "The id 'n' is given to two of -netdev")]

@@ -8,7 +8,7 @@ using Strato.Engine.Virtio.Queue;
 namespace Strato.Tests.Unit.Driver;
 
 /// <summary>Stands for the kernel's vhost: serves the rings it was told of, on the driver's loop, and records what it was told.</summary>
-internal sealed class FakeVhost : IVhostVsock
+internal sealed class FakeVhost : IVhostVsock, IVhostNet
 {
     private readonly Dictionary<int, (VhostRing Ring, VirtQueue Queue)> _rings = [];
     private readonly DescriptorChain _chain = new();
@@ -17,6 +17,9 @@ internal sealed class FakeVhost : IVhostVsock
     /// <summary>Each call, in order.</summary>
     public List<string> Calls { get; } = [];
 
+    /// <summary>Number of its first queue in the device.</summary>
+    public int First { get; init; }
+
     /// <summary>What the next <see cref="SetRunning"/> to true fails with; 0 for nothing.</summary>
     public int Refusal { get; set; }
 
@@ -24,7 +27,7 @@ internal sealed class FakeVhost : IVhostVsock
 
     public bool IsDisposed { get; private set; }
 
-    public ulong Features => VirtioFeature.Common | VsockDevice.FeatureSequencedPackets | (1UL << 26);
+    public ulong Features => VirtioFeature.Common | VsockDevice.FeatureSequencedPackets | NetInterface.FeatureMergeableBuffers | (1UL << 26);
 
     /// <summary>Requests that were served.</summary>
     public int Served { get; private set; }
@@ -59,7 +62,9 @@ internal sealed class FakeVhost : IVhostVsock
         _driver!.Loop.Add(ring.Kick, EpollEvents.In, _ => OnKick(index));
     }
 
-    public ushort GetRingBase(int index) => _driver!.Queues[index].UsedIndex;
+    public ushort GetRingBase(int index) => _driver!.Queues[First + index].UsedIndex;
+
+    public void SetBackend(int tap) => SetRunning(tap >= 0);
 
     public void SetRunning(bool running)
     {

@@ -37,10 +37,19 @@ internal sealed class FakeNet : INetBackend
     /// <summary>What the device set last.</summary>
     public uint Offload { get; private set; } = uint.MaxValue;
 
+    /// <summary>Whether the device uses it; the first it uses without saying so.</summary>
+    public bool Used { get; private set; }
+
     /// <summary>How often the device asked for a frame.</summary>
     public int Reads { get; private set; }
 
     public void SetOffload(uint offload) => Offload = offload;
+
+    public bool TryUse(bool used)
+    {
+        Used = used;
+        return true;
+    }
 
     public nint Receive(ReadOnlySpan<Libc.iovec> room)
     {

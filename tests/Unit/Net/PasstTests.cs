@@ -64,7 +64,7 @@ public sealed class PasstTests
         string end = Path.Combine(folder.Path, "end");
         Assert.Equal(0, Mkfifo(end));
         folder.WriteProgram("passt", $"{{ cat <&3 >&3; echo \"$@\" >{end}; }} 2>/dev/null &");
-        using (MmioDriver driver = new(new NetDevice("net", Start(folder.Path), Mac)))
+        using (MmioDriver driver = new(new NetDevice("net", [Start(folder.Path)], Mac)))
         {
             driver.Start();
             ulong room = Receive(driver);
@@ -86,7 +86,7 @@ public sealed class PasstTests
         Assert.SkipUnless(HasDefaultRoute(), "this passt needs a way out of the host");
         int port = FreePort();
         using TcpClient client = new();
-        using (MmioDriver driver = new(new NetDevice("net", Start("/usr/bin", $"tcp:127.0.0.1:{port}-:22"), Mac)))
+        using (MmioDriver driver = new(new NetDevice("net", [Start("/usr/bin", $"tcp:127.0.0.1:{port}-:22")], Mac)))
         {
             driver.Start();
             ulong room = Receive(driver);

@@ -1,10 +1,12 @@
 using System;
+using System.IO;
 using System.Runtime.InteropServices;
 using System.Threading;
 using Strato.Engine.Linux;
 using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
@@ -56,7 +58,7 @@ public sealed partial class TapTests
             Assert.Equal(0, syscall(setresuid, -1, 65534, -1));
             try
             {
-                using TapDevice device = TapOpener.Open(tap.Name, "n", "-netdev ifname");
+                using TapDevice device = Open(tap.Name)[0];
             }
             catch (UserErrorException e)
             {
@@ -85,15 +87,15 @@ public sealed partial class TapTests
     {
         using TemporaryTap tap = new();
         using FileDescriptor file = tap.Attach();
-        using (TapDevice device = TapOpener.Take(Libc.dup(file.Value), "n", "-netdev fd"))
+        using (TapDevice device = Take(Libc.dup(file.Value))[0])
         {
             Assert.Equal((tap.Name, true), (device.Name, device.Offloads));
         }
 
         using FileDescriptor loose = TemporaryTap.Open();
-        UserErrorException e = Assert.Throws<UserErrorException>(() => TapOpener.Take(Libc.dup(loose.Value), "n", "-netdev fd"));
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Take(Libc.dup(loose.Value)));
         Assert.EndsWith("isn't a tap's", e.Message, StringComparison.Ordinal);
-        e = Assert.Throws<UserErrorException>(() => TapOpener.Take(9999, "n", "-netdev fd"));
+        e = Assert.Throws<UserErrorException>(() => Take(9999));
         Assert.Equal("net 'n': descriptor 9999 isn't open: Bad file descriptor", e.Message);
     }
 
@@ -102,7 +104,7 @@ public sealed partial class TapTests
     {
         using TemporaryTap tap = new();
         using FileDescriptor file = tap.Attach(Libc.IFF_TAP | Libc.IFF_NO_PI);
-        UserErrorException e = Assert.Throws<UserErrorException>(() => TapOpener.Take(Libc.dup(file.Value), "n", "-netdev fd"));
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Take(Libc.dup(file.Value)));
         Assert.Contains("IFF_TAP, IFF_NO_PI and IFF_VNET_HDR (0x5002) have to be among them", e.Message, StringComparison.Ordinal);
     }
 
@@ -111,7 +113,7 @@ public sealed partial class TapTests
     public void TheHostAnswersAGuestsQuestion()
     {
         using TemporaryTap tap = new();
-        using MmioDriver driver = new(new NetDevice("net", TapOpener.Open(tap.Name, "n", "-netdev ifname"), Mac));
+        using MmioDriver driver = new(new NetDevice("net", Open(tap.Name), Mac));
         TemporaryTap.Ip("addr", "add", "198.18.77.1/30", "dev", tap.Name);
         TemporaryTap.Ip("link", "set", tap.Name, "up");
         ulong room = StartReceiving(driver);
@@ -147,12 +149,12 @@ public sealed partial class TapTests
     public void ATapThatVanishesTakesTheLinkDown()
     {
         using TemporaryTap tap = new();
-        using MmioDriver driver = new(new NetDevice("net", TapOpener.Open(tap.Name, "n", "-netdev ifname"), Mac));
+        using MmioDriver driver = new(new NetDevice("net", Open(tap.Name), Mac));
         StartReceiving(driver);
         tap.Delete();
         Assert.True(driver.Loop.RunOnce(10_000), "nobody tells");
         driver.Run();
-        Assert.Equal(0, driver.ReadConfiguration(8)[NetDevice.StatusOffset]);
+        Assert.Equal(0, driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
         Assert.False(driver.Loop.RunOnce(0), "the loop spins");
     }
 
@@ -171,9 +173,84 @@ public sealed partial class TapTests
         return room;
     }
 
-    private static void CheckRefused(string name, string problem)
+    [Fact]
+    public void ATapOfSeveralQueuesCarriesFramesByThoseInUse()
     {
-        UserErrorException e = Assert.Throws<UserErrorException>(() => TapOpener.Open(name, "n", "-netdev ifname"));
+        using TemporaryTap tap = new(Libc.IFF_MULTI_QUEUE);
+        TapDevice[] queues = Open(tap.Name, 4);
+        Assert.Equal(4, queues.Length);
+        Assert.False(queues[1].TryUse(false), "it was used");
+        Assert.True(queues[1].TryUse(true) && queues[2].TryUse(true) && queues[1].TryUse(false));
+        Array.ForEach(queues, queue => queue.Dispose());
+        CheckRefused(tap.Name, $"the interface '{tap.Name}' isn't a tap with one queue ('ip tuntap add {tap.Name} mode tap' makes one)");
+    }
+
+    [Fact]
+    public void ATapOfOneQueueHasNoMore()
+    {
+        using TemporaryTap tap = new();
+        CheckRefused(tap.Name, $"the interface '{tap.Name}' isn't a tap with several queues ('ip tuntap add {tap.Name} mode tap multi_queue' makes one)", 2);
+        using FileDescriptor file = tap.Attach();
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Take(Libc.dup(file.Value), Libc.dup(file.Value)));
+        Assert.Contains("IFF_TAP, IFF_NO_PI, IFF_VNET_HDR and IFF_MULTI_QUEUE (0x5102) have to be among them", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, int.MaxValue)]
+    [InlineData(100_000, 100_000)]
+    public void WhatIsUnderWayIsLimited(long wish, int set)
+    {
+        using TemporaryTap tap = new();
+        using TapDevice device = TapOpener.Open(new NetdevConfiguration { Interface = tap.Name, SendBuffer = wish }, "n")[0];
+        Assert.Equal(set, TemporaryTap.SendBuffer(device.Descriptor));
+    }
+
+    [Fact]
+    public void AScriptSetsUpATapOfTheEnginesOwnAndAnotherTakesItDown()
+    {
+        using TemporaryTap needsTun = new();
+        using TemporaryFile log = new(0);
+        using TemporaryFile up = new();
+        using TemporaryFile down = new();
+        Write(up.Path, $"ip link set \"$1\" up && echo up \"$1\" >>{log.Path}");
+        Write(down.Path, $"ip link set \"$1\" down && echo down \"$1\" >>{log.Path}");
+        string name = $"sts{Guid.NewGuid():n}"[..12];
+        TapOpener.Open(new NetdevConfiguration { Interface = name, Script = up.Path, DownScript = down.Path }, "n")[0].Dispose();
+        Assert.Equal($"up {name}\ndown {name}\n", File.ReadAllText(log.Path));
+        Assert.False(Libc.HasInterface(name));
+    }
+
+    [Fact]
+    public void AScriptThatFailsIsAnError()
+    {
+        using TemporaryTap tap = new();
+        using TemporaryFile script = new();
+        NetdevConfiguration netdev = new() { Interface = tap.Name, Script = script.Path };
+        UserErrorException e = Assert.Throws<UserErrorException>(() => TapOpener.Open(netdev, "n"));
+        Assert.Equal(("TapScriptFailed", "-netdev script", $"net 'n': '{script.Path} {tap.Name}' failed: No such file or directory"), (e.Id, e.Where, e.Message));
+        Write(script.Path, "echo no bridge >&2; exit 2");
+        e = Assert.Throws<UserErrorException>(() => TapOpener.Open(netdev, "n"));
+        Assert.Equal($"net 'n': '{script.Path} {tap.Name}' failed: exit code 2: no bridge", e.Message);
+
+        // Nothing of it is left.
+        using FileDescriptor free = tap.Attach();
+    }
+
+    private static void Write(string path, string script)
+    {
+        File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    private static TapDevice[] Open(string name, int queues = 1) =>
+        TapOpener.Open(new NetdevConfiguration { Interface = name, Queues = queues, Where = "-netdev ifname" }, "n");
+
+    private static TapDevice[] Take(params long[] descriptors) =>
+        TapOpener.Open(new NetdevConfiguration { Descriptors = descriptors, Queues = descriptors.Length, Where = "-netdev fd" }, "n");
+
+    private static void CheckRefused(string name, string problem, int queues = 1)
+    {
+        UserErrorException e = Assert.Throws<UserErrorException>(() => Open(name, queues));
         Assert.Equal(("TapFailed", "-netdev ifname", $"net 'n': {problem}"), (e.Id, e.Where, e.Message));
     }
 

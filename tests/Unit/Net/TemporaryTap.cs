@@ -8,14 +8,16 @@ namespace Strato.Tests.Unit.Net;
 internal sealed class TemporaryTap : IDisposable
 {
     private const uint TUNSETPERSIST = 0x400454cb;
+    private const uint TUNGETSNDBUF = 0x800454d3;
     private const ushort Flags = Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR;
 
-    public TemporaryTap()
+    /// <param name="more">Flags beside the usual.</param>
+    public TemporaryTap(ushort more = 0)
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "needs root for a tap");
         Name = $"stx{Guid.NewGuid():n}"[..12];
         using FileDescriptor file = Open();
-        Assert.SkipUnless(!file.IsInvalid && Libc.SetTapInterface(file.Value, Name, Flags) == 0, "no taps here");
+        Assert.SkipUnless(!file.IsInvalid && Libc.SetTapInterface(file.Value, Name, (ushort)(Flags | more)) == 0, "no taps here");
         Assert.Equal(0, Libc.ioctl(file.Value, TUNSETPERSIST, 1));
     }
 
@@ -30,6 +32,14 @@ internal sealed class TemporaryTap : IDisposable
         FileDescriptor file = Open();
         Assert.Equal(0, Libc.SetTapInterface(file.Value, Name, flags));
         return file;
+    }
+
+    /// <summary>Bytes that may be under way from an open tap.</summary>
+    public static unsafe int SendBuffer(int fd)
+    {
+        int bytes;
+        Assert.Equal(0, Libc.ioctl(fd, TUNGETSNDBUF, &bytes));
+        return bytes;
     }
 
     /// <summary>Deletes the interface as 'ip link del' does, whoever uses it.</summary>

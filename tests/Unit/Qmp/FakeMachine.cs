@@ -29,6 +29,10 @@ internal sealed class FakeMachine : IMachineControl
 
     public MemoryBalloon? Balloon { get; set; }
 
+    public List<string> DownLinks { get; } = [];
+
+    public IReadOnlyList<string> NetNames { get; set; } = ["net0"];
+
     public string? QuitReason { get; private set; }
 
     public bool SetDriveIops(string id, int iops)
@@ -40,6 +44,21 @@ internal sealed class FakeMachine : IMachineControl
         }
 
         return at >= 0;
+    }
+
+    public bool SetLink(string name, bool up)
+    {
+        bool known = name == "net0";
+        if (known && !up)
+        {
+            DownLinks.Add(name);
+        }
+        else if (known)
+        {
+            DownLinks.Remove(name);
+        }
+
+        return known;
     }
 
     public void Pause()

@@ -53,7 +53,7 @@ public class AllocationTests(ITestOutputHelper output)
     public void AMillionPacketsOutThroughNet()
     {
         FakeNet net = new();
-        using MmioDriver driver = new(new NetDevice("net", net, [2, 0, 0, 0, 0, 1]));
+        using MmioDriver driver = new(new NetDevice("net", [net], [2, 0, 0, 0, 0, 1]));
         driver.Start(256);
         DriverQueue queue = driver.Queues[1];
         ulong at = driver.Allocate(128);
@@ -96,7 +96,7 @@ public class AllocationTests(ITestOutputHelper output)
     public void AMillionFramesInThroughNet()
     {
         FakeNet net = new();
-        using MmioDriver driver = new(new NetDevice("net", net, [2, 0, 0, 0, 0, 1]));
+        using MmioDriver driver = new(new NetDevice("net", [net], [2, 0, 0, 0, 0, 1]));
         driver.Start(256);
         DriverQueue queue = driver.Queues[0];
         ulong at = driver.Allocate(1526);
@@ -136,7 +136,7 @@ public class AllocationTests(ITestOutputHelper output)
     public void AMillionPacketsOutThroughAStream()
     {
         using StreamWire wire = new();
-        using MmioDriver driver = new(new NetDevice("net", wire.Backend, [2, 0, 0, 0, 0, 1]));
+        using MmioDriver driver = new(new NetDevice("net", [wire.Backend], [2, 0, 0, 0, 0, 1]));
         driver.Start(256);
         DriverQueue queue = driver.Queues[1];
         ulong at = driver.Allocate(128);
@@ -152,7 +152,7 @@ public class AllocationTests(ITestOutputHelper output)
     public void AMillionFramesInThroughAStream()
     {
         using StreamWire wire = new();
-        using MmioDriver driver = new(new NetDevice("net", wire.Backend, [2, 0, 0, 0, 0, 1]));
+        using MmioDriver driver = new(new NetDevice("net", [wire.Backend], [2, 0, 0, 0, 0, 1]));
         driver.Start(256);
         DriverQueue queue = driver.Queues[0];
         ulong at = driver.Allocate(1526);

@@ -13,7 +13,7 @@ namespace Strato.Tests.Unit.Virtio;
 public sealed class NetDeviceTests
 {
     private const int Header = VirtioNetHeader.Bytes;
-    private const ulong Tso = NetDevice.FeatureGuestTso4 | NetDevice.FeatureGuestTso6;
+    private const ulong Tso = NetInterface.FeatureGuestTso4 | NetInterface.FeatureGuestTso6;
 
     private static readonly byte[] Mac = [0x52, 0x54, 0, 1, 2, 3];
 
@@ -25,24 +25,24 @@ public sealed class NetDeviceTests
     }
 
     [Theory]
-    [InlineData(NetDevice.FeatureGuestTso4)]
-    [InlineData(NetDevice.FeatureGuestTso6)]
-    [InlineData(NetDevice.FeatureHostTso4)]
-    [InlineData(NetDevice.FeatureHostTso6)]
+    [InlineData(NetInterface.FeatureGuestTso4)]
+    [InlineData(NetInterface.FeatureGuestTso6)]
+    [InlineData(NetInterface.FeatureHostTso4)]
+    [InlineData(NetInterface.FeatureHostTso6)]
     public void SegmentsWithoutChecksumsAreRefused(ulong feature)
     {
-        using MmioDriver driver = new(new NetDevice("net", new FakeNet(), Mac));
+        using MmioDriver driver = new(new NetDevice("net", [new FakeNet()], Mac));
         driver.Negotiate(VirtioFeature.Version1 | feature);
         Assert.False(driver.Status.HasFlag(VirtioStatus.FeaturesOk));
-        driver.Negotiate(VirtioFeature.Version1 | feature | NetDevice.FeatureChecksum | NetDevice.FeatureGuestChecksum);
+        driver.Negotiate(VirtioFeature.Version1 | feature | NetInterface.FeatureChecksum | NetInterface.FeatureGuestChecksum);
         Assert.True(driver.Status.HasFlag(VirtioStatus.FeaturesOk));
     }
 
     [Fact]
     public void WhatTheBackendCantIsNotOffered()
     {
-        using MmioDriver driver = new(new NetDevice("net", new FakeNet(offloads: false), Mac));
-        Assert.Equal(VirtioFeature.Common | NetDevice.FeatureMac | NetDevice.FeatureStatus | NetDevice.FeatureMergeableBuffers, driver.ReadOffer());
+        using MmioDriver driver = new(new NetDevice("net", [new FakeNet(offloads: false)], Mac));
+        Assert.Equal(VirtioFeature.Common | NetInterface.FeatureMac | NetInterface.FeatureStatus | NetInterface.FeatureMergeableBuffers, driver.ReadOffer());
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class NetDeviceTests
     [InlineData(false)]
     public void AFrameComesIntoOneBuffer(bool mergeable)
     {
-        using MmioDriver driver = Start(out FakeNet net, mergeable ? ~Tso : ~(Tso | NetDevice.FeatureMergeableBuffers));
+        using MmioDriver driver = Start(out FakeNet net, mergeable ? ~Tso : ~(Tso | NetInterface.FeatureMergeableBuffers));
         ulong at = driver.Allocate(2048);
 
         // The header lies across three pieces.
@@ -112,7 +112,7 @@ public sealed class NetDeviceTests
     [Fact]
     public void AFrameThatFitsNoBufferIsDropped()
     {
-        using MmioDriver driver = Start(out FakeNet net, ~(Tso | NetDevice.FeatureMergeableBuffers));
+        using MmioDriver driver = Start(out FakeNet net, ~(Tso | NetInterface.FeatureMergeableBuffers));
         List<ulong> buffers = Fill(driver, 2, 1526);
         byte[] next = Frame(60);
         Assert.True(net.Put(Frame(1527)) && net.Put(next));
@@ -125,7 +125,7 @@ public sealed class NetDeviceTests
     public void ARingThatIsTooSmallForTheLargestFrameTakesOthers()
     {
         FakeNet net = new();
-        using MmioDriver driver = new(new NetDevice("net", net, Mac));
+        using MmioDriver driver = new(new NetDevice("net", [net], Mac));
         driver.Start(4);
         List<ulong> buffers = Fill(driver, 4, 1526);
         byte[] frame = Frame(3000);
@@ -204,7 +204,7 @@ public sealed class NetDeviceTests
         driver.Run();
         net.HangUp();
         driver.Run();
-        Assert.Equal(0, driver.ReadConfiguration(8)[NetDevice.StatusOffset]);
+        Assert.Equal(0, driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
         Assert.NotEqual(0u, driver.Read(MmioRegister.InterruptStatus) & MmioRegister.InterruptConfiguration);
         Assert.False(driver.Loop.RunOnce(0), "the loop spins");
 
@@ -215,7 +215,7 @@ public sealed class NetDeviceTests
 
         // A reset doesn't bring it back.
         driver.Start();
-        Assert.Equal(0, driver.ReadConfiguration(8)[NetDevice.StatusOffset]);
+        Assert.Equal(0, driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
         Assert.False(driver.NeedsReset);
     }
 
@@ -264,7 +264,7 @@ public sealed class NetDeviceTests
     private static MmioDriver Start(out FakeNet net, ulong wanted = ulong.MaxValue)
     {
         net = new FakeNet();
-        MmioDriver driver = new(new NetDevice("net", net, Mac));
+        MmioDriver driver = new(new NetDevice("net", [net], Mac));
         driver.Start(wanted: wanted);
         return driver;
     }

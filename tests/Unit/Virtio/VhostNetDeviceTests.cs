@@ -1,0 +1,159 @@
+using System;
+using Strato.Engine.Linux;
+using Strato.Engine.Net;
+using Strato.Engine.Virtio;
+using Strato.Tests.Unit.Driver;
+using Strato.Tests.Unit.Net;
+using Xunit;
+
+namespace Strato.Tests.Unit.Virtio;
+
+/// <summary>A network device whose frames the kernel moves.</summary>
+public sealed class VhostNetDeviceTests : IDisposable
+{
+    private const ulong Kernels = VirtioFeature.Common | NetInterface.FeatureMergeableBuffers;
+
+    private readonly FakeNet[] _taps = [new(), new()];
+    private readonly FakeVhost[] _vhosts = [new() { First = 0 }, new() { First = 2 }];
+    private readonly MmioDriver _driver;
+
+    public VhostNetDeviceTests()
+    {
+        _driver = new MmioDriver(new VhostNetDevice("net", _taps, _vhosts, [2, 0, 0, 0, 0, 1]));
+        Array.ForEach(_vhosts, vhost => vhost.Join(_driver));
+    }
+
+    public void Dispose()
+    {
+        _driver.Dispose();
+        Assert.All(_vhosts, vhost => Assert.True(vhost.IsDisposed));
+    }
+
+    [Fact]
+    public void TheKernelGetsThePairsThatAreUsed()
+    {
+        _driver.Start(64);
+        Assert.Equal([$"set up 0x{_driver.Features:x}", "ring 0 of 64 from 0", "ring 1 of 64 from 0", "run"], _vhosts[0].Calls);
+        Assert.Equal(Kernels, _driver.Features & Kernels);
+        Assert.Empty(_vhosts[1].Calls);
+        Send(0);
+        SetPairs(2);
+        Assert.True(_taps[1].Used && _vhosts[1].IsRunning);
+        Assert.Equal(4, _vhosts[0].Calls.Count);
+        Send(1);
+        SetPairs(1);
+        Assert.False(_taps[1].Used || _vhosts[1].IsRunning);
+        Assert.True(_vhosts[0].IsRunning);
+        Send(0);
+        SetPairs(2);
+        Assert.Contains("ring 1 of 64 from 1", _vhosts[1].Calls);
+        Send(1);
+    }
+
+    [Fact]
+    public void APauseAndALinkThatIsDownStopTheKernel()
+    {
+        _driver.Start();
+        Send(0);
+        _driver.Device.Quiesce();
+        Assert.False(_vhosts[0].IsRunning);
+        ((NetInterface)_driver.Device).SetLink(false);
+        _driver.Device.Resume();
+        Assert.False(_vhosts[0].IsRunning);
+        Assert.Equal(0, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
+        ((NetInterface)_driver.Device).SetLink(true);
+        Assert.True(_vhosts[0].IsRunning);
+        Send(0);
+    }
+
+    [Fact]
+    public void AResetStopsTheKernelAndBeginsAnew()
+    {
+        _driver.Start();
+        Send(0);
+        SetPairs(2);
+        _driver.Write(MmioRegister.Status, 0);
+        Assert.False(_vhosts[0].IsRunning || _vhosts[1].IsRunning || _taps[1].Used);
+        _vhosts[0].Calls.Clear();
+        _driver.Start(32);
+        Assert.Contains("ring 1 of 32 from 0", _vhosts[0].Calls);
+        Send(0);
+    }
+
+    [Fact]
+    public void ATapThatGoesStopsTheKernel()
+    {
+        _driver.Start();
+        _taps[0].HangUp();
+        _driver.Run();
+        Assert.False(_vhosts[0].IsRunning);
+        Assert.Equal(0, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
+        Assert.False(_driver.NeedsReset);
+        Assert.False(_driver.Loop.RunOnce(0), "the loop spins");
+    }
+
+    [Fact]
+    public void WhatTheKernelRefusesIsMisuse()
+    {
+        _vhosts[0].Refusal = Errno.EFAULT;
+        _driver.Start();
+        Assert.True(_driver.NeedsReset);
+        _vhosts[0].Refusal = 0;
+        _driver.Start();
+        Send(0);
+    }
+
+    [Fact]
+    public void AFaultInARingStopsTheKernel()
+    {
+        _driver.Start();
+        SetPairs(2);
+        _driver.Queues[3].Publish(ushort.MaxValue);
+        _driver.Queues[3].KickAlways();
+        _driver.Run();
+        Assert.True(_driver.NeedsReset);
+        Assert.False(_vhosts[0].IsRunning || _vhosts[1].IsRunning);
+    }
+
+    [Fact]
+    public void AControlQueueWithoutPairsIsRefused()
+    {
+        _driver.Negotiate(VirtioFeature.Version1 | NetInterface.FeatureControlQueue);
+        Assert.False(_driver.Status.HasFlag(VirtioStatus.FeaturesOk));
+    }
+
+    /// <summary>The kernel's own vhost-net takes what the device tells it.</summary>
+    [Fact]
+    public void TheKernelItselfTakesTheRings()
+    {
+        using TemporaryTap tap = new();
+        int fd = Libc.Open(VhostNetFile.Path, Libc.O_RDWR);
+        Assert.SkipUnless(fd >= 0, "needs /dev/vhost-net");
+        TapDevice queue = TapOpener.Open(new() { Interface = tap.Name, Where = "-netdev ifname" }, "n")[0];
+        using MmioDriver driver = new(new VhostNetDevice("net", [queue], [new VhostNetFile(new FileDescriptor(fd))], [2, 0, 0, 0, 0, 1]));
+        driver.Start();
+        Assert.False(driver.NeedsReset);
+        driver.Device.Quiesce();
+        driver.Device.Resume();
+        Assert.False(driver.NeedsReset);
+    }
+
+    private void Send(int pair)
+    {
+        int before = _vhosts[pair].Served;
+        _driver.Queues[(2 * pair) + 1].Add(new DriverBuffer(_driver.Allocate(64), 64, false));
+        _driver.Queues[(2 * pair) + 1].Kick();
+        _driver.Run();
+        Assert.Equal(before + 1, _vhosts[pair].Served);
+    }
+
+    private void SetPairs(byte count)
+    {
+        ulong at = _driver.Allocate(5);
+        new byte[] { NetInterface.ControlMultiqueue, NetInterface.ControlSetPairs, count, 0, 0xee }.CopyTo(_driver.Ram(at, 5));
+        _driver.Queues[4].Add(new DriverBuffer(at, 4, false), new DriverBuffer(at + 4, 1, true));
+        _driver.Queues[4].Kick();
+        _driver.Run();
+        Assert.Equal(NetInterface.ControlOk, _driver.Ram(at + 4, 1)[0]);
+    }
+}
