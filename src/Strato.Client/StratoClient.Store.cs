@@ -115,12 +115,12 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.InvalidArgument, "TooManyDrives", $"The VM '{before.Name}' has {before.Drives.Count} drives; a {before.Machine} has at most {MaximumDrives}.") { VmName = before.Name };
                 }
 
-                if (drive.Id is not null && HasDrive(before, drive.Id))
+                if (drive.Id is not null && HasDevice(before, drive.Id))
                 {
-                    throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a drive '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
+                    throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a device '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new DriveDefinition { Id = drive.Id ?? FreeDriveId(before), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
+                added = new DriveDefinition { Id = drive.Id ?? FreeId(before, "disk"), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
                 return before with { Drives = [.. before.Drives, added] };
             },
             token);
@@ -144,7 +144,7 @@ public sealed partial class StratoClient
                 }
 
                 DriveDefinition[] drives = [.. before.Drives];
-                int at = Array.FindIndex(drives, drive => SameDrive(drive.Id, driveId));
+                int at = Array.FindIndex(drives, drive => SameId(drive.Id, driveId));
                 if (at < 0)
                 {
                     throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.") { VmName = before.Name };
@@ -183,7 +183,7 @@ public sealed partial class StratoClient
         {
             RefuseRunning(before, "Its drives");
             List<DriveDefinition> left = [.. before.Drives];
-            if (left.RemoveAll(drive => SameDrive(drive.Id, driveId)) == 0)
+            if (left.RemoveAll(drive => SameId(drive.Id, driveId)) == 0)
             {
                 throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.")
                 {
@@ -196,13 +196,22 @@ public sealed partial class StratoClient
         },
         token);
 
-    private static bool SameDrive(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
+    private static bool SameId(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
 
-    private static bool HasDrive(VmDefinition vm, string id)
+    /// <summary>Whether a drive or network adapter has the id: all are in one list for the engine.</summary>
+    private static bool HasDevice(VmDefinition vm, string id)
     {
+        foreach (NetworkAdapterDefinition adapter in vm.NetworkAdapters)
+        {
+            if (SameId(adapter.Id, id))
+            {
+                return true;
+            }
+        }
+
         foreach (DriveDefinition drive in vm.Drives)
         {
-            if (SameDrive(drive.Id, id))
+            if (SameId(drive.Id, id))
             {
                 return true;
             }
@@ -211,15 +220,15 @@ public sealed partial class StratoClient
         return false;
     }
 
-    private static string FreeDriveId(VmDefinition vm)
+    private static string FreeId(VmDefinition vm, string kind)
     {
         int number = 0;
-        while (HasDrive(vm, $"disk{number}"))
+        while (HasDevice(vm, $"{kind}{number}"))
         {
             number++;
         }
 
-        return $"disk{number}";
+        return $"{kind}{number}";
     }
 
     private void RefuseRunning(VmDefinition vm, string what)

@@ -50,6 +50,31 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Stop-StratoVm tiny -TurnOff
         Get-StratoConsole tiny -Tail 3 | Select-Object -First 1 | Should -Be 'tiny guest'
     }
+    It 'has user networking as long as it runs' -Skip:(-not (Get-Command passt -ErrorAction Ignore) -or -not (ip route show default)) {
+        $listener = [Net.Sockets.TcpListener]::new([Net.IPAddress]::Loopback, 0)
+        $listener.Start()
+        $port = $listener.LocalEndpoint.Port
+        $listener.Stop()
+        Add-StratoNetworkAdapter -VMName tiny -User -PortForward "tcp:127.0.0.1:$port-:22"
+        Start-StratoVm tiny
+        $client = [Net.Sockets.TcpClient]::new('127.0.0.1', $port)
+        $client.ReceiveTimeout = 20000
+        Stop-StratoVm tiny -TurnOff
+        # The kernel closes the connection when passt has gone.
+        $end = try { $client.GetStream().ReadByte() } catch { "$_" }
+        $end | Should -Match '^-1$|reset'
+        $client.Dispose()
+    }
+    It 'tells what its network lacks' {
+        Add-StratoNetworkAdapter nosuchtap0 -VMName tiny
+        { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'TapFailed,*' -ExpectedMessage "*no interface 'nosuchtap0'*ip tuntap add*"
+        Set-StratoNetworkAdapter net0 -VMName tiny -User
+        $path = $env:PATH
+        try {
+            $env:PATH = '/nonexistent'
+            { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'PasstNotFound,*' -ExpectedMessage '*package*passt*'
+        } finally { $env:PATH = $path }
+    }
     It 'that is reset is waited for in its new boot only' {
         Start-StratoVm tiny
         Send-StratoConsole 'hello' -VMName tiny -ExpectMatch 'hello' -Timeout 20

@@ -90,6 +90,12 @@ Describe 'Views' -Tag Unit {
         $vm | Format-Wide | Out-String | Should -Match 'one'
         $vm | Format-List * | Out-String | Should -Match 'QmpPath'
     }
+    It 'shows network adapters' {
+        $vm | Add-StratoNetworkAdapter -User -PortForward tcp:127.0.0.1:2222-:22
+        $vm | Get-StratoNetworkAdapter | Out-String -Width 120 | Should -Match 'VMName +Id +Type +TapName +MacAddress +PortForward'
+        $vm | Get-StratoNetworkAdapter | Format-List | Out-String | Should -Match 'PortForward\S* +: \S*tcp:127.0.0.1:2222-:22'
+        ($vm | Get-StratoNetworkAdapter | ConvertTo-Json | ConvertFrom-Json).MacAddress | Should -Match '^.[26ae](:[0-9a-f]{2}){5}$'
+    }
     It 'shows drives and hosts' {
         $vm | Get-StratoDrive | Out-String | Should -Match 'VMName +Id +Size +ReadOnly +Path'
         $vm | Get-StratoDrive | Format-List | Out-String | Should -Match 'Serial\S* +: \S*S1'
@@ -154,7 +160,8 @@ Describe 'Objects' -Tag Unit {
 
 Describe 'Completion' -Tag Unit {
     BeforeAll {
-        'web', 'we two', 'db' | ForEach-Object { New-StratoVm $_ "$folder/vmlinuz" } | Add-StratoDrive "$folder/vmlinuz" -Id root
+        'web', 'we two', 'db' | ForEach-Object { New-StratoVm $_ "$folder/vmlinuz" } | Add-StratoDrive "$folder/vmlinuz" -Id root -PassThru |
+            Add-StratoNetworkAdapter -User -Id lan
         Add-StratoConsolePort agent -VMName web
         function Complete([string] $Text) { (TabExpansion2 $Text $Text.Length).CompletionMatches.CompletionText }
     }
@@ -165,6 +172,8 @@ Describe 'Completion' -Tag Unit {
         @{ Text = 'Stop-StratoVm -VMName d'; Expected = @('db') }
         @{ Text = 'Get-StratoDrive r'; Expected = @('root') }
         @{ Text = 'Get-StratoDrive -VMName web -Id '; Expected = @('root') }
+        @{ Text = 'Get-StratoNetworkAdapter -VMName web -Id '; Expected = @('lan') }
+        @{ Text = 'Set-StratoNetworkAdapter l'; Expected = @('lan') }
         @{ Text = 'Wait-StratoVm web -For P'; Expected = @('Paused') }
         @{ Text = 'Get-StratoConsolePort -VMName web -Id a'; Expected = @('agent') }
         @{ Text = 'New-StratoVm x -Machine '; Expected = @('microvm') }

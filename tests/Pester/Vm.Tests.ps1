@@ -45,6 +45,16 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoVm n[34] | Remove-StratoVm -Force
         Get-StratoVm | ForEach-Object Name | Should -Be 'n1', 'n2', 'n5'
     }
+    It 'have network adapters that come, change and go' {
+        $vm = New-StratoVm web $kernel | Add-StratoNetworkAdapter tap0 -QueueCount 2 -Vhost -PassThru | Add-StratoNetworkAdapter -User -PassThru
+        $vm.NetworkAdapters.Type | Should -Be 'Tap', 'User'
+        $vm | Set-StratoNetworkAdapter net0 -TapName tap1 -Vhost:$false
+        $vm | Get-StratoNetworkAdapter net0 | ForEach-Object { $_.TapName, $_.QueueCount, $_.Vhost } | Should -Be 'tap1', 2, $false
+        Get-StratoNetworkAdapter -VMName web | Where-Object Type -EQ User | Set-StratoNetworkAdapter -PortForward tcp::2222-:22, udp::53-:53
+        ($vm | Get-StratoNetworkAdapter net1).PortForward | Should -Be 'tcp::2222-:22 udp::53-:53'
+        Get-StratoNetworkAdapter -VMName web | Remove-StratoNetworkAdapter
+        Get-StratoNetworkAdapter -VMName web | Should -BeNullOrEmpty
+    }
     It 'come from a table' {
         "Name,Kernel,Memory`na,$kernel,268435456`nb,$kernel,536870912" | ConvertFrom-Csv | New-StratoVm | ForEach-Object Memory | Should -Be 256MB, 512MB
     }
@@ -114,6 +124,9 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'OutOfRange'; Category = 'InvalidArgument'; Says = '*2*3 to 4294967294*'; Script = { Add-StratoVsock web -GuestCid 2 } }
         @{ Id = 'ConsolePortNotFound'; Category = 'ObjectNotFound'; Says = "*'hvc0'*it has none*"; Script = { Remove-StratoConsolePort hvc0 -VMName web } }
         @{ Id = 'RngSourceNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { Add-StratoRng web -Source /nowhere } }
+        @{ Id = 'InvalidNetworkAdapter'; Category = 'InvalidArgument'; Says = '*-TapName*-User*'; Script = { Add-StratoNetworkAdapter -VMName web } }
+        @{ Id = 'InvalidMac'; Category = 'InvalidArgument'; Says = "*'52:54'*"; Script = { Add-StratoNetworkAdapter tap0 -VMName web -MacAddress 52:54 } }
+        @{ Id = 'NetworkAdapterNotFound'; Category = 'ObjectNotFound'; Says = "*'net0'*"; Script = { Remove-StratoNetworkAdapter net0 -VMName web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Suspend-StratoVm web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Invoke-StratoQmp query-status -VMName web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Send-StratoConsole x -VMName web } }

@@ -34,6 +34,9 @@ public sealed record VmDefinition
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
+    /// <summary>Network interfaces in the order the guest sees them.</summary>
+    public IReadOnlyList<NetworkAdapterDefinition> NetworkAdapters { get; init; } = [];
+
     /// <summary>Ports of the virtio console, in the order in which they were added.</summary>
     public IReadOnlyList<ConsolePortDefinition> ConsolePorts { get; init; } = [];
 

@@ -76,6 +76,8 @@ public sealed record VmInfo
 
     public IReadOnlyList<DriveDefinition> Drives => Definition.Drives;
 
+    public IReadOnlyList<NetworkAdapterDefinition> NetworkAdapters => Definition.NetworkAdapters;
+
     public string Notes => Definition.Notes;
 
     public DateTimeOffset Created => Definition.Created;

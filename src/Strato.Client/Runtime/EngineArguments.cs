@@ -31,20 +31,23 @@ internal static class EngineArguments
                 io += $",{key}={value}";
             }
 
-            if (drive.Io.IoThread is { Length: > 0 } thread)
-            {
-                io += $",iothread={Part(thread)}";
-                if (threads.Add(thread))
-                {
-                    arguments.AddRange(["-iothread", $"id={Part(thread)}"]);
-                }
-            }
-
+            io += IoThread(drive.Io.IoThread);
             string serial = drive.Serial is null ? "" : $",serial={Part(drive.Serial)}";
             arguments.AddRange(
             [
                 "-drive", $"id={Part(drive.Id)},file={Part(drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}{io}",
                 "-device", $"virtio-blk-device,drive={Part(drive.Id)},id={Part(drive.Id)}",
+            ]);
+        }
+
+        foreach (NetworkAdapterDefinition adapter in vm.NetworkAdapters)
+        {
+            string mac = adapter.Settings.MacAddress is { Length: > 0 } address ? $",mac={address}" : "";
+            string thread = IoThread(adapter.Settings.IoThread);
+            arguments.AddRange(
+            [
+                "-netdev", NetworkAdapterFields.Netdev(adapter, Part),
+                "-device", $"virtio-net-device,netdev={Part(adapter.Id)},id={Part(adapter.Id)}{mac}{thread}",
             ]);
         }
 
@@ -67,6 +70,22 @@ internal static class EngineArguments
         }
 
         return arguments;
+
+        // Threads are made where they are named first.
+        string IoThread(string? thread)
+        {
+            if (string.IsNullOrEmpty(thread))
+            {
+                return "";
+            }
+
+            if (threads.Add(thread))
+            {
+                arguments.AddRange(["-iothread", $"id={Part(thread)}"]);
+            }
+
+            return $",iothread={Part(thread)}";
+        }
     }
 
     /// <summary>A comma ends a part of an option; a doubled one stands for itself.</summary>

@@ -131,6 +131,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "KvmUnavailable" => "Load kvm-amd or kvm-intel, and enable virtualization in the firmware; inside a VM, nested virtualization has to be on.",
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
         "DriveSize" => Store.VmRules.SectorsAction,
+        "PasstNotFound" => "Install passt (on Debian: apt install passt), or give the VM a tap by Set-StratoNetworkAdapter -TapName.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,

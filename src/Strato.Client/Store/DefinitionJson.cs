@@ -57,6 +57,7 @@ internal static class DefinitionJson
             }
 
             writer.WriteEndArray();
+            NetworkAdapterFields.Write(writer, vm.NetworkAdapters);
             DeviceFields.Write(writer, vm);
             writer.WriteString("created", vm.Created.ToString("O", CultureInfo.InvariantCulture));
             writer.WriteString("notes", vm.Notes);
@@ -107,6 +108,7 @@ internal static class DefinitionJson
                 Memory = fields.Integer("memory"),
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Drives = ReadDrives(fields),
+                NetworkAdapters = NetworkAdapterFields.Read(fields),
                 ConsolePorts = DeviceFields.ReadPorts(fields),
                 Vsock = DeviceFields.ReadVsock(fields),
                 Rng = DeviceFields.ReadRng(fields),

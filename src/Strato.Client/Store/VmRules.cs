@@ -96,7 +96,7 @@ internal static class VmRules
     {
         if (drive.Id is not null)
         {
-            Convert(() => ConfigurationLimits.CheckId(drive.Id, "-Id"));
+            CheckId(drive.Id);
         }
 
         if (drive.Serial is not null)
@@ -153,6 +153,46 @@ internal static class VmRules
             };
         }
     }
+
+    internal static void CheckNetworkAdapter(NetworkAdapterSettings settings, string id)
+    {
+        if (settings.TapName is null && settings.User != true)
+        {
+            throw Invalid("InvalidNetworkAdapter", "Neither -TapName nor -User says where the network adapter leads; give one.", "-TapName");
+        }
+
+        (string Name, bool Given)[] taps = [("-QueueCount", settings.QueueCount is > 1), ("-Vhost", settings.Vhost == true)];
+        (string name, bool given) = settings.TapName is null ? Array.Find(taps, tap => tap.Given) : ("-PortForward", settings.PortForward is { Count: > 0 });
+        if (given)
+        {
+            string needs = settings.TapName is null ? "a tap (-TapName)" : "user networking (-User)";
+            throw Invalid("InvalidNetworkAdapter", $"{name} is given, which needs {needs}.", name);
+        }
+
+        try
+        {
+            if (settings.IoThread is { Length: > 0 })
+            {
+                ConfigurationLimits.CheckId(settings.IoThread, "-IoThread");
+            }
+
+            settings.ToConfiguration(id).Check();
+        }
+        catch (UserErrorException e)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, e.Id, e.Message, e)
+            {
+                Where = e.Where switch
+                {
+                    "-netdev queues" => "-QueueCount",
+                    "net.mac" => "-MacAddress",
+                    _ => e.Where,
+                },
+            };
+        }
+    }
+
+    internal static void CheckId(string id) => Convert(() => ConfigurationLimits.CheckId(id, "-Id"));
 
     /// <summary>A path that is absolute and leads to a file or block device.</summary>
     internal static void CheckFile(string path, string what, string idPrefix, string where)

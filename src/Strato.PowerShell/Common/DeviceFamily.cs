@@ -39,5 +39,8 @@ internal static class DeviceFamily
 {
     public static readonly DeviceFamily<DriveDefinition> Drives = new("disk", "DriveNotFound", vm => vm.Drives, drive => drive.Id);
 
+    public static readonly DeviceFamily<NetworkAdapterDefinition> NetworkAdapters =
+        new("network adapter", "NetworkAdapterNotFound", vm => vm.NetworkAdapters, adapter => adapter.Id);
+
     public static readonly DeviceFamily<ConsolePortDefinition> ConsolePorts = new("console port", "ConsolePortNotFound", vm => vm.ConsolePorts, port => port.Id);
 }

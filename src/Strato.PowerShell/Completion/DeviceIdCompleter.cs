@@ -68,3 +68,10 @@ public sealed class ConsolePortIdCompleter : DeviceIdCompleter
     private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
         vm.ConsolePorts.Select(port => (port.Id, port.Terminal ? "Terminal of the guest." : $"/dev/virtio-ports/{port.Id} of the guest."));
 }
+
+/// <summary>Completes ids of network adapters.</summary>
+public sealed class NetworkAdapterIdCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
+        vm.NetworkAdapters.Select(adapter => (adapter.Id, adapter.Settings.TapName ?? "user networking"));
+}

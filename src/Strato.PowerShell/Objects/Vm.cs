@@ -73,6 +73,9 @@ public sealed class Vm
     /// <summary>Disks in the order the guest sees them.</summary>
     public Drive[] Drives => [.. _info.Drives.Select(drive => new Drive(VmTarget.Of(this), drive))];
 
+    /// <summary>Network interfaces in the order the guest sees them.</summary>
+    public NetworkAdapter[] NetworkAdapters => [.. _info.NetworkAdapters.Select(adapter => new NetworkAdapter(VmTarget.Of(this), _info.Definition, adapter))];
+
     /// <summary>Free text.</summary>
     public string Notes => _info.Notes;
 

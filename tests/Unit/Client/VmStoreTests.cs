@@ -35,7 +35,7 @@ public sealed class VmStoreTests : IDisposable
             Notes = "line\nline",
         });
         VmDefinition read = _fixture.Client.Get("WÉB, server 雲 🚀");
-        Assert.Equal(made with { Drives = read.Drives, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
+        Assert.Equal(made with { Drives = read.Drives, NetworkAdapters = read.NetworkAdapters, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
         Assert.Equal(made.Id, read.Id);
         Assert.Matches("^[a-z0-9]{8}$", made.Id);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_fixture.Paths.DefinitionFile(made.Id)));
@@ -382,7 +382,7 @@ public sealed class VmStoreTests : IDisposable
         Prop.ForAll(definitions.ToArbitrary(), vm =>
         {
             VmDefinition read = DefinitionJson.Read(DefinitionJson.Write(vm), "abcdefgh");
-            return read with { Drives = vm.Drives, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
+            return read with { Drives = vm.Drives, NetworkAdapters = vm.NetworkAdapters, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
                 && read.Drives.Select(d => d with { Extra = [] }).SequenceEqual(vm.Drives.Select(d => d with { Extra = [] }));
         }).QuickCheckThrowOnFailure();
     }
@@ -401,6 +401,23 @@ public sealed class VmStoreTests : IDisposable
               "memory": 1,
               "cpu": 1,
               "drives": [],
+              "networkAdapters": [
+                {
+                  "id": "net0",
+                  "type": "tap",
+                  "tap": "tap0",
+                  "mac": "52:54:00:12:34:56",
+                  "queues": "4",
+                  "vhost": "on",
+                  "iothread": "fast",
+                  "new": 0
+                },
+                {
+                  "id": "net1",
+                  "type": "user",
+                  "hostfwd": "tcp::2222-:22 udp::53-:53"
+                }
+              ],
               "consolePorts": [
                 {
                   "id": "hvc0",
@@ -442,6 +459,9 @@ public sealed class VmStoreTests : IDisposable
     }
 
     [Theory]
+    [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"tap\"}]", "type of a network adapter is 'tap'; allowed: user, or tap with its name")]
+    [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"queues\": \"two\"}]", "queues of a network adapter is 'two'; a whole number is expected")]
+    [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"vhost\": \"yes\"}]", "vhost of a network adapter is 'yes'; allowed: on, off")]
     [InlineData("\"consolePorts\": {}", "consolePorts is of kind Object; an array is expected")]
     [InlineData("\"consolePorts\": [{\"id\": \"a\", \"backend\": \"pipe\"}]", "backend of a console port is 'pipe'; allowed: socket, file")]
     [InlineData("\"vsock\": {}", "vsock.guestCid is missing")]

@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Drive|Host|Console|Qmp|ConsolePort|Vsock|Rng|Balloon)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|Vsock|Rng|Balloon)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -108,7 +108,7 @@ public sealed class MetadataTests
         }
 
         bool device = cmdlet.Attribute.NounName != "StratoVm";
-        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoConsolePort" or "StratoQmp" || name == "Send-StratoConsole";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoQmp" || name == "Send-StratoConsole";
         ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
         ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
         Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
@@ -157,10 +157,11 @@ public sealed class MetadataTests
     [InlineData(typeof(Vsock), "VMName VMId GuestCid")]
     [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
+    [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost PortForward")]
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(Drive[])];
+        Type[] plain = [typeof(string), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(Drive[]), typeof(NetworkAdapter[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);

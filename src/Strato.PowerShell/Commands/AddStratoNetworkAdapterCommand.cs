@@ -1,0 +1,38 @@
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell.Commands;
+
+/// <summary>Add-StratoNetworkAdapter: gives a stopped VM a network interface.</summary>
+[Cmdlet(VerbsCommon.Add, "StratoNetworkAdapter", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
+[OutputType(typeof(Vm))]
+public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
+{
+    [Parameter(Position = 0, HelpMessage = "Tap of the host that the adapter leads to.")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(TapNameCompleter))]
+    public string? TapName { get; set; }
+
+    [Parameter(HelpMessage = "Id of the adapter, unique within the VM; the first free of net0 and net1 if omitted.")]
+    [ValidateNotNullOrEmpty]
+    public string? Id { get; set; }
+
+    [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
+    {
+        RefuseBoth(TapName);
+        NetworkAdapterSettings settings = SettingsOf(TapName);
+        if (!ShouldProcess(vm.Name, $"Add a network adapter on {(TapName is null ? "user networking" : $"the tap '{TapName}'")}"))
+        {
+            return;
+        }
+
+        vm.Client.AddNetworkAdapter(vm.Id, settings, Id, Token);
+        if (PassThru)
+        {
+            WriteNow(vm);
+        }
+    });
+}

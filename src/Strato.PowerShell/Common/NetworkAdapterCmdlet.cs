@@ -1,0 +1,50 @@
+using System.Management.Automation;
+using Strato.Client;
+
+namespace Strato.PowerShell;
+
+/// <summary>The parameters of a network adapter.</summary>
+public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
+{
+    [Parameter(HelpMessage = "User networking by passt, which needs no rights on the host.")]
+    public SwitchParameter User { get; set; }
+
+    [Parameter(HelpMessage = "Address that the guest's interface has, such as 52:54:00:12:34:56; one that follows from the VM's name if omitted.")]
+    [ValidateNotNull]
+    public string? MacAddress { get; set; }
+
+    [Parameter(HelpMessage = "Queue pairs of a tap, 1 to 16.")]
+    public int QueueCount { get; set; }
+
+    [Parameter(HelpMessage = "The kernel moves a tap's frames (vhost-net).")]
+    public SwitchParameter Vhost { get; set; }
+
+    [Parameter(HelpMessage = "Name of the thread that serves the adapter; devices of one name share it.")]
+    [ValidateNotNull]
+    public string? IoThread { get; set; }
+
+    [Parameter(HelpMessage = "With user networking: ports of the host that lead to the guest, such as tcp:127.0.0.1:2222-:22.")]
+    [ValidateNotNull]
+    public string[]? PortForward { get; set; }
+
+    /// <summary>What was given.</summary>
+    private protected NetworkAdapterSettings SettingsOf(string? tapName) => new()
+    {
+        TapName = tapName,
+        User = User ? true : null,
+        MacAddress = MacAddress,
+        QueueCount = MyInvocation.BoundParameters.ContainsKey(nameof(QueueCount)) ? QueueCount : null,
+        Vhost = MyInvocation.BoundParameters.ContainsKey(nameof(Vhost)) ? Vhost : null,
+        IoThread = IoThread,
+        PortForward = PortForward,
+    };
+
+    /// <summary>Whether one of the two was given, and not both; else an error.</summary>
+    private protected void RefuseBoth(string? tapName)
+    {
+        if (tapName is not null && User)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", "-TapName and -User are both given; an adapter leads to one of them.");
+        }
+    }
+}

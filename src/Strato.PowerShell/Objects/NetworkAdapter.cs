@@ -1,0 +1,72 @@
+using Strato.Client;
+using Strato.PowerShell;
+
+namespace Strato;
+
+/// <summary>A network interface of a VM.</summary>
+public sealed class NetworkAdapter
+{
+    internal NetworkAdapter(VmTarget vm, VmDefinition definition, NetworkAdapterDefinition adapter)
+    {
+        NetworkAdapterSettings settings = adapter.Settings;
+        Vm = vm;
+        VMName = vm.Name;
+        VMId = vm.Id;
+        Id = adapter.Id;
+        Type = settings.TapName is null ? "User" : "Tap";
+        TapName = settings.TapName;
+        MacAddress = AddressOf(definition, adapter);
+        QueueCount = settings.QueueCount ?? 1;
+        Vhost = settings.Vhost ?? false;
+        IoThread = string.IsNullOrEmpty(settings.IoThread) ? null : settings.IoThread;
+        PortForward = string.Join(' ', settings.PortForward ?? []);
+    }
+
+    internal VmTarget Vm { get; }
+
+    /// <summary>Name of the VM the adapter belongs to.</summary>
+    public string VMName { get; }
+
+    /// <summary>Id of that VM.</summary>
+    public string VMId { get; }
+
+    /// <summary>Unique within the VM.</summary>
+    public string Id { get; }
+
+    /// <summary>Tap or User.</summary>
+    public string Type { get; }
+
+    /// <summary>The tap that it leads to, or null.</summary>
+    public string? TapName { get; }
+
+    /// <summary>The address that the guest's interface has; where none was given, what follows from the VM's name.</summary>
+    public string MacAddress { get; }
+
+    /// <summary>Queue pairs.</summary>
+    public int QueueCount { get; }
+
+    /// <summary>The kernel moves the frames.</summary>
+    public bool Vhost { get; }
+
+    /// <summary>Name of the thread that serves it; null for the main one.</summary>
+    public string? IoThread { get; }
+
+    /// <summary>Ports of the host that lead to the guest, divided by blanks.</summary>
+    public string PortForward { get; }
+
+    public override string ToString() => Id;
+
+    private static string AddressOf(VmDefinition definition, NetworkAdapterDefinition adapter)
+    {
+        int index = 0;
+        while (definition.NetworkAdapters[index].Id != adapter.Id)
+        {
+            index++;
+        }
+
+        string? given = adapter.Settings.MacAddress;
+        return string.IsNullOrEmpty(given)
+            ? Protocol.Configuration.MacAddress.Format(Protocol.Configuration.MacAddress.Generate(definition.Name, index))
+            : given.Replace('-', ':').ToLowerInvariant();
+    }
+}
