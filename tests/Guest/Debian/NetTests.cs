@@ -14,7 +14,6 @@ namespace Strato.Tests.Guest.Debian;
 public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Shared>
 {
     private const string Mac = "52:54:00:00:77:02";
-    private const int Bytes = 50 << 20;
 
     // Of the range for measurements (RFC 2544), so that it is nobody's.
     private static readonly IPAddress HostAddress = IPAddress.Parse("198.18.77.1");
@@ -95,10 +94,10 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
     }
 
     [Fact]
-    public Task Bytes_travel_over_the_tap_as_they_were() => Transfer.ThereAndBack(shared.Online(), HostAddress, HostAddress, Bytes);
+    public Task Bytes_travel_over_the_tap_as_they_were() => Transfer.ThereAndBack(shared.Online(), HostAddress, HostAddress, Transfer.Bytes);
 
     [Fact]
-    public Task Bytes_travel_by_passt_as_they_were() => Transfer.ThereAndBack(shared.Online(), IPAddress.Loopback, shared.WayOut.Gateway, Bytes);
+    public Task Bytes_travel_by_passt_as_they_were() => Transfer.InPieces(shared.Online(), IPAddress.Loopback, shared.WayOut.Gateway, pieces: 64);
 
     [Fact]
     public void A_port_of_the_host_leads_to_the_guest()
@@ -107,9 +106,10 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
         guest.Check("{ echo from the guest | busybox nc -l -p 2222 >/tmp/heard; } & until busybox grep -q ':08AE .* 0A ' /proc/net/tcp /proc/net/tcp6; do usleep 100000; done");
         using TcpClient client = new();
         client.Connect(IPAddress.Loopback, Shared.Port);
-        client.Client.Send("from the host\n"u8);
+        NetworkStream stream = client.GetStream();
+        stream.Write("from the host\n"u8);
         client.Client.Shutdown(SocketShutdown.Send);
-        using StreamReader reader = new(client.GetStream());
+        using StreamReader reader = new(stream);
         Assert.Equal("from the guest\n", reader.ReadToEnd());
         Assert.Equal("from the host", guest.Check("wait; cat /tmp/heard"));
     }

@@ -11,8 +11,6 @@ namespace Strato.Tests.Guest.Debian;
 /// <summary>Network interfaces of two queue pairs on taps: one whose frames the kernel moves, one whose the engine does.</summary>
 public sealed class VhostNetTests(VhostNetTests.Shared shared) : IClassFixture<VhostNetTests.Shared>
 {
-    private const int Bytes = 50 << 20;
-
     public sealed class Shared : SharedGuest
     {
         private bool _configured;
@@ -89,7 +87,7 @@ public sealed class VhostNetTests(VhostNetTests.Shared shared) : IClassFixture<V
     [InlineData(0)]
     [InlineData(1)]
     public Task Bytes_travel_as_they_were(int index) =>
-        Transfer.ThereAndBack(shared.Online(), HostAddress(index), HostAddress(index), Bytes);
+        Transfer.ThereAndBack(shared.Online(), HostAddress(index), HostAddress(index), Transfer.Bytes);
 
     [Fact]
     public void The_kernels_link_is_taken_down_and_up_and_it_goes_on_after_a_pause()
