@@ -29,9 +29,9 @@ public sealed class KilledEngineTests
         using DebianGuest again = DebianGuest.Boot(new GuestOptions { CommandLine = "root=/dev/vda", Disks = disks });
         Assert.Equal("before", again.Check("cat /root/before"));
         Assert.Equal("5000", again.Check("tail -n 1 /root/f5 | tr -d '\\n'"));
-        Assert.Equal("vda vdb vdc vdd vde vdf", again.Check("cd /sys/block; echo vd*"));
-        Assert.Equal("1 2 3 4 5", again.Check("cd /sys/block; echo $(cat vd[b-f]/size)"));
-        Assert.Equal("number-1 number-2 number-3 number-4 number-5", again.Check("cd /sys/block; echo $(for d in vd[b-f]; do cat $d/serial; echo; done)"));
+        Assert.Equal("vda vdb vdc vdd vde vdf", again.Check("(cd /sys/block; echo vd*)"));
+        Assert.Equal("1 2 3 4 5", again.Check("(cd /sys/block; echo $(cat vd[b-f]/size))"));
+        Assert.Equal("number-1 number-2 number-3 number-4 number-5", again.Check("(cd /sys/block; echo $(for d in vd[b-f]; do cat $d/serial; echo; done))"));
         again.PowerOff();
     }
 }

@@ -151,9 +151,13 @@ internal sealed class DebianGuest : IDisposable
         int begin = Console.WaitFor($"@@begin {number}\r\n", from, limit ?? Limit);
         int end = Console.WaitFor($"@@end {number} ", begin, limit ?? Limit);
         Match code = Console.WaitFor(new Regex(@"^(\d+)\r"), end, limit ?? Limit);
+
+        // The next line waits for the prompt: of what is typed before it, a shell that is told to exit takes some along.
+        Console.WaitFor(Prompt, Console.WaitFor("\n", end, limit ?? Limit), limit ?? Limit);
         string output = Console.Text(begin, end - $"@@end {number} ".Length).Replace("\r", "", StringComparison.Ordinal);
 
-        // The shell's prompt and the echo of the second line precede the marker.
+        // The terminal may echo the second line while the command still writes. The shell's prompt, and its own echo of that line, precede the marker.
+        output = output.Replace($"echo '@@'end {number} $?\n", "", StringComparison.Ordinal);
         int prompt = output.LastIndexOf("root@", StringComparison.Ordinal);
         return (int.Parse(code.Groups[1].ValueSpan, null), prompt < 0 ? output : output[..prompt]);
     }

@@ -178,7 +178,8 @@ public sealed class RuntimeFolderTests : IDisposable
         VmDefinition vm = _fixture.Create();
         File.WriteAllText(_fixture.Paths.RunFile(vm.Id), json);
         Assert.Equal(VmState.Stopped, _fixture.Client.Snapshot(vm.Id).State);
-        Assert.Equal(VmState.Running, _fixture.Client.Start(vm.Id, null, _fixture.Token).State);
+        _fixture.Client.Start(vm.Id, null, _fixture.Token);
+        ClientFixture.Until(() => _fixture.Client.Snapshot(vm.Id).State == VmState.Running, "running");
     }
 
     [Fact]
