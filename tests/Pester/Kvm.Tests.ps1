@@ -12,6 +12,7 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
     BeforeAll {
         $folder = New-TestState
         $null = New-StratoVm deb "$GuestFolder/vmlinuz" -Initrd "$GuestFolder/initrd.img" -CommandLine 'console=ttyS0 reboot=k panic=-1 quiet strato.autologin' -Memory 512MB -Cpu 2
+        Add-StratoBalloon deb -PassThru | Add-StratoRng -PassThru | Add-StratoConsolePort out -Backend File -Path "$folder/out.txt"
         Start-StratoVm deb -PassThru | Wait-StratoVm -For Console -Match 'strato-guest: ready' -Timeout $limit
         Wait-StratoVm deb -Match $prompt -Timeout $limit
     }
@@ -30,6 +31,16 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
     It 'has the virtual CPUs and the memory it was given' {
         Send-StratoConsole 'echo cpus=$(nproc)' -VMName deb -ExpectMatch '^cpus=2\b' -Timeout $limit
         Send-StratoConsole 'awk ''/MemTotal/ { print "kib=" ($2 > 400000) }'' /proc/meminfo' -VMName deb -ExpectMatch '^kib=1\b' -Timeout $limit
+    }
+    It 'gives memory back when it is asked to, and takes it again' {
+        foreach ($target in 256MB, 512MB) {
+            Get-StratoVm deb | Set-StratoBalloon -Target $target -Wait -Timeout $limit
+            (Get-StratoBalloon deb).Actual | Should -Be $target
+        }
+    }
+    It 'writes into a console port, and has the random bytes of the host' {
+        Send-StratoConsole 'head -c 16 /dev/hwrng | od -An -tx1 >/dev/$(basename $(dirname $(grep -lx out /sys/class/virtio-ports/*/name)))' -VMName deb
+        Wait-Until { (Get-Content "$folder/out.txt" -Raw) -match '^( [0-9a-f]{2}){16}' } -Seconds $limit
     }
     It 'stands still while it is paused' {
         Suspend-StratoVm deb
