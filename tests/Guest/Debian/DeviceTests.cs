@@ -126,9 +126,8 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
     public void Sockets_connect_host_and_guest_both_ways()
     {
         DebianGuest guest = shared.Guest;
-        guest.Check("cat /dev/vda >/tmp/vsock && chmod +x /tmp/vsock");
-        guest.Check("mkfifo /tmp/ready; /tmp/vsock echo 1234 >/tmp/ready & read line </tmp/ready; [ \"$line\" = listening ]");
-        Assert.Equal($"{ManyBytes} bytes\n", Command.Run(TransferLimit, shared.Tool, "send", $"{Cid}", "1234", $"{ManyBytes}").Output);
+        Listen(guest);
+        Assert.Equal($"{ManyBytes} bytes", SendToGuest(ManyBytes));
 
         ProcessStartInfo start = new(shared.Tool, ["echo", "4321"]) { UseShellExecute = false, RedirectStandardOutput = true };
         Command.MarkRun(start);
@@ -143,7 +142,7 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
             guest.Qmp.Call("stop");
             guest.Qmp.Call("cont");
             Assert.Equal("1000 bytes", guest.Check("/tmp/vsock send 2 4321 1000"));
-            Assert.Equal("1000 bytes", Command.Check(shared.Tool, "send", $"{Cid}", "1234", "1000").Trim());
+            Assert.Equal("1000 bytes", SendToGuest(1000));
         }
         finally
         {
@@ -200,6 +199,34 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
         Assert.InRange(told, 300 << 10, 512 << 10);
         guest.Qmp.Call("qom-set", new JsonObject { ["path"] = "balloon", ["property"] = "guest-stats-polling-interval", ["value"] = 0 });
     }
+
+    [Fact]
+    public void After_a_reset_they_work_again()
+    {
+        DebianGuest guest = shared.Guest;
+        int from = guest.Console.Length;
+        guest.Qmp.Call("system_reset");
+        guest.WaitShell(from);
+        Assert.Equal("1000", guest.Check("head -c 1000 /dev/hwrng | wc -c"));
+        Listen(guest);
+        Assert.Equal("1000 bytes", SendToGuest(1000));
+        using NetworkStream stream = Connect(shared.PortSocket);
+        ByteLog port = new("the port", stream);
+        guest.Check($"echo again >/dev/{PortOf(guest, PortName)}");
+        port.WaitFor("again\n", 0, DebianGuest.Limit);
+        SetBalloon(guest, Memory - (64 << 20));
+        SetBalloon(guest, Memory);
+        KernelLog.AssertClean(guest);
+    }
+
+    /// <summary>Gives back in the guest what comes on port 1234.</summary>
+    private static void Listen(DebianGuest guest)
+    {
+        guest.Check("cat /dev/vda >/tmp/vsock && chmod +x /tmp/vsock");
+        guest.Check("mkfifo /tmp/ready; /tmp/vsock echo 1234 >/tmp/ready & read line </tmp/ready; [ \"$line\" = listening ]");
+    }
+
+    private string SendToGuest(int bytes) => Command.Run(TransferLimit, shared.Tool, "send", $"{Cid}", "1234", $"{bytes}").Output.Trim();
 
     private static string PortOf(DebianGuest guest, string name) => guest.Check($"basename $(dirname $(grep -lx {name} /sys/class/virtio-ports/*/name))");
 
