@@ -19,13 +19,13 @@ internal sealed class TestLoop : IDisposable
     /// <summary>A path in the test's folder.</summary>
     public string Path(string name) => System.IO.Path.Combine(_folder.FullName, name);
 
-    /// <summary>Turns the loop until something holds; fails after 20 seconds.</summary>
+    /// <summary>Turns the loop until something holds; fails after a minute, which is only against a hang.</summary>
     public void Until(Func<bool> condition, string what)
     {
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())
         {
-            Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"it did not come to pass: {what}");
+            Assert.True(watch.Elapsed < TimeSpan.FromMinutes(1), $"it did not come to pass: {what}");
             Loop.RunOnce(10);
         }
     }
