@@ -13,6 +13,7 @@ internal static unsafe partial class Libc
     internal const int SOCK_CLOEXEC = 0x80000;
     internal const int SOL_SOCKET = 1;
     internal const int SO_TYPE = 3;
+    internal const int SO_SNDBUF = 7;
     internal const int SO_PEERCRED = 17;
     internal const int SHUT_RD = 0;
     internal const int SHUT_WR = 1;
@@ -67,6 +68,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     internal static partial int getpeername(int fd, void* address, uint* length);
+
+    [LibraryImport("libc")]
+    internal static partial int setsockopt(int fd, int level, int name, void* value, uint length);
 
     [LibraryImport("libc")]
     internal static partial nint send(int fd, byte* buffer, nuint count, int flags);
@@ -161,6 +165,9 @@ internal static unsafe partial class Libc
             return count;
         }
     }
+
+    /// <summary>Asks for room for bytes that the peer hasn't read yet; the host gives as much as it allows (net.core.wmem_max).</summary>
+    internal static void SetSendBuffer(int fd, int bytes) => _ = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(int));
 
     /// <summary>Whether a descriptor is a stream socket that has a peer.</summary>
     internal static bool IsConnectedStream(int fd)

@@ -17,6 +17,9 @@ internal static class Passt
 {
     public const string Program = "passt";
 
+    /// <summary>As passt asks for on a socket that it made itself: frames that find no room are lost.</summary>
+    private const int BufferBytes = int.MaxValue / 2;
+
     /// <param name="forwards">The host's ports that lead to the guest.</param>
     /// <param name="searchPath">Where the program is looked for: folders divided by colons.</param>
     /// <param name="id">The user's name of the device, for errors.</param>
@@ -29,6 +32,8 @@ internal static class Passt
             $"net '{id}': user networking needs the program '{Program}', which isn't on PATH; Debian has it in the package '{Program}'",
             where);
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor far);
+        Libc.SetSendBuffer(near.Value, BufferBytes);
+        Libc.SetSendBuffer(far.Value, BufferBytes);
         string? failure;
         using (far)
         {

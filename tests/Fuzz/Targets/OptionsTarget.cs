@@ -22,6 +22,7 @@ internal sealed class OptionsTarget : FuzzTarget
         "-kernel\n/k\n-object\nrng-random,id=r,filename=/dev/urandom\n-device\nvirtio-rng-device,rng=r,max-bytes=1,period=2\n-device\nvsock,id=v,guest-cid=3\n-balloon\ndeflate-on-oom=true",
         "-kernel\n/k\n-chardev\nid=c,path=/s\n-chardev\nfile,id=f,path=/f\n-device\nvirtserialport,chardev=f,name=n,nr=2\n-device\nvirtio-serial-device\n-chardev\npty,id=p\n-serial\nchardev:p",
         "-kernel\n/k\n-netdev\nuser,id=n,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp:[::1]:53-:53\n-netdev\nstream,id=m,addr.type=unix,addr.path=/p,server=off",
+        "-kernel\n/k\n-netdev\ntap,id=n,ifname=tap0,queues=2,script=/s,downscript=/d,sndbuf=1,vhost=on\n-netdev\ntap,id=m,fds=3:4,vhostfds=5:6",
         "-help",
         "-probe");
 

@@ -15,6 +15,7 @@ public class SocketAbiTests
             .Equal("SOCK_CLOEXEC", Libc.SOCK_CLOEXEC)
             .Equal("SOL_SOCKET", Libc.SOL_SOCKET)
             .Equal("SO_TYPE", Libc.SO_TYPE)
+            .Equal("SO_SNDBUF", Libc.SO_SNDBUF)
             .Equal("SO_PEERCRED", Libc.SO_PEERCRED)
             .Equal("SHUT_RD", Libc.SHUT_RD)
             .Equal("SHUT_WR", Libc.SHUT_WR)

@@ -23,8 +23,9 @@ internal static class DeviceCatalogue
         ["blk-io_uring-queues"] = (file => new MmioDriver(Disk(file, DriveAio.IoUring, queues: 3)), DiskWorks),
         ["rng"] = (_ => new MmioDriver(new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device"))), RngWorks),
         ["net"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])), NetWorks),
-        ["net-queues"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true), new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])), NetWorks),
-        ["vsock"] = (_ => Vsock(), VsockWorks),
+        ["net-control"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true), new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])) { Target = 4 }, NetWorks),
+        ["net-vhost"] = (_ => VhostNet(), VhostWorks),
+        ["vsock"] = (_ => Vsock(), VhostWorks),
         ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new VirtioPort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
         ["balloon"] = (_ => new MmioDriver(new BalloonDevice("balloon", deflateOnOom: true, reporting: true)), BalloonWorks),
     };
@@ -51,13 +52,21 @@ internal static class DeviceCatalogue
         Assert.Equal(BlockLayout.StatusOk, new BlockClient(driver).Read(3, sector));
     }
 
+    private static MmioDriver VhostNet()
+    {
+        FakeVhost[] vhosts = [new() { First = 0 }, new() { First = 2 }];
+        MmioDriver driver = new(new VhostNetDevice("net", [new FakeNet(), new FakeNet()], vhosts, [2, 0, 0, 0, 0, 1]));
+        Array.ForEach(vhosts, vhost => vhost.Join(driver));
+        return driver;
+    }
+
     private static MmioDriver Vsock()
     {
         FakeVhost vhost = new();
         return vhost.Join(new MmioDriver(new VsockDevice("vsock", 3, vhost)));
     }
 
-    private static void VsockWorks(MmioDriver driver)
+    private static void VhostWorks(MmioDriver driver)
     {
         ulong at = driver.Allocate(64);
         driver.Queues[0].Add(new DriverBuffer(at, 64, true));
