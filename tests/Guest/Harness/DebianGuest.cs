@@ -144,19 +144,22 @@ internal sealed class DebianGuest : IDisposable
     /// <returns>Its exit code, and all that it wrote.</returns>
     public (int ExitCode, string Output) Run(string command, TimeSpan? limit = null)
     {
-        // What the terminal echoes of these lines has the quotes, and so isn't taken for the markers. Each line waits for the prompt:
-        // what is typed before it is echoed into the output, and a shell that exits takes it along.
+        // What the terminal echoes of these lines has the quotes, and so isn't taken for the markers.
         int number = ++_commands;
-        TimeSpan most = limit ?? Limit;
         int from = Console.Length;
-        Send($"echo '@@'begin {number}; {command}\n");
-        int begin = Console.WaitFor($"@@begin {number}\r\n", from, most);
-        int prompt = Console.WaitFor(Prompt, begin, most);
-        Send($"echo '@@'end {number} $?\n");
-        int end = Console.WaitFor($"@@end {number} ", prompt, most);
-        Match code = Console.WaitFor(new Regex(@"^(\d+)\r"), end, most);
-        Console.WaitFor(Prompt, end, most);
-        return (int.Parse(code.Groups[1].ValueSpan, null), Console.Text(begin, prompt - Prompt.Length).Replace("\r", "", StringComparison.Ordinal));
+        Send($"echo '@@'begin {number}; {command}\necho '@@'end {number} $?\n");
+        int begin = Console.WaitFor($"@@begin {number}\r\n", from, limit ?? Limit);
+        int end = Console.WaitFor($"@@end {number} ", begin, limit ?? Limit);
+        Match code = Console.WaitFor(new Regex(@"^(\d+)\r"), end, limit ?? Limit);
+
+        // The next line waits for the prompt: of what is typed before it, a shell that is told to exit takes some along.
+        Console.WaitFor(Prompt, Console.WaitFor("\n", end, limit ?? Limit), limit ?? Limit);
+        string output = Console.Text(begin, end - $"@@end {number} ".Length).Replace("\r", "", StringComparison.Ordinal);
+
+        // The terminal may echo the second line while the command still writes. The shell's prompt, and its own echo of that line, precede the marker.
+        output = output.Replace($"echo '@@'end {number} $?\n", "", StringComparison.Ordinal);
+        int prompt = output.LastIndexOf("root@", StringComparison.Ordinal);
+        return (int.Parse(code.Groups[1].ValueSpan, null), prompt < 0 ? output : output[..prompt]);
     }
 
     /// <summary>Runs a command that must succeed, and gives its output without the last newline.</summary>
