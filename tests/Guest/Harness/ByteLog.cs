@@ -96,7 +96,8 @@ internal sealed class ByteLog
                 if (_ended || left <= TimeSpan.Zero)
                 {
                     string why = _ended ? "ended" : $"did not give it within {limit.TotalSeconds:0} s";
-                    Assert.Fail($"waiting for {what}: {Name} {why}. Its last text:\n{Text(Math.Max(from, _length - 3000))}");
+                    string message = $"waiting for {what}: {Name} {why}. Its last text:\n{Text(Math.Max(from, _length - 3000))}";
+                    throw _ended ? new EndOfStreamException(message) : new TimeoutException(message);
                 }
 
                 Monitor.Wait(_gate, left);
