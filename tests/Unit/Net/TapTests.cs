@@ -13,6 +13,7 @@ using Xunit;
 namespace Strato.Tests.Unit.Net;
 
 /// <summary>Taps of the host's kernel, and what can be wrong with them.</summary>
+[Collection(TapCollection.Name)]
 public sealed partial class TapTests
 {
     private static readonly byte[] Mac = [0x52, 0x54, 0, 1, 2, 3];

@@ -4,6 +4,13 @@ using Xunit;
 
 namespace Strato.Tests.Unit.Net;
 
+/// <summary>A program that another test starts holds this process's taps until it has begun, so a tap just closed may be in use still: tests of taps run alone.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class TapCollection
+{
+    public const string Name = "taps";
+}
+
 /// <summary>A tap of the host that lasts for a test; the test is skipped where there can be none.</summary>
 internal sealed class TemporaryTap : IDisposable
 {

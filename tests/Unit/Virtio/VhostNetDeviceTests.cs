@@ -9,6 +9,7 @@ using Xunit;
 namespace Strato.Tests.Unit.Virtio;
 
 /// <summary>A network device whose frames the kernel moves.</summary>
+[Collection(TapCollection.Name)]
 public sealed class VhostNetDeviceTests : IDisposable
 {
     private const ulong Kernels = VirtioFeature.Common | NetInterface.FeatureMergeableBuffers;
