@@ -380,6 +380,19 @@ public sealed class EngineLifeTests : IDisposable
     }
 
     [Fact]
+    public void AnEngineThatCanNotBeHeldIsEndedAndNothingIsLeft()
+    {
+        VmDefinition vm = _fixture.Create();
+        string output = RunShell(FakeEngine.StarterCommand(_fixture.Paths, _fixture.Engine, vm.Id, withoutPidfds: true));
+        Assert.Matches(@"^PidfdFailed: pidfd_open\(\d+\): Too many open files\.\n$", output);
+
+        // Its log tells that it was spawned.
+        Assert.True(File.Exists(_fixture.Paths.EngineLog(vm.Id)));
+        AssertNothingLeft(vm);
+        Assert.Equal(VmState.Running, Client.Start(vm.Id, null, _fixture.Token).State);
+    }
+
+    [Fact]
     public void WhatAShellLeftThatDiedWhileItWroteThePidIsRemoved()
     {
         VmInfo vm = _fixture.Start();
@@ -412,13 +425,7 @@ public sealed class EngineLifeTests : IDisposable
     public void TheShellThatStartsAVmEndsAtOnceAndItsPipeToo()
     {
         VmDefinition vm = _fixture.Create();
-        using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", FakeEngine.StarterCommand(_fixture.Paths, _fixture.Engine, vm.Id) + " | cat"])
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        })!;
-        string output = shell.StandardOutput.ReadToEnd();
-        Assert.True(shell.WaitForExit(20_000));
+        string output = RunShell(FakeEngine.StarterCommand(_fixture.Paths, _fixture.Engine, vm.Id) + " | cat");
         Match match = Regex.Match(output, @"^Running (\d+)\n$");
         Assert.True(match.Success, output);
 
@@ -472,6 +479,14 @@ public sealed class EngineLifeTests : IDisposable
                 // RESUME and SHUTDOWN may come first.
             }
         });
+    }
+
+    private static string RunShell(string script)
+    {
+        using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", script]) { RedirectStandardOutput = true, UseShellExecute = false })!;
+        string output = shell.StandardOutput.ReadToEnd();
+        Assert.True(shell.WaitForExit(20_000));
+        return output;
     }
 
     private void AssertNothingLeft(VmDefinition vm)

@@ -24,6 +24,8 @@ namespace Strato.Tests.Unit.Client;
 internal sealed class FakeEngine
 {
     private const string RoleVariable = "STRATO_TEST_ROLE";
+    private const string Starter = "starter";
+    private const string StarterWithoutPidfds = "starter-without-pidfds";
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
     private readonly Lock _guard = new();
     private readonly List<Socket> _clients = [];
@@ -46,8 +48,8 @@ internal sealed class FakeEngine
     }
 
     /// <summary>Shell words that run this program as a shell that starts one VM and ends.</summary>
-    internal static string StarterCommand(StratoPaths paths, string engine, string id) =>
-        $"{RoleVariable}=starter '{Program}' '{paths.StateRoot}' '{paths.RuntimeRoot}' '{engine}' {id}";
+    internal static string StarterCommand(StratoPaths paths, string engine, string id, bool withoutPidfds = false) =>
+        $"{RoleVariable}={(withoutPidfds ? StarterWithoutPidfds : Starter)} '{Program}' '{paths.StateRoot}' '{paths.RuntimeRoot}' '{engine}' {id}";
 
     /// <summary>Plays the role that the environment asks for; null if it asks for none.</summary>
     internal static int? TryPlay(string[] arguments)
@@ -56,13 +58,29 @@ internal sealed class FakeEngine
         {
             case "engine":
                 return new FakeEngine().Run(arguments);
-            case "starter":
-                Environment.SetEnvironmentVariable(RoleVariable, null);
-                VmInfo vm = new StratoClient(new StratoPaths(arguments[0], arguments[1]), arguments[2]).Start(arguments[3]);
-                Console.WriteLine($"{vm.State} {vm.ProcessId}");
-                return 0;
+            case Starter:
+                return Start(arguments);
+            case StarterWithoutPidfds:
+                DeniedCall.Fail(DeniedCall.SYS_pidfd_open, DeniedCall.EMFILE);
+                return Start(arguments);
             default:
                 return null;
+        }
+    }
+
+    private static int Start(string[] arguments)
+    {
+        Environment.SetEnvironmentVariable(RoleVariable, null);
+        try
+        {
+            VmInfo vm = new StratoClient(new StratoPaths(arguments[0], arguments[1]), arguments[2]).Start(arguments[3]);
+            Console.WriteLine($"{vm.State} {vm.ProcessId}");
+            return 0;
+        }
+        catch (StratoException e)
+        {
+            Console.WriteLine($"{e.Id}: {e.Message}");
+            return 1;
         }
     }
 
