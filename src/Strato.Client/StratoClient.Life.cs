@@ -52,11 +52,11 @@ public sealed partial class StratoClient
         return Snapshot(id, token);
     }
 
-    /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>WaitTimeout</c> if another shell goes on starting it; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too).</summary>
+    /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>WaitTimeout</c> if another shell goes on starting it; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too). Works on damaged definitions too.</summary>
     public VmInfo Stop(string id, StopOptions? options = null, CancellationToken token = default)
     {
         options ??= new StopOptions();
-        VmDefinition vm = GetById(id);
+        VmDefinition vm = Store.GetEvenDamaged(id);
         EngineRegistry registry = Registry;
         using EngineProcess? process = OpenToStop(vm, options, token);
         if (process is not null)

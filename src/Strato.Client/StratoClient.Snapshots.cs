@@ -18,8 +18,22 @@ public sealed partial class StratoClient
     /// <summary>Span over which the CPU usage is measured.</summary>
     private static readonly TimeSpan UsageSpan = TimeSpan.FromMilliseconds(40);
 
-    /// <summary>The VM at this moment. Takes a second at most. Error <c>VmNotFound</c>.</summary>
-    public VmInfo Snapshot(string id, CancellationToken token = default) => Snapshot([GetById(id)], token)[0];
+    /// <summary>The VM at this moment, also where its definition is damaged, which its status then tells. Takes a second at most. Error <c>VmNotFound</c>.</summary>
+    public VmInfo Snapshot(string id, CancellationToken token = default) => Snapshot([Store.GetEvenDamaged(id)], token)[0];
+
+    /// <summary>A listing at this moment: its VMs, then those with a damaged definition that run; a second at most over all.</summary>
+    public IReadOnlyList<VmInfo> Snapshot(VmListing vms, CancellationToken token = default)
+    {
+        List<VmDefinition> all = [.. vms.Definitions];
+        foreach (DamagedVm damaged in vms.Damaged)
+        {
+            all.Add(damaged.StandIn);
+        }
+
+        List<VmInfo> infos = [.. Snapshot(all, token)];
+        infos.RemoveAll(vm => vm.Definition.Damage is not null && vm.ProcessId is null);
+        return infos;
+    }
 
     /// <summary>Many VMs at this moment, all asked at once, in the order given; a second at most over all.</summary>
     public IReadOnlyList<VmInfo> Snapshot(IReadOnlyList<VmDefinition> vms, CancellationToken token = default)
@@ -73,8 +87,8 @@ public sealed partial class StratoClient
     {
         Definition = vm,
         State = VmState.Stopped,
-        StateReason = reason,
-        Status = reason ?? "Operating normally",
+        StateReason = reason ?? vm.Damage,
+        Status = reason ?? vm.Damage ?? "Operating normally",
         LogPath = Paths.EngineLog(vm.Id),
         ConsoleLogPath = Paths.ConsoleLog(vm.Id),
         QmpPath = System.IO.Path.Combine(Paths.RuntimeDirectory(vm.Id), "qmp.sock"),
@@ -89,8 +103,8 @@ public sealed partial class StratoClient
         {
             Definition = vm,
             State = state,
-            StateReason = reason,
-            Status = reason ?? (state == VmState.Starting ? "Starting" : "Operating normally"),
+            StateReason = reason ?? vm.Damage,
+            Status = reason ?? vm.Damage ?? (state == VmState.Starting ? "Starting" : "Operating normally"),
             ProcessId = run.Pid,
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
@@ -125,7 +139,7 @@ public sealed partial class StratoClient
     }
 
     private static int? Usage(long? before, long? after, TimeSpan span, int cpus) =>
-        before is null || after is null || span <= TimeSpan.Zero
+        before is null || after is null || span <= TimeSpan.Zero || cpus == 0
             ? null
             : (int)Math.Clamp(Math.Round((after.Value - before.Value) / (span.TotalNanoseconds * cpus) * 100), 0, 100);
 }

@@ -89,9 +89,7 @@ public sealed partial class StratoClient
                 using EngineProcess? process = Registry.TryOpen(id);
                 if (process is not null)
                 {
-                    // A VM whose definition can't be read can't be stopped by name either.
-                    string? action = store.FindDamaged(id).Count > 0 ? $"kill {process.Run.Pid} ends its engine." : null;
-                    throw Running(store.NameOf(id), process.Run.Pid, "It", "be removed", action);
+                    throw Running(store.NameOf(id), process.Run.Pid, "It", "be removed");
                 }
 
                 Registry.Clean(id);
@@ -240,10 +238,10 @@ public sealed partial class StratoClient
         }
     }
 
-    private static StratoException Running(string name, int pid, string what, string doing, string? action = null) =>
+    private static StratoException Running(string name, int pid, string what, string doing) =>
         new(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{name}' is running (process {pid}). {what} can {doing} only while it is stopped.")
         {
             VmName = name,
-            RecommendedAction = action ?? $"Stop-StratoVm '{name}' first.",
+            RecommendedAction = $"Stop-StratoVm '{name}' first.",
         };
 }

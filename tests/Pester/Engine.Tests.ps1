@@ -235,6 +235,23 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Test-Path $run | Should -BeFalse
         (Get-StratoBalloon tiny).Actual | Should -BeNullOrEmpty
     }
+    It 'whose definition is damaged is shown and stopped by its <By>' -ForEach @(
+        @{ By = 'name'; Json = '{ "name": "tiny", '; Name = 'tiny' }
+        @{ By = 'id'; Json = ''; Name = $null }
+    ) {
+        $vm = Start-StratoVm tiny -PassThru
+        Set-Content "$($vm.Path)/vm.json" $Json
+        $Name ??= $vm.Id
+        $shown = Get-StratoVm -ErrorVariable problems -ErrorAction SilentlyContinue
+        $shown.Name, $shown.State, $shown.ProcessId | Should -Be $Name, 'Running', $vm.ProcessId
+        Get-ErrorId $problems[0] | Should -Be 'VmDefinitionDamaged'
+        $problems[0].ErrorDetails.RecommendedAction | Should -BeLike "*Stop-StratoVm $($vm.Id) -TurnOff*"
+        if ($Name -eq $vm.Id) { { Stop-StratoVm tiny -TurnOff -ErrorAction Stop } | Should -Throw -ErrorId 'VmNotFound,*' }
+        { Remove-StratoVm $Name -Force -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+        Stop-StratoVm $Name -TurnOff
+        Test-Path "/proc/$($vm.ProcessId)" | Should -BeFalse
+        Remove-StratoVm $Name -Force
+    }
     It 'is waited for without a hurry, and Ctrl-C ends the wait at once' {
         Start-StratoVm tiny
         $other = [powershell]::Create().AddScript({ param($m) Import-Module $m; Wait-StratoVm tiny -Match 'never' }).AddArgument($ModulePath)

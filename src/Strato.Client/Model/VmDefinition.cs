@@ -55,6 +55,9 @@ public sealed record VmDefinition
     /// <summary>Free text of the user.</summary>
     public string Notes { get; init; } = "";
 
+    /// <summary>What is wrong, where this stands in for a definition that can't be read; else null.</summary>
+    internal string? Damage { get; init; }
+
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }
@@ -133,7 +136,11 @@ public sealed record DriveSettings
 /// <param name="Name">Its name, where that much can be read.</param>
 /// <param name="Path">The damaged file.</param>
 /// <param name="Error">What is wrong (id <c>VmDefinitionDamaged</c>); ready to be written as an error.</param>
-public sealed record DamagedVm(string Id, string? Name, string Path, StratoException Error);
+public sealed record DamagedVm(string Id, string? Name, string Path, StratoException Error)
+{
+    /// <summary>What is known of the VM, for showing and stopping it: the name, or the id in its place.</summary>
+    internal VmDefinition StandIn => new() { Id = Id, Name = Name ?? Id, Machine = "", Kernel = "", Memory = 0, Cpu = 0, Created = default, Damage = Error.Message };
+}
 
 /// <summary>All VMs of the store.</summary>
 /// <param name="Definitions">Sorted by name.</param>

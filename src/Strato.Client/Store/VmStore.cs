@@ -99,22 +99,42 @@ internal sealed class VmStore
             }
         }
 
+        List<string> nameless = [];
         foreach (DamagedVm vm in all.Damaged)
         {
             if (vm.Id == name || (vm.Name is not null && SameName(vm.Name, name)))
             {
                 throw vm.Error;
             }
+
+            if (vm.Name is null)
+            {
+                nameless.Add($"'{vm.Id}'");
+            }
         }
 
+        string ids = nameless.Count == 0 ? "" : $" Of a VM whose damaged definition hides its name the id stands for it: {string.Join(", ", nameless)}.";
         throw new StratoException(StratoErrorKind.NotFound, "VmNotFound", $"There is no VM named '{name}'.")
         {
             VmName = name,
-            RecommendedAction = "Get-StratoVm lists the VMs there are.",
+            RecommendedAction = $"Get-StratoVm lists the VMs there are.{ids}",
         };
     }
 
     internal VmDefinition GetById(string id) => (IsId(id) ? TryRead(id) : null) ?? throw Missing(id);
+
+    /// <summary>As <see cref="GetById"/>, but for a definition that can't be read there is what stands in for it.</summary>
+    internal VmDefinition GetEvenDamaged(string id)
+    {
+        try
+        {
+            return GetById(id);
+        }
+        catch (StratoException e) when (e.Id == "VmDefinitionDamaged")
+        {
+            return new DamagedVm(id, e.VmName, _paths.DefinitionFile(id), e).StandIn;
+        }
+    }
 
     internal static StratoException Missing(string id) =>
         new(StratoErrorKind.NotFound, "VmNotFound", $"There is no VM with the id '{id}'; it may have been removed.") { VmName = id };
@@ -315,7 +335,7 @@ internal sealed class VmStore
         {
             Where = path,
             VmName = name,
-            RecommendedAction = $"Mend the file, or remove the VM by Remove-StratoVm -Id {id}.",
+            RecommendedAction = $"Mend the file, or remove the VM by Remove-StratoVm -Id {id}; if it still runs, Stop-StratoVm {id} -TurnOff ends it.",
         };
     }
 

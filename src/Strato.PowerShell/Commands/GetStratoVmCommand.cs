@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -29,47 +30,44 @@ public sealed class GetStratoVmCommand : StratoCmdlet
         {
             foreach (string id in Id)
             {
-                Write(Try<IReadOnlyList<VmDefinition>>(id, () => [Client.GetById(id)]));
+                Try(id, () =>
+                {
+                    DamagedVm[] damaged = [.. Client.FindDamaged(id).Where(vm => vm.Id == id)];
+                    Write(new VmListing(damaged.Length > 0 ? [] : [Client.GetById(id)], damaged));
+                });
             }
         }
         else if (Name is null)
         {
-            VmListing? all = Try(target: null, Client.List);
-            Write(all?.Definitions);
-            Tell(all?.Damaged);
+            Try(target: null, () => Write(Client.List()));
         }
         else
         {
             foreach (string name in Name)
             {
-                Write(Try(name, () => VmTarget.Find(Client, name)));
-                if (WildcardPattern.ContainsWildcardCharacters(name))
+                Try(name, () =>
                 {
-                    Tell(Try(name, () => Client.FindDamaged(name)));
-                }
+                    IReadOnlyList<VmDefinition> found = Client.Find(name);
+                    bool exact = found.Count > 0 && !WildcardPattern.ContainsWildcardCharacters(name);
+                    IReadOnlyList<DamagedVm> damaged = exact ? [] : Client.FindDamaged(name);
+                    Write(new VmListing(found.Count + damaged.Count > 0 ? found : VmTarget.Find(Client, name), damaged));
+                });
             }
         }
     }
 
-    private void Tell(IReadOnlyList<DamagedVm>? damaged)
+    // All at once: each engine is asked in parallel, so that one that hangs costs a second and not a second each. Of damaged ones
+    // those are there that run, since they can be stopped.
+    private void Write(VmListing vms)
     {
-        foreach (DamagedVm vm in damaged ?? [])
-        {
-            WriteError(ErrorRecords.From(vm.Error, vm.Name ?? vm.Id));
-        }
-    }
-
-    // All at once: each engine is asked in parallel, so that one that hangs costs a second and not a second each.
-    private void Write(IReadOnlyList<VmDefinition>? definitions)
-    {
-        if (definitions is not { Count: > 0 })
-        {
-            return;
-        }
-
-        foreach (VmInfo info in Try(target: null, () => Client.Snapshot(definitions, Token)) ?? [])
+        foreach (VmInfo info in Client.Snapshot(vms, Token))
         {
             WriteObject(new Vm(Client, info));
+        }
+
+        foreach (DamagedVm vm in vms.Damaged)
+        {
+            WriteError(ErrorRecords.From(vm.Error, vm.Name ?? vm.Id));
         }
     }
 }

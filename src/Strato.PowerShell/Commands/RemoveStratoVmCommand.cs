@@ -1,11 +1,10 @@
 using System.Collections.Generic;
-using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Remove-StratoVm: removes the definition and the logs, never a disk. Alone among the cmdlets it also takes VMs whose definition is damaged.</summary>
+/// <summary>Remove-StratoVm: removes the definition and the logs, never a disk. It also takes VMs whose definition is damaged.</summary>
 [Cmdlet(VerbsCommon.Remove, "StratoVm", DefaultParameterSetName = NameSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
 public sealed class RemoveStratoVmCommand : VmActionCmdlet
@@ -44,20 +43,7 @@ public sealed class RemoveStratoVmCommand : VmActionCmdlet
         }
     }
 
-    /// <summary>Good ones of that name, else damaged ones. A wildcard means no VM whose name nobody can read: it would have to guess.</summary>
-    private protected override IEnumerable<VmTarget> Find(string name)
-    {
-        bool wildcard = WildcardPattern.ContainsWildcardCharacters(name);
-        List<VmTarget> found = [.. VmTarget.Of(Client, Client.Find(name))];
-        if (found.Count == 0 || wildcard)
-        {
-            found.AddRange(Client.FindDamaged(name)
-                .Where(vm => vm.Name is not null || !wildcard)
-                .Select(vm => new VmTarget(Client, vm.Id, vm.Name ?? vm.Id)));
-        }
-
-        return found.Count > 0 ? found : base.Find(name);
-    }
+    private protected override IEnumerable<VmTarget> Find(string name) => VmTarget.FindEvenDamaged(Client, name);
 
     private VmTarget ById(string id)
     {

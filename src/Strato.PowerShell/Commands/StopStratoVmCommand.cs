@@ -1,9 +1,10 @@
+using System.Collections.Generic;
 using System.Management.Automation;
 using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Stop-StratoVm: asks the guest to power down and waits; or turns it off.</summary>
+/// <summary>Stop-StratoVm: asks the guest to power down and waits; or turns it off. It also takes VMs whose definition is damaged.</summary>
 [Cmdlet(VerbsLifecycle.Stop, "StratoVm", DefaultParameterSetName = NameSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
 public sealed class StopStratoVmCommand : VmShutdownCmdlet
@@ -21,6 +22,8 @@ public sealed class StopStratoVmCommand : VmShutdownCmdlet
                 StratoErrorKind.InvalidArgument, "ParametersConflict", "-TurnOff ends the VM at once, -TurnOffAfter gives the guest time; only one of them can be given."));
         }
     }
+
+    private protected override IEnumerable<VmTarget> Find(string name) => VmTarget.FindEvenDamaged(Client, name);
 
     private protected override void Process(VmTarget vm)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -18,6 +19,21 @@ internal sealed record VmTarget(StratoClient Client, string Id, string Name)
         {
             yield return new VmTarget(client, definition.Id, definition.Name);
         }
+    }
+
+    /// <summary>Good ones of that name, else damaged ones. A wildcard means no VM whose name nobody can read: it would have to guess.</summary>
+    public static IEnumerable<VmTarget> FindEvenDamaged(StratoClient client, string name)
+    {
+        bool wildcard = WildcardPattern.ContainsWildcardCharacters(name);
+        List<VmTarget> found = [.. Of(client, client.Find(name))];
+        if (found.Count == 0 || wildcard)
+        {
+            found.AddRange(client.FindDamaged(name)
+                .Where(vm => vm.Name is not null || !wildcard)
+                .Select(vm => new VmTarget(client, vm.Id, vm.Name ?? vm.Id)));
+        }
+
+        return found.Count > 0 ? found : Of(client, Find(client, name));
     }
 
     /// <summary>The VMs of that name. A wildcard that matches none is silent; a name that no VM has is the error <c>VmNotFound</c>.</summary>

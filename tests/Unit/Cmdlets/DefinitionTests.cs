@@ -189,17 +189,63 @@ public sealed class DefinitionTests : CmdletTests
         Assert.Empty(Run(new Step("Get-StratoVm")).Output);
     }
 
-    [Fact]
-    public void ADamagedVmThatRunsIsToldWithItsProcess()
+    [Theory]
+    [InlineData("{ \"name\": \"web\"", true, true)]
+    [InlineData("{ \"name\": \"web\"", true, false)]
+    [InlineData("", false, true)]
+    [InlineData("[]", false, false)]
+    public void ADamagedVmThatRunsIsShownAndStopped(string json, bool named, bool turnOff)
     {
-        New("web");
-        Vm vm = Run(new Step("Start-StratoVm", "web").Switch("PassThru")).Single<Vm>();
-        string json = File.ReadAllText(Store.Paths.DefinitionFile(vm.Id));
-        File.WriteAllText(Store.Paths.DefinitionFile(vm.Id), "{ \"name\": \"web\"");
-        ErrorRecord error = Error(new Step("Remove-StratoVm", "web").Switch("Force"));
-        AssertError(error, "VmRunning", ErrorCategory.InvalidOperation, "web");
-        Assert.Contains($"kill {vm.ProcessId}", error.ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+        New("good");
+        Vm vm = Start();
         File.WriteAllText(Store.Paths.DefinitionFile(vm.Id), json);
+        string name = named ? "web" : vm.Id;
+
+        HostResult shown = Host.Invoke(new Step("Get-StratoVm"));
+        AssertError(Assert.Single(shown.Errors), "VmDefinitionDamaged", ErrorCategory.InvalidData, name);
+        Assert.Contains($"Stop-StratoVm {vm.Id} -TurnOff", shown.Errors[0].ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal([("good", "Stopped", null), (name, "Running", vm.ProcessId)], shown.Of<Vm>().Select(one => (one.Name, one.State, one.ProcessId)));
+        Assert.Contains("damaged", shown.Of<Vm>().Last().Status, StringComparison.Ordinal);
+        foreach (Step step in (Step[])[new("Get-StratoVm", name), new("Get-StratoVm", name[..3] + "*"), new Step("Get-StratoVm").With("Id", vm.Id)])
+        {
+            HostResult one = Host.Invoke(step);
+            AssertError(Assert.Single(one.Errors), "VmDefinitionDamaged", ErrorCategory.InvalidData, one.Errors[0].TargetObject);
+            Assert.Equal(vm.ProcessId, Assert.Single(one.Of<Vm>()).ProcessId);
+        }
+
+        ErrorRecord error = Error(new Step("Remove-StratoVm", name).Switch("Force"));
+        AssertError(error, "VmRunning", ErrorCategory.InvalidOperation, name);
+        Assert.Contains($"Stop-StratoVm '{name}'", error.ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+
+        // A wildcard means no VM whose name nobody can read; a name that can't be read is told of where it isn't found.
+        Assert.Equal(named ? ["Power down: good", "Power down: web"] : ["Power down: good"], Run(new Step("Stop-StratoVm", "*").Switch("WhatIf")).ShouldProcess);
+        if (!named)
+        {
+            error = Error(new Step("Stop-StratoVm", "web"));
+            AssertError(error, "VmNotFound", ErrorCategory.ObjectNotFound, "web");
+            Assert.Contains(vm.Id, error.ErrorDetails!.RecommendedAction, StringComparison.Ordinal);
+        }
+
+        Step stop = new Step("Stop-StratoVm", name).Switch("PassThru");
+        Vm stopped = Run(turnOff ? stop.Switch("TurnOff") : stop).Single<Vm>();
+        Assert.Equal(("Stopped", null), (stopped.State, stopped.ProcessId));
+        Assert.Contains("damaged", stopped.Status, StringComparison.Ordinal);
+        Run(new Step("Remove-StratoVm", name).Switch("Force"));
+        Assert.Equal(["good"], Names(new Step("Get-StratoVm")));
+    }
+
+    [Fact]
+    public void ADamagedVmThatRunsIsStoppedAsAnObject()
+    {
+        Vm vm = Start();
+        File.WriteAllText(Store.Paths.DefinitionFile(vm.Id), "");
+        vm.Refresh();
+        Assert.Equal("Running", vm.State);
+        HostResult result = Host.Invoke(new Step("Get-StratoVm"), new Step("Stop-StratoVm").Switch("TurnOff"));
+        AssertError(Assert.Single(result.Errors), "VmDefinitionDamaged", ErrorCategory.InvalidData, vm.Id);
+        vm.Refresh();
+        Assert.Equal("Stopped", vm.State);
+        AssertError(Error(new Step("Start-StratoVm", vm.Id)), "VmDefinitionDamaged", ErrorCategory.InvalidData, vm.Id);
     }
 
     private string Damage(string json)
