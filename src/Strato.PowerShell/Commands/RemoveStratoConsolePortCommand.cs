@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -18,25 +19,12 @@ public sealed class RemoveStratoConsolePortCommand : VmDeviceCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = ConsolePortSet, ValueFromPipeline = true, HelpMessage = "Port object, as Get-StratoConsolePort returns it.")]
     [ValidateNotNull]
-    public ConsolePort[] ConsolePort { get; set; } = null!;
+    public ConsolePort[]? ConsolePort { get; set; }
 
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == ConsolePortSet)
-        {
-            foreach (ConsolePort port in ConsolePort)
-            {
-                Remove(port.Vm, [port.Id]);
-            }
-        }
-        else
-        {
-            base.ProcessRecord();
-        }
-    }
+    protected override void ProcessRecord() => ProcessDevices(ConsolePort?.Select(device => (device.Vm, device.Id)), Remove);
 
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 

@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -18,25 +19,12 @@ public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = DriveSet, ValueFromPipeline = true, HelpMessage = "Disk object, as Get-StratoDrive returns it.")]
     [ValidateNotNull]
-    public Drive[] Drive { get; set; } = null!;
+    public Drive[]? Drive { get; set; }
 
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == DriveSet)
-        {
-            foreach (Drive drive in Drive)
-            {
-                Remove(drive.Vm, [drive.Id]);
-            }
-        }
-        else
-        {
-            base.ProcessRecord();
-        }
-    }
+    protected override void ProcessRecord() => ProcessDevices(Drive?.Select(device => (device.Vm, device.Id)), Remove);
 
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 

@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -18,25 +19,12 @@ public sealed class RemoveStratoNetworkAdapterCommand : VmDeviceCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = AdapterSet, ValueFromPipeline = true, HelpMessage = "Adapter object, as Get-StratoNetworkAdapter returns it.")]
     [ValidateNotNull]
-    public NetworkAdapter[] NetworkAdapter { get; set; } = null!;
+    public NetworkAdapter[]? NetworkAdapter { get; set; }
 
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == AdapterSet)
-        {
-            foreach (NetworkAdapter adapter in NetworkAdapter)
-            {
-                Remove(adapter.Vm, [adapter.Id]);
-            }
-        }
-        else
-        {
-            base.ProcessRecord();
-        }
-    }
+    protected override void ProcessRecord() => ProcessDevices(NetworkAdapter?.Select(device => (device.Vm, device.Id)), Remove);
 
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 

@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -18,22 +19,9 @@ public sealed class SetStratoConsolePortCommand : ConsolePortCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = ConsolePortSet, ValueFromPipeline = true, HelpMessage = "Port object, as Get-StratoConsolePort returns it.")]
     [ValidateNotNull]
-    public ConsolePort[] ConsolePort { get; set; } = null!;
+    public ConsolePort[]? ConsolePort { get; set; }
 
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == ConsolePortSet)
-        {
-            foreach (ConsolePort port in ConsolePort)
-            {
-                Change(port.Vm, [port.Id]);
-            }
-        }
-        else
-        {
-            base.ProcessRecord();
-        }
-    }
+    protected override void ProcessRecord() => ProcessDevices(ConsolePort?.Select(device => (device.Vm, device.Id)), Change);
 
     private protected override void Process(VmTarget vm) => Change(vm, Id);
 

@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -18,7 +19,7 @@ public sealed class SetStratoNetworkAdapterCommand : NetworkAdapterCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = AdapterSet, ValueFromPipeline = true, HelpMessage = "Adapter object, as Get-StratoNetworkAdapter returns it.")]
     [ValidateNotNull]
-    public NetworkAdapter[] NetworkAdapter { get; set; } = null!;
+    public NetworkAdapter[]? NetworkAdapter { get; set; }
 
     [Parameter(HelpMessage = "Tap of the host that the adapter leads to.")]
     [ValidateNotNullOrEmpty]
@@ -28,20 +29,7 @@ public sealed class SetStratoNetworkAdapterCommand : NetworkAdapterCmdlet
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == AdapterSet)
-        {
-            foreach (NetworkAdapter adapter in NetworkAdapter)
-            {
-                Change(adapter.Vm, [adapter.Id]);
-            }
-        }
-        else
-        {
-            base.ProcessRecord();
-        }
-    }
+    protected override void ProcessRecord() => ProcessDevices(NetworkAdapter?.Select(device => (device.Vm, device.Id)), Change);
 
     private protected override void Process(VmTarget vm) => Change(vm, Id);
 

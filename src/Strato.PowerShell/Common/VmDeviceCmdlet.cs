@@ -28,6 +28,23 @@ public abstract class VmDeviceCmdlet : VmSelectingCmdlet
 
     private protected override IReadOnlyList<Vm>? Objects => ParameterSetName == VMSet ? VM : null;
 
+    /// <summary>For cmdlets that take devices as objects, too: does the work for each device, or for the ids given of each VM.</summary>
+    /// <param name="devices">What was given as objects; null where VMs and ids are given.</param>
+    /// <param name="work">Gets a VM and ids of its devices.</param>
+    private protected void ProcessDevices(IEnumerable<(VmTarget Vm, string Id)>? devices, Action<VmTarget, string[]> work)
+    {
+        if (devices is null)
+        {
+            base.ProcessRecord();
+            return;
+        }
+
+        foreach ((VmTarget vm, string id) in devices)
+        {
+            work(vm, [id]);
+        }
+    }
+
     /// <summary>Emits the devices that ids or wildcards mean; all where none are given.</summary>
     private protected void WriteDevices<T>(DeviceFamily<T> family, VmTarget vm, string[]? ids, Func<T, object> toObject)
     {
