@@ -15,7 +15,7 @@ public sealed partial class StratoClient
     /// <param name="settings">Where it leads: a tap, or <see cref="NetworkAdapterSettings.User"/>.</param>
     /// <param name="adapterId">Default: the first free of net0, net1.</param>
     /// <param name="token">Ends the wait for the store.</param>
-    /// <remarks>Errors: <c>VmRunning</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>.</remarks>
+    /// <remarks>Errors: <c>VmRunning</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>, <c>IoThreadNotFound</c>.</remarks>
     public NetworkAdapterDefinition AddNetworkAdapter(string id, NetworkAdapterSettings settings, string? adapterId = null, CancellationToken token = default)
     {
         if (adapterId is not null)
@@ -46,7 +46,7 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "NetworkAdapterExists", $"The VM '{before.Name}' has a device '{adapterId}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, "net"), Settings = settings };
+                added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, "net"), Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread) } };
                 return before with { NetworkAdapters = [.. before.NetworkAdapters, added] };
             },
             token);
@@ -69,7 +69,7 @@ public sealed partial class StratoClient
                     throw NoNetworkAdapter(before, adapterId);
                 }
 
-                NetworkAdapterSettings settings = adapters[at].Settings.With(change);
+                NetworkAdapterSettings settings = adapters[at].Settings.With(change with { IoThread = ResolveIoThread(before, change.IoThread) });
                 VmRules.CheckNetworkAdapter(settings, adapters[at].Id);
                 changed = adapters[at] = adapters[at] with { Settings = settings };
                 return before with { NetworkAdapters = adapters };

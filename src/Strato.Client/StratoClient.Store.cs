@@ -97,7 +97,7 @@ public sealed partial class StratoClient
             token);
     }
 
-    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>.</summary>
+    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>, <c>IoThreadNotFound</c>.</summary>
     public DriveDefinition AddDrive(string id, DriveSettings drive, CancellationToken token = default)
     {
         VmRules.CheckDrive(drive);
@@ -118,7 +118,7 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a device '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new DriveDefinition { Id = drive.Id ?? FreeId(before, "disk"), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
+                added = new DriveDefinition { Id = drive.Id ?? FreeId(before, "disk"), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
                 return before with { Drives = [.. before.Drives, added] };
             },
             token);
@@ -127,7 +127,7 @@ public sealed partial class StratoClient
 
     /// <summary>Changes how a drive's requests are served: on a stopped VM all of it, on a running one the limit of requests a second alone.</summary>
     /// <returns>The drive as it is now.</returns>
-    /// <remarks>Errors: <c>VmRunning</c>, <c>DriveNotFound</c>, <c>InvalidDrive</c>, and those of QMP for a running VM.</remarks>
+    /// <remarks>Errors: <c>VmRunning</c>, <c>DriveNotFound</c>, <c>InvalidDrive</c>, <c>IoThreadNotFound</c>, and those of QMP for a running VM.</remarks>
     public DriveDefinition SetDriveIo(string id, string driveId, DriveIo change, CancellationToken token = default)
     {
         DriveDefinition? changed = null;
@@ -148,7 +148,7 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.") { VmName = before.Name };
                 }
 
-                DriveIo io = drives[at].Io.With(change);
+                DriveIo io = drives[at].Io.With(change with { IoThread = ResolveIoThread(before, change.IoThread) });
                 VmRules.CheckDriveIo(io, drives[at].Id, drives[at].Path);
                 changed = drives[at] = drives[at] with { Io = io };
                 return before with { Drives = drives };

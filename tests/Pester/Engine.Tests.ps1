@@ -215,6 +215,18 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Start-StratoVm tiny
         { Start-StratoVm other -ErrorAction Stop } | Should -Throw -ErrorId 'DriveLocked,*'
     }
+    It 'has the iothreads that its devices name' {
+        [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
+        Get-StratoVm tiny | Add-StratoIoThread a-long-name-of-a-thread -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive "$folder/disk.img" -IoThread iothread0 -PassThru |
+            Set-StratoIoThread iothread0 -NewId disks
+        Get-StratoIoThread -VMName tiny | ForEach-Object { $null -eq $_.ThreadId } | Should -Be $true, $true
+        $vm = Start-StratoVm tiny -PassThru
+        $threads = Get-StratoVm | Get-StratoIoThread
+        $threads.Id | Should -Be 'a-long-name-of-a-thread', 'disks'
+        $threads.Devices | Should -Be '', 'disk0'
+        $threads | ForEach-Object { Get-Content "/proc/$($vm.ProcessId)/task/$($_.ThreadId)/comm" } | Should -Be 'a-long-name-of-', 'disks'
+        { Remove-StratoIoThread a* -VMName tiny -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+    }
     It 'has the console ports, random bytes and balloon that it was given' {
         Get-StratoVm tiny | Add-StratoConsolePort agent -PassThru | Add-StratoConsolePort -Terminal -PassThru | Add-StratoConsolePort out -Backend File -Path "$folder/out.txt" -PassThru |
             Add-StratoRng -MaxBytes 1KB -Period 1000 -PassThru | Add-StratoBalloon -DeflateOnOom -FreePageReporting

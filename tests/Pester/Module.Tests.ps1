@@ -163,6 +163,7 @@ Describe 'Completion' -Tag Unit {
         'web', 'we two', 'db' | ForEach-Object { New-StratoVm $_ "$folder/vmlinuz" } | Add-StratoDrive "$folder/vmlinuz" -Id root -PassThru |
             Add-StratoNetworkAdapter -User -Id lan
         Add-StratoConsolePort agent -VMName web
+        Add-StratoIoThread fast -VMName web
         function Complete([string] $Text) { (TabExpansion2 $Text $Text.Length).CompletionMatches.CompletionText }
     }
     AfterAll { Remove-StratoVm * -Force }
@@ -175,6 +176,7 @@ Describe 'Completion' -Tag Unit {
         @{ Text = 'Get-StratoNetworkAdapter -VMName web -Id '; Expected = @('lan') }
         @{ Text = 'Set-StratoNetworkAdapter l'; Expected = @('lan') }
         @{ Text = 'Wait-StratoVm web -For P'; Expected = @('Paused') }
+        @{ Text = 'Set-StratoDrive root -VMName web -IoThread f'; Expected = @('fast') }
         @{ Text = 'Get-StratoConsolePort -VMName web -Id a'; Expected = @('agent') }
         @{ Text = 'New-StratoVm x -Machine '; Expected = @('microvm') }
         @{ Text = 'Invoke-StratoQmp query-st'; Expected = @('query-status') }

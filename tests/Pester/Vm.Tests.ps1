@@ -55,6 +55,17 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoNetworkAdapter -VMName web | Remove-StratoNetworkAdapter
         Get-StratoNetworkAdapter -VMName web | Should -BeNullOrEmpty
     }
+    It 'have iothreads that devices name' {
+        $vm = New-StratoVm web $kernel | Add-StratoIoThread fast -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive $kernel -IoThread fast -PassThru
+        (Get-StratoIoThread -VMName web).Id | Should -Be 'fast', 'iothread0'
+        { Set-StratoDrive disk0 -VMName web -IoThread slow -ErrorAction Stop } | Should -Throw -ErrorId 'IoThreadNotFound,*' -ExpectedMessage "*'slow'*'fast', 'iothread0'*"
+        { $vm | Remove-StratoIoThread fast -ErrorAction Stop } | Should -Throw -ErrorId 'IoThreadInUse,*' -ExpectedMessage "*'disk0'*"
+        $vm | Set-StratoIoThread fast -NewId faster
+        ($vm | Get-StratoIoThread fast*).Devices | Should -Be 'disk0'
+        Set-StratoDrive disk0 -VMName web -IoThread ''
+        Get-StratoVm | Get-StratoIoThread | Where-Object { -not $_.Devices } | Remove-StratoIoThread
+        Get-StratoIoThread -VMName web | Should -BeNullOrEmpty
+    }
     It 'come from a table' {
         "Name,Kernel,Memory`na,$kernel,268435456`nb,$kernel,536870912" | ConvertFrom-Csv | New-StratoVm | ForEach-Object Memory | Should -Be 256MB, 512MB
     }

@@ -33,6 +33,16 @@ public sealed record ConsolePortDefinition
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }
 
+/// <summary>A thread of the engine that serves the devices which name it.</summary>
+public sealed record IoThreadDefinition
+{
+    /// <summary>Unique among the VM's threads; the thread bears its first 15 bytes as its name.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Fields that a newer version wrote; kept as they are.</summary>
+    internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
+}
+
 /// <summary>Sockets between the host and a VM's guest.</summary>
 public sealed record VsockDefinition
 {

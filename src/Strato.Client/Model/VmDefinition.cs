@@ -37,6 +37,9 @@ public sealed record VmDefinition
     /// <summary>Network interfaces in the order the guest sees them.</summary>
     public IReadOnlyList<NetworkAdapterDefinition> NetworkAdapters { get; init; } = [];
 
+    /// <summary>Threads that serve the devices which name them, in the order in which they were added.</summary>
+    public IReadOnlyList<IoThreadDefinition> IoThreads { get; init; } = [];
+
     /// <summary>Ports of the virtio console, in the order in which they were added.</summary>
     public IReadOnlyList<ConsolePortDefinition> ConsolePorts { get; init; } = [];
 

@@ -22,7 +22,11 @@ internal static class EngineArguments
             "-m", vm.Memory.ToString(CultureInfo.InvariantCulture),
             "-smp", vm.Cpu.ToString(CultureInfo.InvariantCulture),
         ]);
-        HashSet<string> threads = new(System.StringComparer.Ordinal);
+        foreach (IoThreadDefinition thread in vm.IoThreads)
+        {
+            arguments.AddRange(["-iothread", $"id={Part(thread.Id)}"]);
+        }
+
         foreach (DriveDefinition drive in vm.Drives)
         {
             string io = "";
@@ -70,23 +74,9 @@ internal static class EngineArguments
         }
 
         return arguments;
-
-        // Threads are made where they are named first.
-        string IoThread(string? thread)
-        {
-            if (string.IsNullOrEmpty(thread))
-            {
-                return "";
-            }
-
-            if (threads.Add(thread))
-            {
-                arguments.AddRange(["-iothread", $"id={Part(thread)}"]);
-            }
-
-            return $",iothread={Part(thread)}";
-        }
     }
+
+    private static string IoThread(string? thread) => string.IsNullOrEmpty(thread) ? "" : $",iothread={Part(thread)}";
 
     /// <summary>A comma ends a part of an option; a doubled one stands for itself.</summary>
     internal static string Part(string value) => value.Replace(",", ",,", System.StringComparison.Ordinal);

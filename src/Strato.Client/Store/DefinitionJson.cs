@@ -58,6 +58,7 @@ internal static class DefinitionJson
 
             writer.WriteEndArray();
             NetworkAdapterFields.Write(writer, vm.NetworkAdapters);
+            IoThreadFields.Write(writer, vm);
             DeviceFields.Write(writer, vm);
             writer.WriteString("created", vm.Created.ToString("O", CultureInfo.InvariantCulture));
             writer.WriteString("notes", vm.Notes);
@@ -109,6 +110,7 @@ internal static class DefinitionJson
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
+                IoThreads = IoThreadFields.Read(fields),
                 ConsolePorts = DeviceFields.ReadPorts(fields),
                 Vsock = DeviceFields.ReadVsock(fields),
                 Rng = DeviceFields.ReadRng(fields),
@@ -116,7 +118,7 @@ internal static class DefinitionJson
                 Created = ReadTime(fields.Text("created")),
                 Notes = fields.OptionalText("notes") ?? "",
             };
-            return vm with { Extra = fields.Rest() };
+            return IoThreadFields.Complete(vm with { Extra = fields.Rest() });
         }
     }
 

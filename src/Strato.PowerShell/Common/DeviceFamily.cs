@@ -42,5 +42,7 @@ internal static class DeviceFamily
     public static readonly DeviceFamily<NetworkAdapterDefinition> NetworkAdapters =
         new("network adapter", "NetworkAdapterNotFound", vm => vm.NetworkAdapters, adapter => adapter.Id);
 
+    public static readonly DeviceFamily<IoThreadDefinition> IoThreads = new("iothread", "IoThreadNotFound", vm => vm.IoThreads, thread => thread.Id);
+
     public static readonly DeviceFamily<ConsolePortDefinition> ConsolePorts = new("console port", "ConsolePortNotFound", vm => vm.ConsolePorts, port => port.Id);
 }

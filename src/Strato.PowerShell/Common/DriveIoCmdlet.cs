@@ -19,7 +19,8 @@ public abstract class DriveIoCmdlet : VmDeviceCmdlet
     [Parameter(HelpMessage = "Most requests a second on average, 0 to 1000000; 0 for no limit.")]
     public int Iops { get; set; }
 
-    [Parameter(HelpMessage = "Name of the thread that serves the disk; disks of one name share it.")]
+    [Parameter(HelpMessage = "Id of the iothread that serves the disk; an empty text is the main thread.")]
+    [ArgumentCompleter(typeof(IoThreadIdCompleter))]
     public string? IoThread { get; set; }
 
     [Parameter(HelpMessage = "Request queues, 1 to 32.")]

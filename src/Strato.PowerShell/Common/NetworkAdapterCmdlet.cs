@@ -19,7 +19,8 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
     [Parameter(HelpMessage = "The kernel moves a tap's frames (vhost-net).")]
     public SwitchParameter Vhost { get; set; }
 
-    [Parameter(HelpMessage = "Name of the thread that serves the adapter; devices of one name share it.")]
+    [Parameter(HelpMessage = "Id of the iothread that serves the adapter; an empty text is the main thread.")]
+    [ArgumentCompleter(typeof(IoThreadIdCompleter))]
     [ValidateNotNull]
     public string? IoThread { get; set; }
 

@@ -69,6 +69,13 @@ public sealed class ConsolePortIdCompleter : DeviceIdCompleter
         vm.ConsolePorts.Select(port => (port.Id, port.Terminal ? "Terminal of the guest." : $"/dev/virtio-ports/{port.Id} of the guest."));
 }
 
+/// <summary>Completes ids of iothreads.</summary>
+public sealed class IoThreadIdCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
+        vm.IoThreads.Select(thread => (thread.Id, StratoClient.GetIoThreadUsers(vm, thread.Id) is { Count: > 0 } users ? $"serves {string.Join(", ", users)}" : "serves nothing"));
+}
+
 /// <summary>Completes ids of network adapters.</summary>
 public sealed class NetworkAdapterIdCompleter : DeviceIdCompleter
 {

@@ -249,6 +249,8 @@ internal sealed class FakeEngine
                 }
 
                 return "{}";
+            case "query-iothreads":
+                return $"[{{\"id\":\"{Between(_options["-iothread"], "id=", ",")}\",\"thread-id\":4711}}]";
             case "query-balloon":
                 return $"{{\"actual\":{_actual}}}";
             case "qmp_capabilities" or "quit" or "system_powerdown":

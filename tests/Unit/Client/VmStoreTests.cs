@@ -35,7 +35,7 @@ public sealed class VmStoreTests : IDisposable
             Notes = "line\nline",
         });
         VmDefinition read = _fixture.Client.Get("WÉB, server 雲 🚀");
-        Assert.Equal(made with { Drives = read.Drives, NetworkAdapters = read.NetworkAdapters, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
+        Assert.Equal(made with { Drives = read.Drives, NetworkAdapters = read.NetworkAdapters, IoThreads = read.IoThreads, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
         Assert.Equal(made.Id, read.Id);
         Assert.Matches("^[a-z0-9]{8}$", made.Id);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_fixture.Paths.DefinitionFile(made.Id)));
@@ -382,7 +382,7 @@ public sealed class VmStoreTests : IDisposable
         Prop.ForAll(definitions.ToArbitrary(), vm =>
         {
             VmDefinition read = DefinitionJson.Read(DefinitionJson.Write(vm), "abcdefgh");
-            return read with { Drives = vm.Drives, NetworkAdapters = vm.NetworkAdapters, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
+            return read with { Drives = vm.Drives, NetworkAdapters = vm.NetworkAdapters, IoThreads = vm.IoThreads, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
                 && read.Drives.Select(d => d with { Extra = [] }).SequenceEqual(vm.Drives.Select(d => d with { Extra = [] }));
         }).QuickCheckThrowOnFailure();
     }
@@ -416,6 +416,15 @@ public sealed class VmStoreTests : IDisposable
                   "id": "net1",
                   "type": "user",
                   "hostfwd": "tcp::2222-:22 udp::53-:53"
+                }
+              ],
+              "ioThreads": [
+                {
+                  "id": "fast",
+                  "new": 5
+                },
+                {
+                  "id": "idle"
                 }
               ],
               "consolePorts": [

@@ -71,6 +71,7 @@ public sealed class DriveTests : CmdletTests
     public void HowRequestsAreServedIsKeptAndChanged()
     {
         New();
+        Run(new Step("Add-StratoIoThread", "fast").With("VMName", "web"));
         Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Aio", "IoUring").With("Iops", 200).With("IoThread", "fast").Switch("Direct"));
         Run(new Step("Set-StratoDrive", "*").With("VMName", "web").With("QueueCount", 4).With("WriteErrorAction", "Enospc").With("Iops", 0));
         DriveIo io = Store.Client.GetById(Run(new Step("Get-StratoVm", "web")).Single<Vm>().Id).Drives[0].Io;

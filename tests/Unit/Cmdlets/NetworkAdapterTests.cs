@@ -35,6 +35,7 @@ public sealed class NetworkAdapterTests : CmdletTests
     public void TheEngineIsToldOfThem()
     {
         New();
+        Run(new Step("Add-StratoIoThread", "fast").With("VMName", "web"));
         Run(new Step("Add-StratoNetworkAdapter", "t,0").With("VMName", "web").With("QueueCount", 2).With("IoThread", "fast").Switch("Vhost"));
         Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("MacAddress", "52:54:00:12:34:56").With("PortForward", "tcp:127.0.0.1:2222-:22").Switch("User"));
         string line = string.Join(' ', EngineArguments.Build(Store.Client.Get("web"), "/run/r", "/log", "/console", new StartOptions()));

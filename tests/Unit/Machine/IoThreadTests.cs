@@ -1,7 +1,6 @@
 using System.IO;
 using System.Threading;
 using Strato.Engine.Linux;
-using Strato.Engine.Machine;
 using Xunit;
 
 namespace Strato.Tests.Unit.Machine;
@@ -18,7 +17,7 @@ public class IoThreadTests
     [InlineData("fifteen--bytesä", "fifteen--bytes")]
     public void TheThreadBearsTheFirst15BytesOfItsId(string id, string name)
     {
-        using IoThread thread = new(id);
+        using Engine.Machine.IoThread thread = new(id);
         Assert.Equal(0, thread.ThreadId);
         thread.Start();
         Assert.Equal(name, File.ReadAllText($"/proc/self/task/{thread.ThreadId}/comm").TrimEnd('\n'));
@@ -27,7 +26,7 @@ public class IoThreadTests
     [Fact]
     public void WhatIsWatchedIsServedOnTheThreadUntilItIsStopped()
     {
-        using IoThread thread = new("served");
+        using Engine.Machine.IoThread thread = new("served");
         using FileDescriptor signal = Libc.CreateEventFd();
         using ManualResetEventSlim served = new();
         int on = 0;
