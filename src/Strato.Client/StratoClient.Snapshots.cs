@@ -108,7 +108,7 @@ public sealed partial class StratoClient
             ProcessId = run.Pid,
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
-            MemoryAssigned = vm.Memory,
+            MemoryAssigned = answer.Memory ?? vm.Memory,
             MemoryResident = stat.ResidentPages * Environment.SystemPageSize,
             LogPath = Paths.EngineLog(vm.Id),
             ConsoleLogPath = Paths.ConsoleLog(vm.Id),

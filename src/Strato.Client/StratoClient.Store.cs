@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using System.Collections.Generic;
+using System.IO;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Runtime;
@@ -100,7 +101,13 @@ public sealed partial class StratoClient
     /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>, <c>IoThreadNotFound</c>.</summary>
     public DriveDefinition AddDrive(string id, DriveSettings drive, CancellationToken token = default)
     {
-        VmRules.CheckDrive(drive);
+        if (drive.Id is not null)
+        {
+            VmRules.CheckId(drive.Id);
+        }
+
+        DriveDefinition asked = new() { Id = drive.Id ?? Path.GetFileName(drive.Path), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
+        VmRules.CheckDrive(asked, imageToo: true);
         DriveDefinition? added = null;
         Store.Update(
             id,
@@ -118,25 +125,28 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a device '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new DriveDefinition { Id = drive.Id ?? FreeId(before, "disk"), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
+                added = asked with { Id = drive.Id ?? FreeId(before, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
                 return before with { Drives = [.. before.Drives, added] };
             },
             token);
         return added!;
     }
 
-    /// <summary>Changes how a drive's requests are served: on a stopped VM all of it, on a running one the limit of requests a second alone.</summary>
+    /// <summary>Changes what is given of a drive: on a stopped VM all of it, on a running one the limit of requests a second alone.</summary>
     /// <returns>The drive as it is now.</returns>
-    /// <remarks>Errors: <c>VmRunning</c>, <c>DriveNotFound</c>, <c>InvalidDrive</c>, <c>IoThreadNotFound</c>, and those of QMP for a running VM.</remarks>
-    public DriveDefinition SetDriveIo(string id, string driveId, DriveIo change, CancellationToken token = default)
+    /// <remarks>
+    /// Errors as for <see cref="AddDrive"/>, <c>DriveNotFound</c>, and those of QMP for a running VM, of which the definition then knows nothing.
+    /// </remarks>
+    public DriveDefinition SetDrive(string id, string driveId, DriveChange change, CancellationToken token = default)
     {
+        bool limitAlone = change with { Io = change.Io with { Iops = null } } == new DriveChange();
         DriveDefinition? changed = null;
         Store.Update(
             id,
             rename: false,
             before =>
             {
-                if (change with { Iops = null } != new DriveIo())
+                if (!limitAlone)
                 {
                     RefuseRunning(before, "Its drives, but for -Iops,");
                 }
@@ -148,29 +158,45 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.") { VmName = before.Name };
                 }
 
-                DriveIo io = drives[at].Io.With(change with { IoThread = ResolveIoThread(before, change.IoThread) });
-                VmRules.CheckDriveIo(io, drives[at].Id, drives[at].Path);
-                changed = drives[at] = drives[at] with { Io = io };
+                DriveDefinition drive = drives[at];
+                changed = drives[at] = drive with
+                {
+                    Path = change.Path ?? drive.Path,
+                    ReadOnly = change.ReadOnly ?? drive.ReadOnly,
+                    Serial = change.Serial is null ? drive.Serial : change.Serial.Length == 0 ? null : change.Serial,
+                    Io = drive.Io.With(change.Io with { IoThread = ResolveIoThread(before, change.Io.IoThread) }),
+                };
+                VmRules.CheckDrive(changed, imageToo: change.Path is not null);
+                if (change.Io.Iops is { } iops)
+                {
+                    LimitRunning(id, changed.Id, iops, token);
+                }
+
                 return before with { Drives = drives };
             },
             token);
-        using EngineProcess? process = change.Iops is null ? null : Registry.TryOpen(id);
-        if (process is not null)
-        {
-            ArrayBufferWriter<byte> arguments = new();
-            using (Utf8JsonWriter json = new(arguments))
-            {
-                json.WriteStartObject();
-                json.WriteString("id", changed!.Id);
-                json.WriteNumber("iops", change.Iops!.Value);
-                json.WriteEndObject();
-            }
+        return changed!;
+    }
 
-            using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
-            InvokeQmp(id, "block_set_io_throttle", document.RootElement, token: token);
+    private void LimitRunning(string id, string driveId, int iops, CancellationToken token)
+    {
+        using EngineProcess? process = Registry.TryOpen(id);
+        if (process is null)
+        {
+            return;
         }
 
-        return changed!;
+        ArrayBufferWriter<byte> arguments = new();
+        using (Utf8JsonWriter json = new(arguments))
+        {
+            json.WriteStartObject();
+            json.WriteString("id", driveId);
+            json.WriteNumber("iops", iops);
+            json.WriteEndObject();
+        }
+
+        using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
+        InvokeQmp(id, "block_set_io_throttle", document.RootElement, token: token);
     }
 
     /// <summary>Removes a drive from a stopped VM; the image stays. Errors: <c>VmRunning</c>, <c>DriveNotFound</c>.</summary>

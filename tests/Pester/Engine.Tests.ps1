@@ -215,6 +215,15 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Start-StratoVm tiny
         { Start-StratoVm other -ErrorAction Stop } | Should -Throw -ErrorId 'DriveLocked,*'
     }
+    It 'takes a limit of its disk, and no other change' {
+        [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
+        Add-StratoDrive "$folder/disk.img" -VMName tiny
+        Start-StratoVm tiny
+        { Set-StratoDrive disk0 -VMName tiny -Iops 50 -ReadOnly -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*' -ExpectedMessage '*but for -Iops*'
+        (Get-StratoDrive -VMName tiny).Iops | Should -Be 0
+        Set-StratoDrive disk0 -VMName tiny -Iops 50
+        (Get-StratoDrive -VMName tiny).Iops | Should -Be 50
+    }
     It 'has the iothreads that its devices name' {
         [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
         Get-StratoVm tiny | Add-StratoIoThread a-long-name-of-a-thread -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive "$folder/disk.img" -IoThread iothread0 -PassThru |

@@ -36,6 +36,7 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
         foreach ($target in 256MB, 512MB) {
             Get-StratoVm deb | Set-StratoBalloon -Target $target -Wait -Timeout $limit
             (Get-StratoBalloon deb).Actual | Should -Be $target
+            (Get-StratoVm deb).MemoryAssigned | Should -Be $target
         }
     }
     It 'writes into a console port, and has the random bytes of the host' {

@@ -55,6 +55,16 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoNetworkAdapter -VMName web | Remove-StratoNetworkAdapter
         Get-StratoNetworkAdapter -VMName web | Should -BeNullOrEmpty
     }
+    It 'have disks that change' {
+        $null = New-StratoVm web $kernel | Add-StratoDrive $kernel -Serial S1
+        Copy-Item $kernel "$folder/other"
+        Set-StratoDrive disk0 -VMName web -Path "$folder/other" -ReadOnly
+        Get-StratoDrive -VMName web | ForEach-Object { $_.Path, $_.ReadOnly, $_.Serial } | Should -Be "$folder/other", $true, 'S1'
+        Get-StratoDrive -VMName web | Set-StratoDrive -ReadOnly:$false -Serial ''
+        Get-StratoDrive -VMName web | ForEach-Object { $_.ReadOnly, $_.Serial } | Should -Be $false, $null
+        { Set-StratoDrive disk0 -VMName web -Path /nowhere -ReadOnly -ErrorAction Stop } | Should -Throw -ErrorId 'DriveFileNotFound,*'
+        (Get-StratoDrive -VMName web).ReadOnly | Should -BeFalse
+    }
     It 'have iothreads that devices name' {
         $vm = New-StratoVm web $kernel | Add-StratoIoThread fast -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive $kernel -IoThread fast -PassThru
         (Get-StratoIoThread -VMName web).Id | Should -Be 'fast', 'iothread0'

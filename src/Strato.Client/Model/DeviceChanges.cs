@@ -1,5 +1,21 @@
 namespace Strato.Client;
 
+/// <summary>What a user gives to change a drive. Null means "not given".</summary>
+public sealed record DriveChange
+{
+    /// <summary>Absolute path; must exist.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>The guest cannot write to it.</summary>
+    public bool? ReadOnly { get; init; }
+
+    /// <summary>At most 20 printable ASCII characters; empty for none.</summary>
+    public string? Serial { get; init; }
+
+    /// <summary>How its requests are served.</summary>
+    public DriveIo Io { get; init; } = new();
+}
+
 /// <summary>What a user gives to make or change a console port. Null means "not given": the default on creation, unchanged on a change.</summary>
 public sealed record ConsolePortChange
 {

@@ -56,7 +56,7 @@ public sealed record VmInfo
     /// <summary>Percent of the VM's own virtual CPUs (0–100) that the engine used during the last moments; null if not known.</summary>
     public int? CpuUsage { get; init; }
 
-    /// <summary>Bytes of RAM the running VM was given; zero when it isn't running.</summary>
+    /// <summary>Bytes of RAM that the running VM's guest has: what it was given, less what its balloon holds; zero when it isn't running.</summary>
     public long MemoryAssigned { get; init; }
 
     /// <summary>Bytes of host memory the engine's process occupies; zero when it isn't running.</summary>

@@ -7,7 +7,7 @@ using Strato.Protocol.Qmp;
 
 namespace Strato.Client.Qmp;
 
-/// <summary>Asks many engines for their status at once, from one thread, within one time limit for all.</summary>
+/// <summary>Asks many engines for their status, and their guests' memory, at once, from one thread, within one time limit for all.</summary>
 internal static class StatusProbe
 {
     internal enum Outcome
@@ -22,10 +22,13 @@ internal static class StatusProbe
         Answered,
     }
 
-    internal readonly record struct Result(Outcome Outcome, JsonElement Status);
+    /// <param name="Outcome">What came.</param>
+    /// <param name="Status">Answer to query-status.</param>
+    /// <param name="Memory">Bytes that the guest has, where a balloon tells; else null.</param>
+    internal readonly record struct Result(Outcome Outcome, JsonElement Status, long? Memory = null);
 
     // Sent at once, without waiting for the greeting: one round for everything.
-    private static ReadOnlySpan<byte> Question => "{\"execute\":\"qmp_capabilities\",\"id\":1}\n{\"execute\":\"query-status\",\"id\":2}\n"u8;
+    private static ReadOnlySpan<byte> Question => "{\"execute\":\"qmp_capabilities\",\"id\":1}\n{\"execute\":\"query-status\",\"id\":2}\n{\"execute\":\"query-balloon\",\"id\":3}\n"u8;
 
     internal static Result[] Ask(IReadOnlyList<string?> sockets, TimeSpan limit, CancellationToken token)
     {
@@ -58,10 +61,8 @@ internal static class StatusProbe
 
             while (Array.Exists(descriptors, static fd => fd >= 0) && waiter.WaitReadable(deadline, descriptors) is int ready and >= 0)
             {
-                Result? result = Read(streams[ready]!, framers[ready]);
-                if (result is not null)
+                if (Read(streams[ready]!, framers[ready], ref results[ready]))
                 {
-                    results[ready] = result.Value;
                     descriptors[ready] = -1;
                 }
             }
@@ -77,13 +78,14 @@ internal static class StatusProbe
         }
     }
 
-    /// <summary>Null while the answer is not there yet.</summary>
-    private static Result? Read(UnixStream stream, QmpFramer framer)
+    /// <summary>False while an answer is not there yet.</summary>
+    private static bool Read(UnixStream stream, QmpFramer framer, ref Result result)
     {
         int count = stream.Receive(framer.GetSpan());
         if (count == 0)
         {
-            return new Result(Outcome.Nobody, default);
+            result = result.Outcome == Outcome.Answered ? result : new Result(Outcome.Nobody, default);
+            return true;
         }
 
         framer.Advance(Math.Max(count, 0));
@@ -93,15 +95,29 @@ internal static class StatusProbe
             {
                 if (QmpCommand.Answers(message, 2))
                 {
-                    return new Result(Outcome.Answered, QmpCommand.Result(message, "query-status", null));
+                    result = new Result(Outcome.Answered, QmpCommand.Result(message, "query-status", null));
+                }
+                else if (QmpCommand.Answers(message, 3))
+                {
+                    result = result with { Memory = Actual(message) };
+                    return true;
                 }
             }
         }
         catch (StratoException)
         {
-            return new Result(Outcome.Nobody, default);
+            result = new Result(Outcome.Nobody, default);
+            return true;
         }
 
-        return null;
+        return false;
     }
+
+    /// <summary>Null where there is no balloon, which the engine answers with an error.</summary>
+    private static long? Actual(JsonElement message) =>
+        message.TryGetProperty("return", out JsonElement answer)
+        && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("actual", out JsonElement actual)
+        && actual.ValueKind == JsonValueKind.Number && actual.TryGetInt64(out long bytes)
+            ? bytes
+            : null;
 }

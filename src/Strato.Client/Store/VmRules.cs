@@ -92,21 +92,21 @@ internal static class VmRules
         }
     }
 
-    internal static void CheckDrive(DriveSettings drive)
+    /// <param name="drive">The drive; its id need not be checked yet, and stands in messages.</param>
+    /// <param name="imageToo">Whether the image is looked at: one that went away is no reason to refuse a change of something else.</param>
+    internal static void CheckDrive(DriveDefinition drive, bool imageToo)
     {
-        if (drive.Id is not null)
-        {
-            CheckId(drive.Id);
-        }
-
         if (drive.Serial is not null)
         {
             Convert(() => ConfigurationLimits.CheckSerialNumber(drive.Serial, "-Serial"));
         }
 
-        CheckDriveIo(drive.Io, drive.Id ?? Path.GetFileName(drive.Path), drive.Path);
-        CheckFile(drive.Path, "drive", "DriveFile", "-Path");
-        CheckSectors(drive.Path);
+        CheckDriveIo(drive.Io, drive.Id, drive.Path);
+        if (imageToo)
+        {
+            CheckFile(drive.Path, "drive", "DriveFile", "-Path");
+            CheckSectors(drive.Path);
+        }
     }
 
     /// <summary>The engine refuses an image with part of a sector; nobody needs to wait for a start to hear that.</summary>
@@ -124,7 +124,7 @@ internal static class VmRules
         }
     }
 
-    internal static void CheckDriveIo(DriveIo io, string id, string path)
+    private static void CheckDriveIo(DriveIo io, string id, string path)
     {
         try
         {

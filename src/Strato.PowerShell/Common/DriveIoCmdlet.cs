@@ -61,5 +61,5 @@ public abstract class DriveIoCmdlet : VmDeviceCmdlet
         Snapshot = Given(nameof(Snapshot)) ? Snapshot : null,
     };
 
-    private bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
+    private protected bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
 }

@@ -46,7 +46,7 @@ public sealed class Vm
     /// <summary>Percent of the VM's own virtual CPUs in use, or null.</summary>
     public int? CpuUsage => _info.CpuUsage;
 
-    /// <summary>Bytes of RAM the running VM has; zero when it isn't running.</summary>
+    /// <summary>Bytes of RAM that the running VM's guest has: what it was given, less what its balloon holds; zero when it isn't running.</summary>
     public long MemoryAssigned => _info.MemoryAssigned;
 
     /// <summary>Bytes of host memory that the engine occupies; zero when it isn't running.</summary>

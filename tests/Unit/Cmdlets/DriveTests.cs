@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Strato.Tests.Unit.Cmdlets;
 
-/// <summary>Add-, Get- and Remove-StratoDrive.</summary>
+/// <summary>Add-, Get-, Remove- and Set-StratoDrive.</summary>
 [Collection(CmdletCollection.Name)]
 public sealed class DriveTests : CmdletTests
 {
@@ -97,12 +97,76 @@ public sealed class DriveTests : CmdletTests
     }
 
     [Fact]
-    public void ARunningVmTakesALimitAndNothingElse()
+    public void WhatADiskIsChangesWhileTheVmIsStopped()
+    {
+        New();
+        Store.WriteFile("other.ext4", new string('y', 512));
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Serial", "S1").With("Iops", 7));
+        Run(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Path", "./other.ext4").Switch("ReadOnly"));
+        Drive drive = Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>();
+        Assert.Equal(("disk0", Path.Combine(Store.Root, "other.ext4"), true, "S1", 7), (drive.Id, drive.Path, drive.ReadOnly, drive.Serial, drive.Iops));
+        Run(new Step("Get-StratoDrive").With("VMName", "web"), new Step("Set-StratoDrive").With("ReadOnly", new SwitchParameter(false)).With("Serial", ""));
+        drive = Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>();
+        Assert.Equal((false, null), (drive.ReadOnly, drive.Serial));
+        Run(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Serial", "S2"));
+        Assert.Equal("S2", Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Serial);
+    }
+
+    [Theory]
+    [InlineData("Path", "missing.ext4", "DriveFileNotFound", ErrorCategory.ObjectNotFound)]
+    [InlineData("Path", "odd.ext4", "DriveSize", ErrorCategory.InvalidArgument)]
+    [InlineData("Serial", "123456789012345678901", "InvalidSerialNumber", ErrorCategory.InvalidArgument)]
+    [InlineData("QueueCount", 33, "InvalidDrive", ErrorCategory.InvalidArgument)]
+    public void AChangeThatCannotBeChangesNothing(string parameter, object value, string id, ErrorCategory category)
+    {
+        New();
+        Store.WriteFile("odd.ext4", "x");
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Serial", "S1"));
+        AssertError(Error(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Iops", 9).With(parameter, value).Switch("ReadOnly")), id, category, "disk0");
+        Drive drive = Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>();
+        Assert.Equal((Path.Combine(Store.Root, "root.ext4"), false, "S1", 0), (drive.Path, drive.ReadOnly, drive.Serial, drive.Iops));
+    }
+
+    [Fact]
+    public void AnImageThatWentAwayIsNoReasonToRefuseAnotherChange()
+    {
+        New();
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        File.Delete(Path.Combine(Store.Root, "root.ext4"));
+        Run(new Step("Set-StratoDrive", "disk0").With("VMName", "web").Switch("ReadOnly"));
+        Assert.True(Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().ReadOnly);
+    }
+
+    [Theory]
+    [InlineData("ReadOnly", null)]
+    [InlineData("Serial", "S2")]
+    [InlineData("Path", "root.ext4")]
+    [InlineData("QueueCount", 2)]
+    [InlineData("IoThread", "")]
+    public void ARunningVmTakesALimitAndNothingElse(string parameter, object? value)
     {
         New();
         Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
         Run(new Step("Start-StratoVm", "web"));
-        AssertError(Error(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("QueueCount", 2)), "VmRunning", ErrorCategory.InvalidOperation, "disk0");
+        Step set = new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Iops", 5);
+        ErrorRecord error = Error(value is null ? set.Switch(parameter) : set.With(parameter, value));
+        AssertError(error, "VmRunning", ErrorCategory.InvalidOperation, "disk0");
+        Assert.Contains("Its drives, but for -Iops, can change only while it is stopped.", error.Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(0, Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Iops);
+        Run(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Iops", 6));
+        Assert.Equal(6, Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Iops);
+        string[] said = [.. Run(new Step("Get-StratoConsole", "web")).Of<string>()];
+        Assert.Equal(["fake engine", "{\"id\":\"disk0\",\"iops\":6}"], said);
+    }
+
+    [Fact]
+    public void ALimitThatTheEngineRefusesIsNotKept()
+    {
+        New("web", "deaf");
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Iops", 7));
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Set-StratoDrive", "disk0").With("VMName", "web").With("Iops", 5)), "QmpCommandNotFound", ErrorCategory.InvalidArgument, "disk0");
+        Assert.Equal(7, Run(new Step("Get-StratoDrive").With("VMName", "web")).Single<Drive>().Iops);
     }
 
     [Fact]

@@ -83,12 +83,15 @@ public sealed class SingleDeviceTests : CmdletTests
         Run(new Step("Start-StratoVm", "web"));
         Assert.Equal(512L << 20, Run(new Step("Get-StratoBalloon", "web")).Single<Balloon>().Actual);
         Vm vm = Run(new Step("Get-StratoVm"), new Step("Set-StratoBalloon").With("Target", 256L << 20).Switch("Wait", "PassThru")).Single<Vm>();
-        Assert.Equal("Running", vm.State);
+        Assert.Equal(("Running", 256L << 20, 512L << 20), (vm.State, vm.MemoryAssigned, vm.Memory));
         Assert.Equal(256L << 20, Run(new Step("Get-StratoBalloon", "web")).Single<Balloon>().Actual);
 
         // In whole pages, never less than what was asked for.
         Run(new Step("Set-StratoBalloon", "web").With("Target", 300_000_001L).Switch("Wait"));
         Assert.Equal(300_003_328, Run(new Step("Get-StratoBalloon", "web")).Single<Balloon>().Actual);
+        Assert.Equal(256L << 20, vm.MemoryAssigned);
+        vm.Refresh();
+        Assert.Equal(300_003_328, vm.MemoryAssigned);
         Run(new Step("Set-StratoBalloon", "web").With("Target", 1L << 20).Switch("WhatIf"));
         Assert.Equal(300_003_328, Run(new Step("Get-StratoBalloon", "web")).Single<Balloon>().Actual);
         AssertError(Error(new Step("Set-StratoBalloon", "web").With("Target", 513L << 20)), "InvalidTarget", ErrorCategory.InvalidArgument, "web");
