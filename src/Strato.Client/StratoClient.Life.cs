@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Qmp;
@@ -46,10 +47,36 @@ public sealed partial class StratoClient
                 throw new StratoException(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{vm.Name}' is running already (process {process.Run.Pid}).") { VmName = vm.Name };
             }
 
-            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), options, token);
+            // The engine's options know no link that is down: it is taken down before the guest runs.
+            bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
+            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects ? options with { Paused = true } : options, token);
+            if (disconnects)
+            {
+                try
+                {
+                    DisconnectAdapters(vm, options.Paused, token);
+                }
+                catch
+                {
+                    EndStarted(id);
+                    throw;
+                }
+            }
         }
 
         return Snapshot(id, token);
+    }
+
+    /// <summary>Of a start that failed when the engine ran already nothing stays. Under the VM's lock.</summary>
+    private void EndStarted(string id)
+    {
+        using (EngineProcess? process = Registry.TryOpen(id))
+        {
+            process?.Kill();
+            process?.WaitForEnd(Deadline.After(EndLimit), CancellationToken.None);
+        }
+
+        Registry.Clean(id);
     }
 
     /// <summary>Stops the VM and returns when its engine has ended. Stopping a stopped VM does nothing; a paused VM is resumed, so that its guest can power down. Errors: <c>StopTimeout</c>; <c>WaitTimeout</c> if another shell goes on starting it; <c>QmpTimeout</c> if the engine doesn't answer (TurnOff works then, too). Works on damaged definitions too.</summary>

@@ -1,6 +1,9 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
+using System.Text.Json;
 using System.Threading;
+using Strato.Client.Runtime;
 using Strato.Client.Store;
 using Strato.Protocol.Configuration;
 
@@ -53,15 +56,22 @@ public sealed partial class StratoClient
         return added!;
     }
 
-    /// <summary>Changes what is given of a stopped VM's network interface. Errors as for <see cref="AddNetworkAdapter"/>, and <c>NetworkAdapterNotFound</c>.</summary>
+    /// <summary>Changes what is given of a network interface: on a stopped VM all of it, on a running one whether it is connected alone.</summary>
+    /// <remarks>Errors as for <see cref="AddNetworkAdapter"/>, <c>NetworkAdapterNotFound</c>, and those of QMP for a running VM, of which the definition then knows nothing.</remarks>
     public NetworkAdapterDefinition SetNetworkAdapter(string id, string adapterId, NetworkAdapterSettings change, CancellationToken token = default)
     {
+        bool linkAlone = change with { Connected = null } == new NetworkAdapterSettings();
         NetworkAdapterDefinition? changed = null;
-        Change(
+        Store.Update(
             id,
-            TheAdapters,
+            rename: false,
             before =>
             {
+                if (!linkAlone)
+                {
+                    RefuseRunning(before, "Its network adapters, but for -Connected,");
+                }
+
                 NetworkAdapterDefinition[] adapters = [.. before.NetworkAdapters];
                 int at = Array.FindIndex(adapters, adapter => SameId(adapter.Id, adapterId));
                 if (at < 0)
@@ -72,6 +82,13 @@ public sealed partial class StratoClient
                 NetworkAdapterSettings settings = adapters[at].Settings.With(change with { IoThread = ResolveIoThread(before, change.IoThread) });
                 VmRules.CheckNetworkAdapter(settings, adapters[at].Id);
                 changed = adapters[at] = adapters[at] with { Settings = settings };
+                using EngineProcess? process = change.Connected is null ? null : Registry.TryOpen(id);
+                if (process is not null)
+                {
+                    using QmpConnection qmp = OpenQmp(id, token);
+                    SetLink(qmp, changed, token);
+                }
+
                 return before with { NetworkAdapters = adapters };
             },
             token);
@@ -90,6 +107,41 @@ public sealed partial class StratoClient
                 : throw NoNetworkAdapter(before, adapterId);
         },
         token);
+
+    /// <summary>Before the guest of a VM that was started paused runs: takes the links down that are to be down.</summary>
+    private void DisconnectAdapters(VmDefinition vm, bool staysPaused, CancellationToken token)
+    {
+        using QmpConnection qmp = OpenQmp(vm.Id, token);
+        foreach (NetworkAdapterDefinition adapter in vm.NetworkAdapters)
+        {
+            if (IsDisconnected(adapter))
+            {
+                SetLink(qmp, adapter, token);
+            }
+        }
+
+        if (!staysPaused)
+        {
+            qmp.Execute("cont", token: token);
+        }
+    }
+
+    private static bool IsDisconnected(NetworkAdapterDefinition adapter) => adapter.Settings.Connected == false;
+
+    private static void SetLink(QmpConnection qmp, NetworkAdapterDefinition adapter, CancellationToken token)
+    {
+        ArrayBufferWriter<byte> arguments = new();
+        using (Utf8JsonWriter json = new(arguments))
+        {
+            json.WriteStartObject();
+            json.WriteString("name", adapter.Id);
+            json.WriteBoolean("up", !IsDisconnected(adapter));
+            json.WriteEndObject();
+        }
+
+        using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
+        qmp.Execute("set_link", document.RootElement, token: token);
+    }
 
     private static StratoException NoNetworkAdapter(VmDefinition vm, string adapterId) =>
         new(StratoErrorKind.NotFound, "NetworkAdapterNotFound", $"The VM '{vm.Name}' has no network adapter '{adapterId}'.")

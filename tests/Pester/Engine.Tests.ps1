@@ -65,6 +65,15 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         $end | Should -Match '^-1$|reset'
         $client.Dispose()
     }
+    It 'has its network cable pulled and put in' -Skip:(-not (Get-Command passt -ErrorAction Ignore) -or -not (ip route show default)) {
+        Add-StratoNetworkAdapter -VMName tiny -User -Connected:$false
+        (Start-StratoVm tiny -PassThru).State | Should -Be 'Running'
+        foreach ($connected in $true, $false) {
+            Set-StratoNetworkAdapter net0 -VMName tiny -Connected:$connected
+            (Get-StratoNetworkAdapter -VMName tiny).Connected | Should -Be $connected
+        }
+        { Set-StratoNetworkAdapter net0 -VMName tiny -Connected -Vhost -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*' -ExpectedMessage '*but for -Connected*'
+    }
     It 'tells what its network lacks' {
         Add-StratoNetworkAdapter nosuchtap0 -VMName tiny
         { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'TapFailed,*' -ExpectedMessage "*no interface 'nosuchtap0'*ip tuntap add*"

@@ -38,6 +38,9 @@ public sealed record NetworkAdapterSettings
     /// <summary>Name of the thread that serves it, shared with drives of that name. Empty for the main thread.</summary>
     public string? IoThread { get; init; }
 
+    /// <summary>Whether the guest finds a cable in it, as by default.</summary>
+    public bool? Connected { get; init; }
+
     /// <summary>Of user networking: ports of the host that lead to the guest, such as <c>tcp:127.0.0.1:2222-:22</c>.</summary>
     public IReadOnlyList<string>? PortForward { get; init; }
 
@@ -54,6 +57,7 @@ public sealed record NetworkAdapterSettings
             QueueCount = change.QueueCount ?? (toUser ? null : QueueCount),
             Vhost = change.Vhost ?? (toUser ? null : Vhost),
             IoThread = change.IoThread ?? IoThread,
+            Connected = change.Connected ?? Connected,
             PortForward = change.PortForward ?? (toTap ? null : PortForward),
         };
     }

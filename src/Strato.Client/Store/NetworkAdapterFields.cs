@@ -9,6 +9,7 @@ namespace Strato.Client.Store;
 internal static class NetworkAdapterFields
 {
     private const string Vhost = "vhost";
+    private const string Connected = "connected";
 
     /// <summary>The value of <c>-netdev</c>.</summary>
     /// <param name="adapter">Checked.</param>
@@ -23,7 +24,7 @@ internal static class NetworkAdapterFields
         }
 
         value += settings.QueueCount is { } queues ? string.Create(CultureInfo.InvariantCulture, $",queues={queues}") : "";
-        return settings.Vhost is { } vhost ? $"{value},vhost={(vhost ? "on" : "off")}" : value;
+        return Switch(settings.Vhost) is { } vhost ? $"{value},vhost={vhost}" : value;
     }
 
     internal static void Write(Utf8JsonWriter writer, IReadOnlyList<NetworkAdapterDefinition> adapters)
@@ -59,8 +60,9 @@ internal static class NetworkAdapterFields
         WriteText(writer, "tap", settings.TapName);
         WriteText(writer, "mac", settings.MacAddress);
         WriteText(writer, "queues", settings.QueueCount?.ToString(CultureInfo.InvariantCulture));
-        WriteText(writer, Vhost, settings.Vhost is { } vhost ? (vhost ? "on" : "off") : null);
+        WriteText(writer, Vhost, Switch(settings.Vhost));
         WriteText(writer, "iothread", settings.IoThread);
+        WriteText(writer, Connected, Switch(settings.Connected));
         if (settings.PortForward is { Count: > 0 } forwards)
         {
             WriteText(writer, "hostfwd", string.Join(' ', forwards));
@@ -90,17 +92,22 @@ internal static class NetworkAdapterFields
             User = tap is null ? true : null,
             MacAddress = text("mac"),
             QueueCount = queues is null ? null : number,
-            Vhost = text(Vhost) switch
-            {
-                null => null,
-                "on" => true,
-                "off" => false,
-                { } value => throw new FormatException($"vhost of a network adapter is '{value}'; allowed: on, off"),
-            },
+            Vhost = Switch(Vhost, text(Vhost)),
             IoThread = text("iothread"),
+            Connected = Switch(Connected, text(Connected)),
             PortForward = text("hostfwd")?.Split(' ', StringSplitOptions.RemoveEmptyEntries),
         };
     }
+
+    private static string? Switch(bool? value) => value is { } given ? (given ? "on" : "off") : null;
+
+    private static bool? Switch(string name, string? text) => text switch
+    {
+        null => null,
+        "on" => true,
+        "off" => false,
+        _ => throw new FormatException($"{name} of a network adapter is '{text}'; allowed: on, off"),
+    };
 
     private static void WriteText(Utf8JsonWriter writer, string name, string? value)
     {

@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Set-StratoNetworkAdapter: changes a stopped VM's network interface.</summary>
+/// <summary>Set-StratoNetworkAdapter: changes a stopped VM's network interface; -Connected also while the VM runs.</summary>
 [Cmdlet(VerbsCommon.Set, "StratoNetworkAdapter", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
 public sealed class SetStratoNetworkAdapterCommand : NetworkAdapterCmdlet

@@ -28,6 +28,9 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
     [ValidateNotNull]
     public string[]? PortForward { get; set; }
 
+    [Parameter(HelpMessage = "Whether the cable is in, as it is by default; -Connected:$false takes the link down.")]
+    public SwitchParameter Connected { get; set; }
+
     /// <summary>What was given.</summary>
     private protected NetworkAdapterSettings SettingsOf(string? tapName) => new()
     {
@@ -37,6 +40,7 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
         QueueCount = MyInvocation.BoundParameters.ContainsKey(nameof(QueueCount)) ? QueueCount : null,
         Vhost = MyInvocation.BoundParameters.ContainsKey(nameof(Vhost)) ? Vhost : null,
         IoThread = IoThread,
+        Connected = MyInvocation.BoundParameters.ContainsKey(nameof(Connected)) ? Connected : null,
         PortForward = PortForward,
     };
 

@@ -19,6 +19,7 @@ public sealed class NetworkAdapter
         QueueCount = settings.QueueCount ?? 1;
         Vhost = settings.Vhost ?? false;
         IoThread = string.IsNullOrEmpty(settings.IoThread) ? null : settings.IoThread;
+        Connected = settings.Connected ?? true;
         PortForward = string.Join(' ', settings.PortForward ?? []);
     }
 
@@ -50,6 +51,9 @@ public sealed class NetworkAdapter
 
     /// <summary>Name of the thread that serves it; null for the main one.</summary>
     public string? IoThread { get; }
+
+    /// <summary>The guest finds a cable in it.</summary>
+    public bool Connected { get; }
 
     /// <summary>Ports of the host that lead to the guest, divided by blanks.</summary>
     public string PortForward { get; }

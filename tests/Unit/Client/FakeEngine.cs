@@ -18,7 +18,7 @@ namespace Strato.Tests.Unit.Client;
 /// <remarks>
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
-/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -249,7 +249,7 @@ internal sealed class FakeEngine
                 }
 
                 return "{}";
-            case "block_set_io_throttle" when !_options["-append"].Contains("deaf", StringComparison.Ordinal):
+            case "block_set_io_throttle" or "set_link" when !_options["-append"].Contains("deaf", StringComparison.Ordinal):
                 Print($"{command.GetProperty("arguments").GetRawText()}\r\n");
                 return "{}";
             case "query-iothreads":

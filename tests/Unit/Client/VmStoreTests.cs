@@ -410,6 +410,7 @@ public sealed class VmStoreTests : IDisposable
                   "queues": "4",
                   "vhost": "on",
                   "iothread": "fast",
+                  "connected": "off",
                   "new": 0
                 },
                 {

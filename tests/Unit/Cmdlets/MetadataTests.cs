@@ -158,7 +158,7 @@ public sealed class MetadataTests
     [InlineData(typeof(Vsock), "VMName VMId GuestCid")]
     [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
-    [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost PortForward")]
+    [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost Connected PortForward")]
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {

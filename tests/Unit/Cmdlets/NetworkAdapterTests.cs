@@ -124,6 +124,55 @@ public sealed class NetworkAdapterTests : CmdletTests
         AssertError(Error(new Step("Remove-StratoNetworkAdapter", "net0").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "net0");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void OneWithoutACableHasNoneFromTheGuestsFirstMoment(bool paused)
+    {
+        New();
+        Run(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web"));
+        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("Connected", new SwitchParameter(false)).Switch("User"));
+        Run(new Step("Set-StratoNetworkAdapter", "*").With("VMName", "web").With("MacAddress", ""));
+        Assert.Equal([true, false], Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Of<NetworkAdapter>().Select(adapter => adapter.Connected));
+        Step start = new("Start-StratoVm", "web");
+        Run(paused ? start.Switch("Paused") : start);
+        Assert.Equal(paused ? "Paused" : "Running", State("web"));
+        Assert.Equal(["fake engine", "{\"name\":\"net1\",\"up\":false}"], Run(new Step("Get-StratoConsole", "web")).Of<string>());
+    }
+
+    [Fact]
+    public void TheCableOfARunningVmIsPulledAndPutIn()
+    {
+        New();
+        Run(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web"));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Set-StratoNetworkAdapter", "NET0").With("VMName", "web").With("Connected", new SwitchParameter(false)));
+        Assert.False(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>().Connected);
+        ErrorRecord error = Error(new Step("Set-StratoNetworkAdapter", "net0").With("VMName", "web").Switch("Connected").With("TapName", "tap1"));
+        AssertError(error, "VmRunning", ErrorCategory.InvalidOperation, "net0");
+        Assert.Contains("Its network adapters, but for -Connected, can change only while it is stopped.", error.Exception.Message, StringComparison.Ordinal);
+        Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web"), new Step("Set-StratoNetworkAdapter").Switch("Connected"));
+        Assert.True(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>().Connected);
+        Assert.Equal(
+            ["fake engine", "{\"name\":\"net0\",\"up\":false}", "{\"name\":\"net0\",\"up\":true}"], Run(new Step("Get-StratoConsole", "web")).Of<string>());
+    }
+
+    [Fact]
+    public void WhatTheEngineRefusesOfALinkIsNotKeptAndEndsAStart()
+    {
+        string id = New("web", "deaf").Id;
+        Run(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web"));
+        Run(new Step("Start-StratoVm", "web"));
+        Step pull = new Step("Set-StratoNetworkAdapter", "net0").With("VMName", "web").With("Connected", new SwitchParameter(false));
+        AssertError(Error(pull), "QmpCommandNotFound", ErrorCategory.InvalidArgument, "net0");
+        Assert.True(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>().Connected);
+        Run(new Step("Stop-StratoVm", "web").Switch("TurnOff"));
+        Run(pull);
+        AssertError(Error(new Step("Start-StratoVm", "web")), "QmpCommandNotFound", ErrorCategory.InvalidArgument, "web");
+        Assert.Equal(("Stopped", null), (State("web"), Run(new Step("Get-StratoVm")).Single<Vm>().StateReason));
+        Assert.False(System.IO.Directory.Exists(Store.Paths.RuntimeDirectory(id)));
+    }
+
     [Fact]
     public void AdaptersAreRemovedByIdAndAsObjects()
     {
