@@ -53,12 +53,17 @@ tmpfs
 tmpfs
 unknown
 strato-lab
-2
+1
 1048576
 1
 tsc
 modprobe
 END
+}
+
+check_mode() {
+    is "mode when virtual" "$($lab --mode)" virtual || return
+    is "mode when direct" "$(STRATO_LAB=direct $lab --mode)" direct
 }
 
 check_exit_0() { $lab true </dev/null; is "exit code" $? 0; }
@@ -110,7 +115,7 @@ check_two_at_once() {
 }
 
 check_vms_come_and_go() {
-    # Where KVM switched its kernel's code with each of them, this stood still within seconds (see agent).
+    # KVM changes its kernel's code with the first VM and the last: with two CPUs this stood still within seconds.
     $lab --timeout 120 -- perl -e '
         my @children;
         sub child { my $pid = fork // die; if ($pid) { push @children, $pid } else { shift->(); exit } }
@@ -139,7 +144,8 @@ check_bad_input() {
     is message "$(cat "$tmp/stderr")" "lab: --timeout 'soon': it must be a number of seconds, 1 to 9999999" || return
     $lab --nested true 2>"$tmp/stderr"; is "exit code" $? 125 || return
     $lab 2>"$tmp/stderr"; is "exit code" $? 125 || return
-    STRATO_LAB=here $lab true 2>"$tmp/stderr"; is "exit code" $? 125
+    STRATO_LAB=here $lab true 2>"$tmp/stderr"; is "exit code" $? 125 || return
+    STRATO_LAB=here $lab --mode 2>"$tmp/stderr"; is "exit code" $? 125
 }
 
 check_terminal() {

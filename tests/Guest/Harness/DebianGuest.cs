@@ -55,9 +55,6 @@ internal sealed class DebianGuest : IDisposable
     /// <summary>For a boot or a long command: many times what a busy machine needs, for a test that hangs. STRATO_PATIENCE multiplies it.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(300) * TestHost.Patience;
 
-    /// <summary>For a first boot in the virtual KVM host: ten times what it takes.</summary>
-    private static readonly TimeSpan BootLimit = TimeSpan.FromSeconds(150) * TestHost.Patience;
-
     public const string Prompt = "root@strato:/root# ";
 
     private int _commands;
@@ -125,30 +122,13 @@ internal sealed class DebianGuest : IDisposable
     public Stream Input { get; private set; }
 
     /// <summary>Starts a guest and waits for its shell.</summary>
-    /// <remarks>In the virtual KVM host a guest may stand still by a fault of its QEMU (docs/lab.md, Limits), and is started a second time then, which is told.</remarks>
     public static DebianGuest Boot(GuestOptions options)
-    {
-        if (TestHost.InVirtualHost && TryBoot(options, BootLimit) is { } booted)
-        {
-            return booted;
-        }
-
-        return TryBoot(options, Limit)!;
-    }
-
-    private static DebianGuest? TryBoot(GuestOptions options, TimeSpan limit)
     {
         DebianGuest guest = new(options);
         try
         {
-            guest.WaitShell(0, limit);
+            guest.WaitShell(0);
             return guest;
-        }
-        catch (TimeoutException error) when (limit < Limit)
-        {
-            guest.Dispose();
-            System.Console.Error.WriteLine($"a guest is booted a second time: {error.Message}");
-            return null;
         }
         catch
         {
@@ -158,8 +138,7 @@ internal sealed class DebianGuest : IDisposable
     }
 
     /// <summary>Waits until the shell of a boot, whose output begins at an offset of the console, asks for a command.</summary>
-    public void WaitShell(int from, TimeSpan? limit = null) =>
-        Console.WaitFor(Prompt, Console.WaitFor("strato-guest: ready", from, limit ?? Limit), limit ?? Limit);
+    public void WaitShell(int from) => Console.WaitFor(Prompt, Console.WaitFor("strato-guest: ready", from, Limit), Limit);
 
     /// <summary>Runs a command in the guest's shell.</summary>
     /// <returns>Its exit code, and all that it wrote.</returns>
