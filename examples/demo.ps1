@@ -30,9 +30,9 @@ try {
     Step { Get-StratoHost }
     Step { New-StratoVm demo -Kernel vmlinuz -Initrd initrd.img -Memory 512MB -CommandLine 'console=ttyS0 root=/dev/vda rw' }
     Step { Add-StratoDrive $disk -VMName demo }
-    Step { Start-StratoVm demo -PassThru | Wait-StratoVm -For Console -Match 'login:' -Timeout 120 -PassThru }
-    Step { Send-StratoConsole root -VMName demo -ExpectMatch '# ' -Timeout 30 }
-    Step { Send-StratoConsole 'uname -sr; head -n 1 /proc/meminfo' -VMName demo -ExpectMatch 'MemTotal.*' -Timeout 30 }
+    Step { Start-StratoVm demo -PassThru | Wait-StratoVm -For Console -Match 'login:' -Timeout 300 -PassThru }
+    Step { Send-StratoConsole root -VMName demo -ExpectMatch '# ' -Timeout 60 }
+    Step { Send-StratoConsole 'uname -sr; head -n 1 /proc/meminfo' -VMName demo -ExpectMatch 'MemTotal.*' -Timeout 60 }
     Step { Suspend-StratoVm demo -PassThru }
     Step { Resume-StratoVm demo -PassThru }
     if (Get-Command qemu-system-x86_64 -ErrorAction Ignore) {

@@ -43,9 +43,9 @@ internal static class Program
 
         Run(
             start,
-            new Step("Wait-StratoVm").With("For", "Console").With("Match", "login:").With("Timeout", 120).Switch("PassThru"));
-        Run(new Step("Send-StratoConsole", "root").With("VMName", "demo").With("ExpectMatch", "# ").With("Timeout", 30));
-        Run(new Step("Send-StratoConsole", "uname -sr; head -n 1 /proc/meminfo").With("VMName", "demo").With("ExpectMatch", "MemTotal.*").With("Timeout", 30));
+            new Step("Wait-StratoVm").With("For", "Console").With("Match", "login:").With("Timeout", 300).Switch("PassThru"));
+        Run(new Step("Send-StratoConsole", "root").With("VMName", "demo").With("ExpectMatch", "# ").With("Timeout", 60));
+        Run(new Step("Send-StratoConsole", "uname -sr; head -n 1 /proc/meminfo").With("VMName", "demo").With("ExpectMatch", "MemTotal.*").With("Timeout", 60));
         Run(new Step("Suspend-StratoVm", "demo").Switch("PassThru"));
         Run(new Step("Resume-StratoVm", "demo").Switch("PassThru"));
         if (!Console.IsInputRedirected && !Console.IsOutputRedirected)
