@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using System.Linq;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -45,11 +46,15 @@ internal static class KernelLog
     private static bool IsAllowed(string line) => Array.Exists(Allowed, allowed => Regex.IsMatch(line, allowed.Pattern));
 
     /// <summary>Asserts, in the log of a kernel with initcall_debug, that none of its drivers waited long for a device of the machine.</summary>
+    /// <remarks>On a busy host an initialiser that waits for nothing takes long, too: none of a device may take longer than the longest of those.</remarks>
     public static void AssertNoStall(DebianGuest guest)
     {
         // initcall NAME returned CODE after TIME usecs
         Assert.InRange(int.Parse(guest.Check("dmesg | grep -c 'initcall .* returned'"), CultureInfo.InvariantCulture), 300, 10_000);
-        string slow = guest.Check("dmesg | awk '/initcall .* returned/ && $(NF - 1) > 300000' || true");
-        Assert.True(!Devices.IsMatch(slow), $"drivers that took longer than 300 ms:\n{slow}");
+        string[] slow = guest.Check("dmesg | awk '/initcall .* returned/ && $(NF - 1) > 300000' || true").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        int limit = slow.Where(line => !Devices.IsMatch(line)).Select(Microseconds).DefaultIfEmpty().Max();
+        Assert.DoesNotContain(slow, line => Devices.IsMatch(line) && Microseconds(line) > limit);
     }
+
+    private static int Microseconds(string line) => int.Parse(line.Split(' ')[^2], CultureInfo.InvariantCulture);
 }
