@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Text.Json;
 using System.Threading;
 using Strato.Client.Runtime;
 using Strato.Client.Store;
@@ -11,7 +12,7 @@ public sealed partial class StratoClient
 {
     private const string ThePorts = "Its console ports";
 
-    /// <summary>Adds a console port to a stopped VM. Errors: <c>VmRunning</c>, <c>ConsolePortExists</c>, <c>TooManyConsolePorts</c>, <c>InvalidName</c>, <c>InvalidPath</c>, <c>PathMissing</c>.</summary>
+    /// <summary>Adds a console port to a stopped VM. Errors: <c>VmRunning</c>, <c>ConsolePortExists</c>, <c>TooManyConsolePorts</c>, <c>InvalidName</c>, <c>InvalidPath</c>, <c>PathMissing</c>, <c>PathUnexpected</c>.</summary>
     /// <param name="id">The VM.</param>
     /// <param name="portId">Default: the first free of port0, port1 and so on; for terminals hvc0, hvc1.</param>
     /// <param name="terminal">Whether the guest makes a terminal of it.</param>
@@ -44,7 +45,7 @@ public sealed partial class StratoClient
         return added!;
     }
 
-    /// <summary>Changes where a console port of a stopped VM leads. Errors: <c>VmRunning</c>, <c>ConsolePortNotFound</c>, <c>InvalidPath</c>, <c>PathMissing</c>.</summary>
+    /// <summary>Changes where a console port of a stopped VM leads. Errors: <c>VmRunning</c>, <c>ConsolePortNotFound</c>, <c>InvalidPath</c>, <c>PathMissing</c>, <c>PathUnexpected</c>.</summary>
     public void SetConsolePort(string id, string portId, ConsolePortChange change, CancellationToken token = default) => Change(
         id,
         ThePorts,
@@ -70,11 +71,30 @@ public sealed partial class StratoClient
         },
         token);
 
-    /// <summary>The socket or file that a console port leads to while the VM runs.</summary>
-    public string GetConsolePortPath(string id, ConsolePortDefinition port)
+    /// <summary>The socket, file or terminal that a console port leads to while the VM runs; of a stopped VM's pty null. Errors: those of QMP, for a pty.</summary>
+    public string? GetConsolePortPath(string id, ConsolePortDefinition port, CancellationToken token = default)
     {
         using EngineProcess? process = Registry.TryOpen(id);
-        return DeviceArguments.PathOf(port, process?.Run.Runtime ?? Paths.RuntimeDirectory(id));
+        if (port.Backend != ConsolePortBackend.Pty)
+        {
+            return DeviceArguments.PathOf(port, process?.Run.Runtime ?? Paths.RuntimeDirectory(id));
+        }
+
+        if (process is null)
+        {
+            return null;
+        }
+
+        const string Pty = "pty:";
+        foreach (JsonElement chardev in InvokeQmp(id, "query-chardev", token: token).EnumerateArray())
+        {
+            if (chardev.GetProperty("label").GetString() == port.Id && chardev.GetProperty("filename").GetString() is { } name && name.StartsWith(Pty, StringComparison.Ordinal))
+            {
+                return name[Pty.Length..];
+            }
+        }
+
+        return null;
     }
 
     private static ConsolePortDefinition With(ConsolePortDefinition port, ConsolePortChange change)

@@ -247,10 +247,11 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
     }
     It 'has the console ports, random bytes and balloon that it was given' {
         Get-StratoVm tiny | Add-StratoConsolePort agent -PassThru | Add-StratoConsolePort -Terminal -PassThru | Add-StratoConsolePort out -Backend File -Path "$folder/out.txt" -PassThru |
-            Add-StratoRng -MaxBytes 1KB -Period 1000 -PassThru | Add-StratoBalloon -DeflateOnOom -FreePageReporting
+            Add-StratoConsolePort tty -Backend Pty -PassThru | Add-StratoRng -MaxBytes 1KB -Period 1000 -PassThru | Add-StratoBalloon -DeflateOnOom -FreePageReporting
         Start-StratoVm tiny
         $ports = Get-StratoConsolePort -VMName tiny
-        $ports.Id | Should -Be 'agent', 'hvc0', 'out'
+        $ports.Id | Should -Be 'agent', 'hvc0', 'out', 'tty'
+        $ports[3].Path | Should -BeLike '/dev/pts/*'
         foreach ($port in $ports) { Test-Path $port.Path | Should -BeTrue -Because $port.Id }
         (Get-StratoBalloon tiny).Actual | Should -Be 256MB
         # The tiny guest has no balloon driver.
@@ -264,6 +265,7 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Stop-StratoVm tiny -TurnOff
         Test-Path $run | Should -BeFalse
         (Get-StratoBalloon tiny).Actual | Should -BeNullOrEmpty
+        (Get-StratoConsolePort tty -VMName tiny).Path | Should -BeNullOrEmpty
     }
     It 'whose definition is damaged is shown and stopped by its <By>' -ForEach @(
         @{ By = 'name'; Json = '{ "name": "tiny", '; Name = 'tiny' }

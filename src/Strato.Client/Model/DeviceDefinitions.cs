@@ -12,6 +12,9 @@ public enum ConsolePortBackend
 
     /// <summary>A file that the guest's output goes to.</summary>
     File,
+
+    /// <summary>A new pseudo-terminal of the host, whose path the running VM tells.</summary>
+    Pty,
 }
 
 /// <summary>One port of a VM's virtio console.</summary>
@@ -26,7 +29,7 @@ public sealed record ConsolePortDefinition
     /// <summary>Where it leads.</summary>
     public ConsolePortBackend Backend { get; init; }
 
-    /// <summary>Absolute path of the file or socket; null for a socket in the running VM's own folder.</summary>
+    /// <summary>Absolute path of the file or socket; null for a socket in the running VM's own folder, and for a pty.</summary>
     public string? Path { get; init; }
 
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>

@@ -14,7 +14,7 @@ internal static class DeviceArguments
     internal const string SocketPattern = $"{SocketPrefix}*{SocketSuffix}";
 
     /// <summary>The socket or file that a port leads to.</summary>
-    /// <param name="port">The port.</param>
+    /// <param name="port">The port; not on a pty.</param>
     /// <param name="runtime">The running VM's own folder.</param>
     internal static string PathOf(ConsolePortDefinition port, string runtime) => port.Path ?? Path.Combine(runtime, SocketPrefix + port.Id + SocketSuffix);
 
@@ -23,10 +23,16 @@ internal static class DeviceArguments
         foreach (ConsolePortDefinition port in vm.ConsolePorts)
         {
             string id = EngineArguments.Part(port.Id);
-            string path = EngineArguments.Part(PathOf(port, runtime));
+            string path = $"id={id},path={EngineArguments.Part(PathOf(port, runtime))}";
+            string chardev = port.Backend switch
+            {
+                ConsolePortBackend.File => $"file,{path}",
+                ConsolePortBackend.Pty => $"pty,id={id}",
+                _ => $"socket,{path},server,nowait",
+            };
             arguments.AddRange(
             [
-                "-chardev", port.Backend == ConsolePortBackend.File ? $"file,id={id},path={path}" : $"socket,id={id},path={path},server,nowait",
+                "-chardev", chardev,
                 "-device", port.Terminal ? $"virtconsole,chardev={id},id={id}" : $"virtserialport,chardev={id},id={id},name={id}",
             ]);
         }

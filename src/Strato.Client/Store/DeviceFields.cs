@@ -7,7 +7,7 @@ namespace Strato.Client.Store;
 /// <summary>The devices that aren't disks, in <c>vm.json</c>.</summary>
 internal static class DeviceFields
 {
-    private static readonly string[] Backends = ["socket", "file"];
+    private static readonly string[] Backends = ["socket", "file", "pty"];
 
     internal static void Write(Utf8JsonWriter writer, VmDefinition vm)
     {

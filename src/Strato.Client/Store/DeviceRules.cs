@@ -9,6 +9,11 @@ internal static class DeviceRules
     internal static void CheckPort(ConsolePortDefinition port)
     {
         VmRules.Convert(() => ConfigurationLimits.CheckName(port.Id, "-Id"));
+        if (port.Path is not null && port.Backend == ConsolePortBackend.Pty)
+        {
+            throw VmRules.Invalid("PathUnexpected", $"The console port '{port.Id}' leads to a pty, which the host names when the VM starts; a path can't be given.", "-Path");
+        }
+
         if (port.Path is { } path)
         {
             VmRules.Convert(() => ConfigurationLimits.CheckPath(path, "console port", "-Path"));

@@ -46,6 +46,6 @@ internal static class ChardevOption
         }
 
         parts.End();
-        options.Chardevs.Add(id, chardev);
+        options.Chardevs.Add(id, chardev with { Id = id });
     }
 }

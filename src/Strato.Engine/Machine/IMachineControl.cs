@@ -51,6 +51,12 @@ internal readonly record struct DriveStatus(string Id, string File, bool ReadOnl
 /// <param name="ThreadId">The kernel's id of the thread.</param>
 internal readonly record struct IoThreadStatus(string Id, int ThreadId);
 
+/// <summary>Where a serial port or console port leads.</summary>
+/// <param name="Label">Id of its -chardev; <c>serial0</c> for ttyS0 without one.</param>
+/// <param name="Filename">As QEMU has it: <c>pty:/dev/pts/3</c>, <c>disconnected:unix:PATH,server</c> while nobody is connected.</param>
+/// <param name="FrontendOpen">Whether the guest has the port open; a serial port always is.</param>
+internal readonly record struct ChardevStatus(string Label, string Filename, bool FrontendOpen);
+
 /// <summary>Something that happened to the machine, for all who listen on QMP.</summary>
 /// <param name="Name">QMP's name, such as <c>STOP</c>.</param>
 /// <param name="Data">The event's data: a JSON object as text.</param>
@@ -123,6 +129,9 @@ internal interface IMachineControl
 
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
+
+    /// <summary>The serial port, then the console's ports in the order in which they were given.</summary>
+    IReadOnlyList<ChardevStatus> Chardevs { get; }
 
     /// <summary>Null when the machine has none.</summary>
     MemoryBalloon? Balloon { get; }

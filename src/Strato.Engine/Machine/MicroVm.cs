@@ -28,6 +28,7 @@ internal sealed class MicroVm : IDisposable
     private readonly List<MmioTransport> _transports = [];
     private readonly List<DriveStatus> _drives = [];
     private readonly List<(NetConfiguration Configuration, NetInterface Device)> _nets = [];
+    private readonly List<Func<ChardevStatus>> _chardevs = [];
     private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
     private readonly BootRequest _boot;
@@ -82,6 +83,8 @@ internal sealed class MicroVm : IDisposable
             {
                 _serial = new Serial16550(Interrupt(Layout.Com1Gsi), serial);
                 _ports.Attach(Layout.Com1, Serial16550.Length, _serial);
+                string label = configuration.Serial.Id ?? "serial0";
+                _chardevs.Add(() => new ChardevStatus(label, NameOf(serial.Name, serial.HasPeer), FrontendOpen: true));
             }
 
             _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
@@ -107,6 +110,11 @@ internal sealed class MicroVm : IDisposable
                     NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
                     _nets.Add((wish, net));
                     net.Lost = () => NetLost(wish);
+                }
+
+                if (devices[i] is ConsoleDevice console)
+                {
+                    AddChardevs((ConsoleConfiguration)configuration.Devices[i], console);
                 }
 
                 Attach(devices[i], LoopOf(configuration.Devices[i].IoThread) ?? loop);
@@ -173,6 +181,8 @@ internal sealed class MicroVm : IDisposable
     }
 
     public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
+
+    public IReadOnlyList<ChardevStatus> Chardevs => _chardevs.ConvertAll(tell => tell());
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _ioThreads.ConvertAll(thread => new IoThreadStatus(thread.Id, thread.ThreadId));
 
@@ -390,6 +400,18 @@ internal sealed class MicroVm : IDisposable
         _vcpus[0].SetRegs(ref regs);
         return boot;
     }
+
+    private void AddChardevs(ConsoleConfiguration configuration, ConsoleDevice console)
+    {
+        for (int i = 0; i < console.Ports.Count; i++)
+        {
+            VirtioPort port = console.Ports[i];
+            string label = configuration.Ports[i].Backend.Id ?? configuration.Ports[i].Label;
+            _chardevs.Add(() => new ChardevStatus(label, NameOf(port.BackendName, port.HasPeer), port.IsOpen));
+        }
+    }
+
+    private static string NameOf(string backend, bool hasPeer) => hasPeer ? backend : $"disconnected:{backend}";
 
     private T Own<T>(T resource)
         where T : IDisposable

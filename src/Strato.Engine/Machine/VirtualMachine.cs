@@ -70,6 +70,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
 
+    public IReadOnlyList<ChardevStatus> Chardevs => _board.Chardevs;
+
     public MemoryBalloon? Balloon => _board.Balloon;
 
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>

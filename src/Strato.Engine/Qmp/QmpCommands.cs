@@ -28,6 +28,7 @@ internal static class QmpCommands
         new("query-machines", QueryCommands.Machines),
         new("query-block", QueryCommands.Block),
         new("query-iothreads", QueryCommands.IoThreads),
+        new("query-chardev", QueryCommands.Chardevs),
         new("block_set_io_throttle", BlockCommands.SetThrottle, "device", "id", "iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"),
         new("set_link", NetCommands.SetLink, "name", "up"),
         new("query-balloon", BalloonCommands.Query),

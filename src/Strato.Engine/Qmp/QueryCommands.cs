@@ -184,6 +184,22 @@ internal static class QueryCommands
         json.WriteEndArray();
     }
 
+    public static void Chardevs(QmpCall call)
+    {
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (ChardevStatus chardev in call.Machine.Chardevs)
+        {
+            json.WriteStartObject();
+            json.WriteString("filename", chardev.Filename);
+            json.WriteBoolean("frontend-open", chardev.FrontendOpen);
+            json.WriteString("label", chardev.Label);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     /// <summary>Without a topology each vCPU is a socket of its own.</summary>
     private static void WriteTopology(Utf8JsonWriter json, int index)
     {

@@ -1,5 +1,6 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
@@ -56,6 +57,9 @@ internal sealed class ConsoleDevice : VirtioDevice
         BinaryPrimitives.WriteUInt32LittleEndian(configuration[MostPortsOffset..], (uint)most);
         SetConfiguration(0, configuration);
     }
+
+    /// <summary>In the order in which they were given.</summary>
+    public IReadOnlyList<VirtioPort> Ports => _ports;
 
     protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {

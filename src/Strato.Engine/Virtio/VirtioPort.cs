@@ -62,6 +62,21 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
 
     public bool HasPeer => _backend.HasPeer;
 
+    /// <summary>What it leads to, as <see cref="ICharBackend.Name"/>.</summary>
+    public string BackendName => _backend.Name;
+
+    /// <summary>Whether the guest has it open.</summary>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _open;
+            }
+        }
+    }
+
     /// <summary>The request that is being sent.</summary>
     public DescriptorChain Output { get; } = new();
 

@@ -13,5 +13,6 @@ public sealed class GetStratoConsolePortCommand : VmDeviceCmdlet
     [ArgumentCompleter(typeof(ConsolePortIdCompleter))]
     public string[]? Id { get; set; }
 
-    private protected override void Process(VmTarget vm) => WriteDevices(DeviceFamily.ConsolePorts, vm, Id, port => new ConsolePort(vm, port));
+    private protected override void Process(VmTarget vm) =>
+        Try(vm.Name, () => WriteDevices(DeviceFamily.ConsolePorts, vm, Id, port => new ConsolePort(vm, port)));
 }

@@ -9,7 +9,7 @@ public abstract class ConsolePortCmdlet : VmDeviceCmdlet
     [Parameter(HelpMessage = "What the port leads to.")]
     public ConsolePortBackend Backend { get; set; }
 
-    [Parameter(HelpMessage = "Path of the socket or file; a socket in the running VM's own folder if omitted.")]
+    [Parameter(HelpMessage = "Path of the socket or file, not of a pty; a socket in the running VM's own folder if omitted.")]
     public string? Path { get; set; }
 
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]

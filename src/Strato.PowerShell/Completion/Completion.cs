@@ -63,6 +63,7 @@ public sealed class QmpCommandCompleter : ListCompleter
         ("cont", "Let the virtual CPUs go on."),
         ("query-balloon", "The memory that the guest has."),
         ("query-block", "The disks."),
+        ("query-chardev", "Where the serial port and the console ports lead."),
         ("query-commands", "All commands the engine knows."),
         ("query-cpus", "The virtual CPUs and their threads."),
         ("query-events", "All events the engine can send."),

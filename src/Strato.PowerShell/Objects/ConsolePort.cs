@@ -31,11 +31,11 @@ public sealed class ConsolePort
     /// <summary>The guest makes a terminal of it: hvc0 and on.</summary>
     public bool Terminal { get; }
 
-    /// <summary>Socket or File.</summary>
+    /// <summary>Socket, File or Pty.</summary>
     public string Backend { get; }
 
-    /// <summary>The socket or file it leads to; a socket is there while the VM runs.</summary>
-    public string Path { get; }
+    /// <summary>The socket, file or terminal it leads to; a socket is there while the VM runs, and a pty has a path only then.</summary>
+    public string? Path { get; }
 
     public override string ToString() => Id;
 }

@@ -31,6 +31,9 @@ public enum SerialBackend
 /// <param name="LogFile">File of <see cref="SerialBackend.Console"/> that holds all bytes of this engine's life; null for none.</param>
 public sealed record SerialConfiguration(SerialBackend Backend, string? Path = null, string? LogFile = null)
 {
+    /// <summary>Id of the <c>-chardev</c>; null where the port was given without one.</summary>
+    public string? Id { get; init; }
+
     /// <summary>No serial port.</summary>
     public static SerialConfiguration None { get; } = new(SerialBackend.None);
 }

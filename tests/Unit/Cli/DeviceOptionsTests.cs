@@ -114,7 +114,7 @@ public class DeviceOptionsTests
         Assert.Equal([0, 2, 1], console.GetNumbers());
         Assert.Equal(["hvc", "org.qemu.guest_agent.0", "x"], console.Ports.ConvertAll(port => port.Label));
         Assert.Equal(
-            [new(SerialBackend.Pty), new(SerialBackend.Unix, "/s"), new SerialConfiguration(SerialBackend.File, "/f")],
+            [new(SerialBackend.Pty) { Id = "a" }, new(SerialBackend.Unix, "/s") { Id = "b" }, new SerialConfiguration(SerialBackend.File, "/f") { Id = "c" }],
             console.Ports.ConvertAll(port => port.Backend));
     }
 
@@ -125,7 +125,7 @@ public class DeviceOptionsTests
         VmConfiguration vm = Parse("-chardev id=console_id,path=/path/to/socket -chardev null,id=n -serial chardev:n");
         Assert.Equal(SerialBackend.Null, vm.Serial.Backend);
         PortConfiguration port = Assert.Single(Assert.IsType<ConsoleConfiguration>(Assert.Single(vm.Devices)).Ports);
-        Assert.Equal(("console_id", true, new SerialConfiguration(SerialBackend.Unix, "/path/to/socket")), (port.Id, port.IsConsole, port.Backend));
+        Assert.Equal(("console_id", true, new SerialConfiguration(SerialBackend.Unix, "/path/to/socket") { Id = "console_id" }), (port.Id, port.IsConsole, port.Backend));
     }
 
     [Fact]

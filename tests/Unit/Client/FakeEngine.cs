@@ -252,6 +252,8 @@ internal sealed class FakeEngine
             case "block_set_io_throttle" or "set_link" when !_options["-append"].Contains("deaf", StringComparison.Ordinal):
                 Print($"{command.GetProperty("arguments").GetRawText()}\r\n");
                 return "{}";
+            case "query-chardev":
+                return "[{\"label\":\"serial0\",\"filename\":\"console\",\"frontend-open\":true},{\"label\":\"hvc0\",\"filename\":\"pty:/dev/pts/77\",\"frontend-open\":true}]";
             case "query-iothreads":
                 return $"[{{\"id\":\"{Between(_options["-iothread"], "id=", ",")}\",\"thread-id\":4711}}]";
             case "query-balloon":

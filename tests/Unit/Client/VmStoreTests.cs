@@ -473,7 +473,7 @@ public sealed class VmStoreTests : IDisposable
     [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"queues\": \"two\"}]", "queues of a network adapter is 'two'; a whole number is expected")]
     [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"vhost\": \"yes\"}]", "vhost of a network adapter is 'yes'; allowed: on, off")]
     [InlineData("\"consolePorts\": {}", "consolePorts is of kind Object; an array is expected")]
-    [InlineData("\"consolePorts\": [{\"id\": \"a\", \"backend\": \"pipe\"}]", "backend of a console port is 'pipe'; allowed: socket, file")]
+    [InlineData("\"consolePorts\": [{\"id\": \"a\", \"backend\": \"pipe\"}]", "backend of a console port is 'pipe'; allowed: socket, file, pty")]
     [InlineData("\"vsock\": {}", "vsock.guestCid is missing")]
     [InlineData("\"rng\": {\"maxBytes\": \"1\"}", "rng.maxBytes is \"1\"; a whole number is expected")]
     [InlineData("\"balloon\": []", "balloon is of kind Array; an object is expected")]

@@ -56,6 +56,26 @@ public sealed class ConsolePortTests : CmdletTests
     }
 
     [Fact]
+    public void ThePathOfAPtyIsToldWhileTheVmRuns()
+    {
+        New();
+        Run(new Step("Add-StratoConsolePort").With("VMName", "web").With("Backend", "Pty").Switch("Terminal"));
+        Run(new Step("Add-StratoConsolePort", "a").With("VMName", "web").With("Path", "socket"));
+        string line = string.Join(' ', Strato.Client.Runtime.EngineArguments.Build(Store.Client.Get("web"), "/run", "/log", "/console", new()));
+        Assert.Contains("-chardev pty,id=hvc0 -device virtconsole,chardev=hvc0,id=hvc0 ", line, System.StringComparison.Ordinal);
+        Assert.Equal(("Pty", null), (Ports()[0].Backend, Ports()[0].Path));
+        Run(new Step("Start-StratoVm", "web"));
+        Assert.Equal(["/dev/pts/77", Path.Combine(Store.Root, "socket")], Ports().Select(port => port.Path));
+        Run(new Step("Stop-StratoVm", "web").Switch("TurnOff"));
+        AssertError(
+            Error(new Step("Set-StratoConsolePort", "hvc0").With("VMName", "web").With("Path", "p")), "PathUnexpected", ErrorCategory.InvalidArgument, "hvc0");
+
+        // A socket's path is none for a pty.
+        Run(new Step("Set-StratoConsolePort", "a").With("VMName", "web").With("Backend", "Pty"));
+        Assert.Equal(("Pty", null), (Ports()[1].Backend, Ports()[1].Path));
+    }
+
+    [Fact]
     public void MistakesAreNamed()
     {
         New();

@@ -27,6 +27,8 @@ internal sealed class FakeMachine : IMachineControl
 
     public IReadOnlyList<IoThreadStatus> IoThreads => IoThreadList;
 
+    public IReadOnlyList<ChardevStatus> Chardevs { get; } = [new("serial0", "stdio", true), new("p", "disconnected:unix:/p,server", false)];
+
     public MemoryBalloon? Balloon { get; set; }
 
     public List<string> DownLinks { get; } = [];

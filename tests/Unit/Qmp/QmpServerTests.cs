@@ -404,7 +404,7 @@ public sealed class QmpServerTests : IDisposable
             }
         }
 
-        Assert.Equal(23, commands.RootElement.GetProperty("return").GetArrayLength());
+        Assert.Equal(24, commands.RootElement.GetProperty("return").GetArrayLength());
         Assert.Equal("""{"return":[{"name":"STOP"},{"name":"RESUME"},{"name":"RESET"},{"name":"SHUTDOWN"},{"name":"POWERDOWN"},{"name":"BLOCK_IO_ERROR"},{"name":"BALLOON_CHANGED"},{"name":"NETDEV_STREAM_DISCONNECTED"}]}""", client.Ask("""{"execute":"query-events"}"""));
         Assert.Equal("""{"return":{"qemu":{"micro":1,"minor":0,"major":4},"package":"strato-0.1.0"}}""", client.Ask("""{"execute":"query-version"}"""));
         Assert.Equal("""{"return":[{"cpu-max":254,"deprecated":false,"hotpluggable-cpus":false,"name":"microvm","numa-mem-supported":false}]}""", client.Ask("""{"execute":"query-machines"}"""));
@@ -414,6 +414,9 @@ public sealed class QmpServerTests : IDisposable
         Assert.Equal(
             """{"return":[{"aio-max-batch":0,"id":"iothread1","poll-grow":0,"poll-max-ns":0,"poll-shrink":0,"thread-id":8441}]}""",
             client.Ask("""{"execute":"query-iothreads"}"""));
+        Assert.Equal(
+            """{"return":[{"filename":"stdio","frontend-open":true,"label":"serial0"},{"filename":"disconnected:unix:/p,server","frontend-open":false,"label":"p"}]}""",
+            client.Ask("""{"execute":"query-chardev"}"""));
         _harness.Machine.Name = null;
         Assert.Equal(Ok, client.Ask("""{"execute":"query-name"}"""));
     }
