@@ -11,7 +11,7 @@ tests=out/build/bin/Guest/debug/Strato.Tests.Guest.dll
 results=$PWD/out/test/guest
 mkdir -p "$results"
 
-need_packages passt
+need_packages passt "$(virtiofsd_package)"
 eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
 
 [ "${STRATO_LONG:-0}" != 1 ] || { tests/Guest/image/build no-acpi && tests/Guest/image/build debian; } || exit

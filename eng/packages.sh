@@ -26,6 +26,8 @@ _provided() {
         libc6-dev) command=gcc header=stdlib.h ;;
         libelf-dev) command=gcc header=gelf.h ;;
         perl-base) command=perl ;;
+        qemu-system-common | virtiofsd) # in no folder of PATH
+            [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/qemu/virtiofsd ]; return ;;
         qemu-system-x86) command=qemu-system-x86_64 ;;
         util-linux) command=setpriv ;;
         xfsprogs) command=mkfs.xfs ;;
@@ -36,6 +38,9 @@ _provided() {
     command -v "$command" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || return
     [ -z "$header" ] || gcc -E -include "$header" - </dev/null >/dev/null 2>&1
 }
+
+# virtiofsd_package prints the package that has virtiofsd: its own, or up to Debian 12 QEMU's.
+virtiofsd_package() { if apt-cache policy virtiofsd 2>/dev/null | grep -q 'Candidate: [0-9]'; then echo virtiofsd; else echo qemu-system-common; fi; }
 
 # need_packages PKG…: what they are wanted for is there when this returns.
 need_packages() {

@@ -84,6 +84,27 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
             { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'PasstNotFound,*' -ExpectedMessage '*package*passt*'
         } finally { $env:PATH = $path }
     }
+    It 'shares folders as long as it runs' -Skip:(-not (Test-Path /usr/lib/qemu/virtiofsd, /usr/libexec/virtiofsd -PathType Leaf).Contains($true) -or (id -u) -ne 0) {
+        $null = New-Item -ItemType Directory "$folder/share"
+        Add-StratoSharedFolder "$folder/share" -Tag mine -VMName tiny
+        Start-StratoVm tiny
+        pgrep -f "^\S*virtiofsd .*$folder/share" | Should -Not -BeNullOrEmpty
+        Stop-StratoVm tiny -TurnOff
+        pgrep -f "^\S*virtiofsd .*$folder/share" | Should -BeNullOrEmpty
+    }
+    It 'tells what its shared folder lacks' {
+        $null = New-Item -ItemType Directory "$folder/lacks"
+        Add-StratoSharedFolder "$folder/lacks" -VMName tiny
+        [IO.File]::WriteAllText("$folder/virtiofsd", "#!/bin/sh`necho not today >&2`nexit 7`n")
+        chmod +x "$folder/virtiofsd"
+        $path = $env:PATH
+        try {
+            $env:PATH = "$folder`:$path"
+            { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'VirtiofsdFailed,*' -ExpectedMessage '*exit code 7: not today*'
+        } finally { $env:PATH = $path }
+        Remove-Item "$folder/lacks"
+        { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'SharedFolderPathNotFound,*' -ExpectedMessage "*$folder/lacks*"
+    }
     It 'that is reset is waited for in its new boot only' {
         Start-StratoVm tiny
         Send-StratoConsole 'hello' -VMName tiny -ExpectMatch 'hello' -Timeout 20

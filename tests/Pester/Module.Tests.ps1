@@ -102,8 +102,9 @@ Describe 'Views' -Tag Unit {
         Get-StratoHost | Out-String | Should -Match 'KvmReason'
     }
     It 'shows the other devices' {
-        $vm | Add-StratoConsolePort agent -PassThru | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon
+        $vm | Add-StratoConsolePort agent -PassThru | Add-StratoSharedFolder $folder -PassThru | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon
         $vm | Get-StratoConsolePort | Out-String -Width 200 | Should -Match '(?s)VMName +Id +Terminal +Backend +Path.*one +agent +False +Socket +\S+/port-agent.sock'
+        $vm | Get-StratoSharedFolder | Out-String -Width 200 | Should -Match '(?s)VMName +Tag +Path.*one +share0 +/'
         $vm | Get-StratoVsock | Out-String | Should -Match '(?s)VMName +GuestCid.*one +3\b'
         $vm | Get-StratoRng | Out-String | Should -Match '(?s)VMName +Source +MaxBytes +Period.*one +/dev/urandom +0 +65536'
         $vm | Get-StratoBalloon | Out-String | Should -Match '(?s)VMName +Memory +Actual +DeflateOnOom +FreePageReporting.*one +1.5 GB +False'
@@ -164,6 +165,7 @@ Describe 'Completion' -Tag Unit {
             Add-StratoNetworkAdapter -User -Id lan
         Add-StratoConsolePort agent -VMName web
         Add-StratoIoThread fast -VMName web
+        Add-StratoSharedFolder $folder -Tag docs -VMName web
         function Complete([string] $Text) { (TabExpansion2 $Text $Text.Length).CompletionMatches.CompletionText }
     }
     AfterAll { Remove-StratoVm * -Force }
@@ -178,6 +180,7 @@ Describe 'Completion' -Tag Unit {
         @{ Text = 'Wait-StratoVm web -For P'; Expected = @('Paused') }
         @{ Text = 'Set-StratoDrive root -VMName web -IoThread f'; Expected = @('fast') }
         @{ Text = 'Get-StratoConsolePort -VMName web -Id a'; Expected = @('agent') }
+        @{ Text = 'Set-StratoSharedFolder -VMName web -Tag d'; Expected = @('docs') }
         @{ Text = 'New-StratoVm x -Machine '; Expected = @('microvm') }
         @{ Text = 'Invoke-StratoQmp query-st'; Expected = @('query-status') }
         @{ Text = 'Send-StratoConsole x -VMName w'; Expected = @("'we two'", 'web') }

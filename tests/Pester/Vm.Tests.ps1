@@ -144,6 +144,8 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'BalloonNotFound'; Category = 'ObjectNotFound'; Says = "*'web'*"; Script = { Set-StratoBalloon web -Target 512MB } }
         @{ Id = 'OutOfRange'; Category = 'InvalidArgument'; Says = '*2*3 to 4294967294*'; Script = { Add-StratoVsock web -GuestCid 2 } }
         @{ Id = 'ConsolePortNotFound'; Category = 'ObjectNotFound'; Says = "*'hvc0'*it has none*"; Script = { Remove-StratoConsolePort hvc0 -VMName web } }
+        @{ Id = 'SharedFolderNotFound'; Category = 'ObjectNotFound'; Says = "*'src'*it has none*"; Script = { Remove-StratoSharedFolder src -VMName web } }
+        @{ Id = 'SharedFolderPathNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { Add-StratoSharedFolder /nowhere -VMName web } }
         @{ Id = 'RngSourceNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { Add-StratoRng web -Source /nowhere } }
         @{ Id = 'InvalidNetworkAdapter'; Category = 'InvalidArgument'; Says = '*-TapName*-User*'; Script = { Add-StratoNetworkAdapter -VMName web } }
         @{ Id = 'InvalidMac'; Category = 'InvalidArgument'; Says = "*'52:54'*"; Script = { Add-StratoNetworkAdapter tap0 -VMName web -MacAddress 52:54 } }

@@ -20,7 +20,7 @@ public partial class FloorPlanTests
         ["Kvm", "Security"],
         ["Memory"],
         ["Bus"],
-        ["Block", "Net", "Chardev"],
+        ["Block", "Net", "Chardev", "Share"],
         ["Virtio", "Devices"],
         ["Boot"],
         ["Machine"],

@@ -46,6 +46,19 @@ public sealed record IoThreadDefinition
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }
 
+/// <summary>A folder of the host that a VM's guest can mount.</summary>
+public sealed record SharedFolderDefinition
+{
+    /// <summary>Unique within the VM; the guest mounts the folder by it: 1 to 36 bytes of UTF-8.</summary>
+    public required string Tag { get; init; }
+
+    /// <summary>Absolute path of the folder.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Fields that a newer version wrote; kept as they are.</summary>
+    internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
+}
+
 /// <summary>Sockets between the host and a VM's guest.</summary>
 public sealed record VsockDefinition
 {

@@ -43,6 +43,9 @@ public sealed record VmDefinition
     /// <summary>Ports of the virtio console, in the order in which they were added.</summary>
     public IReadOnlyList<ConsolePortDefinition> ConsolePorts { get; init; } = [];
 
+    /// <summary>Folders of the host that the guest can mount, in the order in which they were added.</summary>
+    public IReadOnlyList<SharedFolderDefinition> SharedFolders { get; init; } = [];
+
     /// <summary>Null when there is none.</summary>
     public VsockDefinition? Vsock { get; init; }
 

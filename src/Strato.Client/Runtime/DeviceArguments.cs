@@ -37,6 +37,11 @@ internal static class DeviceArguments
             ]);
         }
 
+        foreach (SharedFolderDefinition folder in vm.SharedFolders)
+        {
+            arguments.AddRange(["-device", $"vhost-user-fs-device,tag={EngineArguments.Part(folder.Tag)},source={EngineArguments.Part(folder.Path)}"]);
+        }
+
         if (vm.Vsock is { } vsock)
         {
             arguments.AddRange(["-device", string.Create(CultureInfo.InvariantCulture, $"vhost-vsock-device,guest-cid={vsock.GuestCid}")]);

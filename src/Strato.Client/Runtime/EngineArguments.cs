@@ -10,7 +10,9 @@ internal static class EngineArguments
 {
     internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options)
     {
-        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}", "-kernel", vm.Kernel];
+        // The programs that serve shared folders map the guest's memory.
+        string sharing = vm.SharedFolders.Count > 0 ? ",mem-share=on" : "";
+        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}{sharing}", "-kernel", vm.Kernel];
         if (vm.Initrd is not null)
         {
             arguments.AddRange(["-initrd", vm.Initrd]);

@@ -116,7 +116,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
             _ when Begins("Kvm") || Ends("Unavailable") => StratoErrorKind.Unavailable,
             _ when Ends("NotFound") => StratoErrorKind.NotFound,
             _ when Ends("Locked") || Ends("Exists") || Ends("Taken") => StratoErrorKind.Busy,
-            _ when Begins("Invalid") || Begins("Unknown") || Begins("TooMany") || Begins("Duplicate") || Ends("TooLarge") || Ends("TooLong") || Ends("Missing") => StratoErrorKind.InvalidArgument,
+            _ when Begins("Invalid") || Begins("Unknown") || Begins("TooMany") || Begins("Duplicate") || Ends("TooLarge") || Ends("TooLong") || Ends("Missing") || Ends("NotFolder") => StratoErrorKind.InvalidArgument,
             _ when Ends("Format") || Ends("Truncated") || Ends("Empty") => StratoErrorKind.InvalidData,
             _ => StratoErrorKind.Engine,
         };
@@ -132,6 +132,9 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "KvmNoPermission" => "Join the group of /dev/kvm (usually kvm): sudo usermod -aG kvm $USER, then log in again.",
         "DriveSize" => Store.VmRules.SectorsAction,
         "PasstNotFound" => "Install passt (on Debian: apt install passt), or give the VM a tap by Set-StratoNetworkAdapter -TapName.",
+        "VirtiofsdNotFound" => "Install virtiofsd (on Debian: apt install virtiofsd, on Debian 12 qemu-system-common), or take the folder away by Remove-StratoSharedFolder.",
+        "VirtiofsdFailed" => "virtiofsd needs root or user namespaces to shut itself into the folder; its own message tells what the host refuses.",
+        "SharedFolderPathNotFound" or "SharedFolderNotFolder" => "Make the folder, or share another by Set-StratoSharedFolder -Path.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,

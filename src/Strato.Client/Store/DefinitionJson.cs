@@ -112,6 +112,7 @@ internal static class DefinitionJson
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
                 IoThreads = IoThreadFields.Read(fields),
                 ConsolePorts = DeviceFields.ReadPorts(fields),
+                SharedFolders = DeviceFields.ReadSharedFolders(fields),
                 Vsock = DeviceFields.ReadVsock(fields),
                 Rng = DeviceFields.ReadRng(fields),
                 Balloon = DeviceFields.ReadBalloon(fields),

@@ -12,6 +12,7 @@ internal static class DeviceFields
     internal static void Write(Utf8JsonWriter writer, VmDefinition vm)
     {
         WritePorts(writer, vm);
+        WriteSharedFolders(writer, vm);
         if (vm.Vsock is { } vsock)
         {
             writer.WriteStartObject("vsock");
@@ -52,6 +53,12 @@ internal static class DeviceFields
             Path = port.OptionalText("path"),
         };
         return known with { Extra = port.Rest() };
+    });
+
+    internal static SharedFolderDefinition[] ReadSharedFolders(Fields fields) => Array.ConvertAll(fields.List("sharedFolders"), folder =>
+    {
+        SharedFolderDefinition known = new() { Tag = folder.Text("tag"), Path = folder.Text("path") };
+        return known with { Extra = folder.Rest() };
     });
 
     internal static VsockDefinition? ReadVsock(Fields fields)
@@ -112,6 +119,26 @@ internal static class DeviceFields
             }
 
             DefinitionJson.WriteExtra(writer, port.Extra);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void WriteSharedFolders(Utf8JsonWriter writer, VmDefinition vm)
+    {
+        if (vm.SharedFolders.Count == 0)
+        {
+            return;
+        }
+
+        writer.WriteStartArray("sharedFolders");
+        foreach (SharedFolderDefinition folder in vm.SharedFolders)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("tag", folder.Tag);
+            writer.WriteString("path", folder.Path);
+            DefinitionJson.WriteExtra(writer, folder.Extra);
             writer.WriteEndObject();
         }
 

@@ -28,6 +28,26 @@ internal static class DeviceRules
         }
     }
 
+    internal static void CheckSharedFolder(SharedFolderDefinition folder)
+    {
+        VmRules.Convert(() => FsConfiguration.CheckTag(folder.Tag, "-Tag"));
+        VmRules.Convert(() => ConfigurationLimits.CheckPath(folder.Path, "shared folder", "-Path"));
+        if (!Path.IsPathRooted(folder.Path))
+        {
+            throw VmRules.Invalid("InvalidPath", $"The path of the shared folder '{folder.Tag}', '{folder.Path}', is not absolute.", "-Path");
+        }
+
+        if (File.Exists(folder.Path))
+        {
+            throw VmRules.Invalid("SharedFolderNotFolder", $"'{folder.Path}' is a file; a folder is expected.", "-Path");
+        }
+
+        if (!Directory.Exists(folder.Path))
+        {
+            throw new StratoException(StratoErrorKind.NotFound, "SharedFolderPathNotFound", $"The folder '{folder.Path}' does not exist.") { Where = "-Path" };
+        }
+    }
+
     internal static void CheckVsock(VsockDefinition vsock) =>
         VmRules.Convert(() => DeviceLimits.CheckRange(vsock.GuestCid, VsockConfiguration.MinCid, VsockConfiguration.MaxCid, "-GuestCid"));
 

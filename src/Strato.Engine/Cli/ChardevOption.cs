@@ -1,11 +1,12 @@
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;
 
-/// <summary><c>-chardev</c>: where a port leads, for a <c>-device</c> or <c>-serial</c> to refer to.</summary>
+/// <summary><c>-chardev</c>: where a port leads, or the socket of another program, for a <c>-device</c> or <c>-serial</c> to refer to.</summary>
 internal static class ChardevOption
 {
-    public const string Usage = "socket,id=ID,path=PATH,server,nowait|file,id=ID,path=PATH|pty,id=ID|stdio,id=ID|null,id=ID";
+    public const string Usage = "socket,id=ID,path=PATH[,server,nowait]|file,id=ID,path=PATH|pty,id=ID|stdio,id=ID|null,id=ID";
 
     private const string Option = "-chardev";
     private static readonly string[] Backends = ["socket", "file", "pty", "stdio", "null"];
@@ -16,6 +17,7 @@ internal static class ChardevOption
         string? backend = parts.Take("backend");
         string id = parts.TakeId() ?? parts.Require("id");
         SerialConfiguration chardev;
+        UserErrorException? noPort = null;
         switch (backend)
         {
             case null:
@@ -24,7 +26,7 @@ internal static class ChardevOption
                 chardev = new SerialConfiguration(SerialBackend.Unix, SocketOption.Check(parts.Require("path"), parts.Where("path")));
                 break;
             case "socket":
-                SocketOption.TakeServer(parts, "socket", implied: false);
+                noPort = SocketOption.FindServerFault(parts, "socket", implied: false);
                 chardev = new SerialConfiguration(SerialBackend.Unix, SocketOption.Check(parts.Require("path"), parts.Where("path")));
                 break;
             case "file":
@@ -46,6 +48,6 @@ internal static class ChardevOption
         }
 
         parts.End();
-        options.Chardevs.Add(id, chardev with { Id = id });
+        options.Chardevs.Add(id, new Chardev(chardev with { Id = id }, noPort));
     }
 }

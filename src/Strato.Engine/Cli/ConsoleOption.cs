@@ -23,10 +23,10 @@ internal static class ConsoleOption
     /// <summary>Makes consoles of the chardevs that nothing refers to. When all else is looked up.</summary>
     public static void AddUnclaimed(Options options)
     {
-        foreach ((string id, SerialConfiguration backend) in options.Chardevs.Unclaimed)
+        foreach ((string id, Chardev chardev) in options.Chardevs.Unclaimed)
         {
             ConsoleConfiguration.Of(options.Configuration, "-chardev").Ports.Add(
-                new PortConfiguration { Id = id, IsConsole = true, Backend = backend, Where = "-chardev" });
+                new PortConfiguration { Id = id, IsConsole = true, Backend = chardev.ForPort(), Where = "-chardev" });
         }
     }
 
@@ -43,7 +43,7 @@ internal static class ConsoleOption
             IsConsole = isConsole,
             Name = name,
             Number = number,
-            Backend = options.Chardevs.Claim(chardev, "-device chardev"),
+            Backend = options.Chardevs.Claim(chardev, "-device chardev").ForPort(),
             Where = "-device",
         }));
     }

@@ -26,6 +26,7 @@ internal sealed class DriverTable
         new DriverSpec("virtio-serial-device", ConsoleOption.BusUsage, ConsoleOption.AddBus),
         new DriverSpec("virtconsole", ConsoleOption.ConsoleUsage, ConsoleOption.AddConsole),
         new DriverSpec("virtserialport", ConsoleOption.PortUsage, ConsoleOption.AddPort),
+        new DriverSpec("vhost-user-fs-device", FsOption.DeviceUsage, FsOption.AddDevice),
         new DriverSpec("virtio-balloon-device", BalloonOption.DeviceUsage, BalloonOption.AddDevice));
 
     public static readonly DriverTable Objects = new(

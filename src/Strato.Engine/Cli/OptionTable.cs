@@ -32,7 +32,7 @@ internal static class OptionTable
     private static readonly OptionSpec[] All =
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
-        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=off]", "Machine type, and whether guest memory is part of a core dump (on).", SetMachine),
+        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off]", "Machine type; whether guest memory is part of a core dump (on); whether other processes share it (off).", SetMachine),
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
@@ -43,7 +43,7 @@ internal static class OptionTable
         new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
         new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },
         new("-netdev", NetOption.Usage, NetOption.Help, NetOption.Add) { Repeatable = true },
-        new("-chardev", ChardevOption.Usage, "Where a port leads. Unless something refers to it, it is a console (hvc0 and on) itself.", ChardevOption.Add) { Repeatable = true },
+        new("-chardev", ChardevOption.Usage, "Where a port leads, or another program's socket. Unless something refers to it, it is a console (hvc0 and on) itself.", ChardevOption.Add) { Repeatable = true },
         new("-balloon", BalloonOption.Usage, "A balloon, by its older name.", BalloonOption.Add),
         new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", SerialOption.Apply),
         new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
@@ -123,12 +123,7 @@ internal static class OptionTable
         }
 
         options.Configuration.DumpGuestCore = parts.TakeBoolean("dump-guest-core") ?? options.Configuration.DumpGuestCore;
-        if (parts.TakeBoolean("mem-share") == true)
-        {
-            // Off is what it is; whoever writes it out may.
-            throw parts.Invalid("'mem-share=on' is not built; allowed: off.", "mem-share");
-        }
-
+        options.Configuration.MemShare = parts.TakeBoolean("mem-share") ?? options.Configuration.MemShare;
         parts.End();
     }
 

@@ -36,8 +36,8 @@ internal sealed class Options
     /// <summary>Where network interfaces lead, by the ids of their <c>-netdev</c>; with what its older form says of the interface.</summary>
     public Backends<NetConfiguration> Netdevs { get; } = new("-netdev", "netdev");
 
-    /// <summary>Where ports lead, by the ids of their <c>-chardev</c>.</summary>
-    public Backends<SerialConfiguration> Chardevs { get; } = new("-chardev", "character device");
+    /// <summary>Where ports and sockets of other programs lead, by the ids of their <c>-chardev</c>.</summary>
+    public Backends<Chardev> Chardevs { get; } = new("-chardev", "character device");
 
     /// <summary>What can be looked up only when all options are read: a device may stand before its backend.</summary>
     public List<Action> Lookups { get; } = [];

@@ -9,14 +9,14 @@ internal static class SerialOption
     public const string Usage = "stdio|pty|file:PATH|unix:PATH,server,nowait|console,socket=PATH[,log=PATH]|chardev:ID|null|none";
 
     private const string Option = "-serial";
-    private const string Chardev = "chardev:";
+    private const string Prefix = "chardev:";
     private static readonly string[] Backends = ["stdio", "pty", "file", "unix", "socket", "console", "chardev", "null", "none"];
 
     public static void Apply(Options options, string value)
     {
-        if (value.StartsWith(Chardev, StringComparison.Ordinal))
+        if (value.StartsWith(Prefix, StringComparison.Ordinal))
         {
-            options.Lookups.Add(() => options.Configuration.Serial = options.Chardevs.Claim(value[Chardev.Length..], Option));
+            options.Lookups.Add(() => options.Configuration.Serial = options.Chardevs.Claim(value[Prefix.Length..], Option).ForPort());
         }
         else
         {

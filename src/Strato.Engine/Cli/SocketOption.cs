@@ -24,17 +24,29 @@ internal static class SocketOption
     /// <param name="parts">The option.</param>
     /// <param name="form">What precedes them, for the error.</param>
     /// <param name="implied">Whether both may be left out.</param>
+    /// <exception cref="UserErrorException">InvalidOption: as <see cref="FindServerFault"/> has it.</exception>
     public static void TakeServer(SubOptions parts, string form, bool implied)
+    {
+        if (FindServerFault(parts, form, implied) is { } fault)
+        {
+            throw fault;
+        }
+    }
+
+    /// <summary>Takes them as <see cref="TakeServer"/> does; what is wrong with them, or null.</summary>
+    public static UserErrorException? FindServerFault(SubOptions parts, string form, bool implied)
     {
         bool server = parts.TakeBoolean("server") ?? implied;
         bool wait = parts.TakeBoolean("wait") ?? !implied;
-        if (!server || wait)
+        if (server && !wait)
         {
-            string what = form == "socket" ? "socket,path=PATH" : "unix:PATH";
-            throw parts.Invalid(server
-                ? $"'nowait' is missing: the start never waits for a client; allowed: {what},server,nowait (or server=on,wait=off)."
-                : $"'server' is missing: the socket listens; allowed: {what},server,nowait (or server=on,wait=off).");
+            return null;
         }
+
+        string what = form == "socket" ? "socket,path=PATH" : "unix:PATH";
+        return parts.Invalid(server
+            ? $"'nowait' is missing: the start never waits for a client; allowed: {what},server,nowait (or server=on,wait=off)."
+            : $"'server' is missing: the socket listens; allowed: {what},server,nowait (or server=on,wait=off).");
     }
 
     /// <summary>Checks that a path fits into a socket's address.</summary>

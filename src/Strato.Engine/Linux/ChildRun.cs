@@ -40,11 +40,13 @@ internal static class ChildRun
             return null;
         }
 
-        int signal = status & 0x7f;
-        string end = signal == 0 ? $"exit code {status >> 8}" : $"signal {signal}";
+        string end = DescribeEnd(status);
         string last = LastLine(file.Value);
         return last.Length == 0 ? end : $"{end}: {last}";
     }
+
+    /// <summary>How a child ended, by its status as wait(2) has it.</summary>
+    public static string DescribeEnd(int status) => (status & 0x7f) is var signal and not 0 ? $"signal {signal}" : $"exit code {status >> 8}";
 
     /// <summary>NAME=VALUE of each variable of this process.</summary>
     public static string[] Environment()

@@ -38,6 +38,7 @@ internal static class Errno
     public const int EADDRINUSE = 98;
     public const int ECONNRESET = 104;
     public const int ENOTCONN = 107;
+    public const int ETIMEDOUT = 110;
     public const int ECONNREFUSED = 111;
 
     /// <summary>errno of the last call on this thread; look at it only after a call returned -1.</summary>

@@ -2,7 +2,7 @@ using System;
 
 namespace Strato.Engine.Linux;
 
-/// <summary>One queue as the kernel is to serve it.</summary>
+/// <summary>One queue as it is to be served.</summary>
 /// <param name="Index">Its number.</param>
 /// <param name="Size">Its entries.</param>
 /// <param name="Descriptors">Address of the descriptor table in this process.</param>
@@ -15,6 +15,14 @@ namespace Strato.Engine.Linux;
 internal readonly record struct VhostRing(
     int Index, int Size, nint Descriptors, nint Available, nint Used, ushort Base, int Kick, int Call, int Error);
 
+/// <summary>A part of guest memory, all of which queues and their buffers may lie in.</summary>
+/// <param name="GuestAddress">First guest-physical address.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="HostAddress">Where it is mapped in this process.</param>
+/// <param name="File">Descriptor of the file by which another process can map it; -1 where there is none.</param>
+/// <param name="FileOffset">Where in the file it begins.</param>
+internal readonly record struct VhostRegion(ulong GuestAddress, ulong Length, nint HostAddress, int File, ulong FileOffset);
+
 /// <summary>What serves virtqueues in the engine's place. Its calls fail as <see cref="LinuxException"/>.</summary>
 internal interface IVhost : IDisposable
 {
@@ -22,7 +30,7 @@ internal interface IVhost : IDisposable
     ulong Features { get; }
 
     /// <summary>Takes of what the driver negotiated what concerns it, and all memory. With the queues stopped.</summary>
-    void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory);
+    void SetUp(ulong features, ReadOnlySpan<VhostRegion> memory);
 
     void SetRing(in VhostRing ring);
 
@@ -42,4 +50,11 @@ internal interface IVhostVsock : IVhost
 {
     /// <summary>Starts or stops the queues. When it returns from stopping, no memory of the guest is touched any more.</summary>
     void SetRunning(bool running);
+}
+
+/// <summary>The end of a vhost-user connection: another process serves the queues, all from when they are set until their base is asked for.</summary>
+internal interface IVhostUser : IVhost
+{
+    /// <summary>The connection, whose hang-up is the end of it all.</summary>
+    int Descriptor { get; }
 }

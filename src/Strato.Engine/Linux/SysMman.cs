@@ -16,7 +16,9 @@ internal static unsafe partial class Libc
     internal const int MAP_ANONYMOUS = 0x20;
     internal const int MAP_NORESERVE = 0x4000;
     internal const uint MFD_CLOEXEC = 1;
+    internal const uint MFD_ALLOW_SEALING = 2;
     internal const int MADV_DONTNEED = 4;
+    internal const int MADV_REMOVE = 9;
     internal const int MADV_HUGEPAGE = 14;
     internal const int MADV_DONTDUMP = 16;
 
@@ -39,11 +41,13 @@ internal static unsafe partial class Libc
     internal static partial int memfd_create(byte* name, uint flags);
 
     /// <summary>A file that is nowhere but in memory, empty; close-on-exec.</summary>
-    internal static FileDescriptor CreateMemoryFile(ReadOnlySpan<byte> name)
+    /// <param name="name">For /proc, with a zero byte at its end.</param>
+    /// <param name="flags">MFD_ALLOW_SEALING or 0.</param>
+    internal static FileDescriptor CreateMemoryFile(ReadOnlySpan<byte> name, uint flags = 0)
     {
         fixed (byte* pointer = name)
         {
-            int fd = memfd_create(pointer, MFD_CLOEXEC);
+            int fd = memfd_create(pointer, MFD_CLOEXEC | flags);
             return fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("memfd_create");
         }
     }

@@ -67,11 +67,21 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>VHOST_SET_MEM_TABLE: all memory that queues and their buffers may lie in.</summary>
-    internal static int SetVhostMemory(int fd, ReadOnlySpan<vhost_memory_region> regions)
+    internal static int SetVhostMemory(int fd, ReadOnlySpan<VhostRegion> regions)
     {
         byte* table = stackalloc byte[sizeof(vhost_memory) + (VHOST_MAX_REGIONS * sizeof(vhost_memory_region))];
         *(vhost_memory*)table = new vhost_memory { nregions = (uint)regions.Length };
-        regions.CopyTo(new Span<vhost_memory_region>(table + sizeof(vhost_memory), VHOST_MAX_REGIONS));
+        Span<vhost_memory_region> entries = new(table + sizeof(vhost_memory), VHOST_MAX_REGIONS);
+        for (int i = 0; i < regions.Length; i++)
+        {
+            entries[i] = new vhost_memory_region
+            {
+                guest_phys_addr = regions[i].GuestAddress,
+                memory_size = regions[i].Length,
+                userspace_addr = (ulong)regions[i].HostAddress,
+            };
+        }
+
         return ioctl(fd, VHOST_SET_MEM_TABLE, table);
     }
 

@@ -30,7 +30,7 @@ internal class VhostFile : IVhost
 
     protected int Fd => _file.Value;
 
-    public void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory)
+    public void SetUp(ulong features, ReadOnlySpan<VhostRegion> memory)
     {
         features &= Features;
         Control(Libc.VHOST_SET_FEATURES, ref features, "VHOST_SET_FEATURES");

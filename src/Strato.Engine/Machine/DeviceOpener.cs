@@ -23,6 +23,7 @@ internal static class DeviceOpener
         VsockConfiguration vsock => new VsockDevice(vsock.Name, (ulong)vsock.GuestCid, VhostOpener.OpenVsock(vsock)),
         ConsoleConfiguration console => new ConsoleDevice(console.Name, OpenPorts(console, loop)),
         BalloonConfiguration balloon => new BalloonDevice(balloon.Name, balloon.DeflateOnOom, balloon.FreePageReporting),
+        FsConfiguration fs => FsOpener.Open(fs, loop),
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
     };
 

@@ -52,7 +52,7 @@ internal sealed class MicroVm : IDisposable
             // Files first: what a user got wrong is told before anything is built.
             _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _topology = _boot.Topology;
-            _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory)));
+            _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory), configuration.MemShare));
             if (!configuration.DumpGuestCore)
             {
                 _memory.ExcludeFromCoreDump();

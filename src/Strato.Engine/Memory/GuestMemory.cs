@@ -19,11 +19,13 @@ internal sealed unsafe class GuestMemory : IDisposable
     private const ulong HugePageSize = 2 << 20;
 
     private readonly MemoryRegion[] _regions;
+    private readonly FileDescriptor? _file;
     private bool _disposed;
 
-    private GuestMemory(MemoryRegion[] regions)
+    private GuestMemory(MemoryRegion[] regions, FileDescriptor? file)
     {
         _regions = regions;
+        _file = file;
     }
 
     /// <summary>All RAM, by rising address.</summary>
@@ -44,19 +46,24 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
-    /// <summary>Maps anonymous memory for ranges given by rising address; pages appear as they are touched.</summary>
+    /// <summary>Maps memory for ranges given by rising address; pages appear as they are touched.</summary>
+    /// <param name="ranges">Start and length of each.</param>
+    /// <param name="shared">Whether other processes can map it: it is then a file without a name.</param>
     /// <exception cref="LinuxException">The host refuses the map.</exception>
-    public static GuestMemory Allocate(ReadOnlySpan<(ulong Start, ulong Length)> ranges)
+    public static GuestMemory Allocate(ReadOnlySpan<(ulong Start, ulong Length)> ranges, bool shared = false)
     {
+        FileDescriptor? file = shared ? CreateFile(ranges) : null;
         MemoryRegion[] regions = new MemoryRegion[ranges.Length];
+        ulong offset = 0;
         for (int i = 0; i < ranges.Length; i++)
         {
             (ulong start, ulong length) = ranges[i];
-            byte* address = MapAligned(length);
-            regions[i] = new MemoryRegion(start, length, (nint)address);
+            int fd = file?.Value ?? -1;
+            regions[i] = new MemoryRegion(start, length, (nint)MapAligned(length, fd, (long)offset), fd, file is null ? 0 : offset);
+            offset += length;
         }
 
-        return new GuestMemory(regions);
+        return new GuestMemory(regions, file);
     }
 
     /// <summary>Whether the whole range is RAM inside one region. A length of zero is in RAM if its address is.</summary>
@@ -152,9 +159,9 @@ internal sealed unsafe class GuestMemory : IDisposable
     {
         foreach (MemoryRegion region in _regions)
         {
-            if (Libc.madvise((void*)region.HostAddress, (nuint)region.Length, Libc.MADV_DONTNEED) < 0)
+            if (!GiveBack((void*)region.HostAddress, region.Length))
             {
-                throw LinuxException.Last("madvise(MADV_DONTNEED)");
+                throw LinuxException.Last("madvise of guest memory");
             }
         }
     }
@@ -162,7 +169,7 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// <summary>Gives a range of whole pages back to the host; false when it isn't whole pages of one region.</summary>
     public bool TryDiscard(ulong address, ulong length) =>
         ((address | length) & (PageSize - 1)) == 0 && length > 0 && Find(address, length) is var pointer && pointer is not null
-        && Libc.madvise(pointer, (nuint)length, Libc.MADV_DONTNEED) == 0;
+        && GiveBack(pointer, length);
 
     /// <summary>As <see cref="TryDiscard"/>, by an address of this process that <see cref="TryGetHostAddress"/> gave.</summary>
     public bool TryDiscardHost(nint hostAddress, ulong length)
@@ -224,10 +231,30 @@ internal sealed unsafe class GuestMemory : IDisposable
         {
             _ = Libc.munmap((void*)region.HostAddress, (nuint)region.Length);
         }
+
+        _file?.Dispose();
+    }
+
+    /// <summary>A file for all ranges, whose size stays: whoever maps it can't have this process touch what is gone.</summary>
+    private static FileDescriptor CreateFile(ReadOnlySpan<(ulong Start, ulong Length)> ranges)
+    {
+        ulong size = 0;
+        foreach ((_, ulong length) in ranges)
+        {
+            size += length;
+        }
+
+        FileDescriptor file = Libc.CreateMemoryFile("strato-guest-memory\0"u8, Libc.MFD_ALLOW_SEALING);
+        if (Libc.ftruncate(file.Value, (long)size) < 0 || Libc.fcntl(file.Value, Libc.F_ADD_SEALS, Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_SEAL) < 0)
+        {
+            throw LinuxException.Last($"a file of {size} bytes for shared guest memory");
+        }
+
+        return file;
     }
 
     /// <summary>Maps memory at a multiple of the huge page size: guest and host addresses must agree in those bits, or no page of it can be huge.</summary>
-    private static byte* MapAligned(ulong length)
+    private static byte* MapAligned(ulong length, int file, long offset)
     {
         // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
         const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE;
@@ -244,8 +271,18 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
 
         _ = Libc.munmap(map + before + length, (nuint)(HugePageSize - before));
-        return map + before;
+        map += before;
+        if (file >= 0 && Libc.mmap(map, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | Libc.MAP_FIXED | Libc.MAP_NORESERVE, file, offset) == Libc.MAP_FAILED)
+        {
+            throw LinuxException.Last($"mmap of {length} bytes of shared guest memory");
+        }
+
+        return map;
     }
+
+    /// <summary>Whole pages go back to the host. Of a file they have to be taken out: others hold them as well.</summary>
+    private bool GiveBack(void* address, ulong length) =>
+        Libc.madvise(address, (nuint)length, _file is null ? Libc.MADV_DONTNEED : Libc.MADV_REMOVE) == 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private byte* Find(ulong address, ulong length)

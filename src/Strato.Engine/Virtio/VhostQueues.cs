@@ -16,19 +16,15 @@ namespace Strato.Engine.Virtio;
 internal sealed class VhostQueues(IVhost vhost, int first, int count)
 {
     private readonly ushort[] _next = new ushort[count];
-    private Libc.vhost_memory_region[] _regions = [];
+    private VhostRegion[] _regions = [];
     private GuestMemory? _memory;
 
     /// <summary>The memory that the queues lie in.</summary>
     public void Plug(GuestMemory memory)
     {
         _memory = memory;
-        _regions = Array.ConvertAll(memory.Regions.ToArray(), region => new Libc.vhost_memory_region
-        {
-            guest_phys_addr = region.Start,
-            memory_size = region.Length,
-            userspace_addr = (ulong)region.HostAddress,
-        });
+        _regions = Array.ConvertAll(
+            memory.Regions.ToArray(), region => new VhostRegion(region.Start, region.Length, region.HostAddress, region.File, region.FileOffset));
     }
 
     /// <summary>Whether the driver made all of them ready.</summary>

@@ -45,4 +45,6 @@ internal static class DeviceFamily
     public static readonly DeviceFamily<IoThreadDefinition> IoThreads = new("iothread", "IoThreadNotFound", vm => vm.IoThreads, thread => thread.Id);
 
     public static readonly DeviceFamily<ConsolePortDefinition> ConsolePorts = new("console port", "ConsolePortNotFound", vm => vm.ConsolePorts, port => port.Id);
+
+    public static readonly DeviceFamily<SharedFolderDefinition> SharedFolders = new("shared folder", "SharedFolderNotFound", vm => vm.SharedFolders, folder => folder.Tag);
 }

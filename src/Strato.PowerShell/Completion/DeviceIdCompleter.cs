@@ -82,3 +82,9 @@ public sealed class NetworkAdapterIdCompleter : DeviceIdCompleter
     private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
         vm.NetworkAdapters.Select(adapter => (adapter.Id, adapter.Settings.TapName ?? "user networking"));
 }
+
+/// <summary>Completes tags of shared folders.</summary>
+public sealed class SharedFolderTagCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) => vm.SharedFolders.Select(folder => (folder.Tag, folder.Path));
+}

@@ -113,12 +113,7 @@ public static class ConfigurationReader
                     configuration.DumpGuestCore = cursor.GetBoolean();
                     break;
                 case "mem-share":
-                    // False is what it is; whoever writes it out may.
-                    if (cursor.GetBoolean())
-                    {
-                        throw new UserErrorException("InvalidField", "The value is true, which is not built; it must be false.", cursor.Path);
-                    }
-
+                    configuration.MemShare = cursor.GetBoolean();
                     break;
                 default:
                     throw cursor.UnknownField(field, MachineFields);

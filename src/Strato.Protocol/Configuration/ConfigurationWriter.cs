@@ -67,6 +67,11 @@ public static class ConfigurationWriter
             writer.WriteBoolean("dump_guest_core", false);
         }
 
+        if (configuration.MemShare)
+        {
+            writer.WriteBoolean("mem-share", true);
+        }
+
         writer.WriteEndObject();
     }
 

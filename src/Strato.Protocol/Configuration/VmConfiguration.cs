@@ -18,6 +18,9 @@ public sealed class VmConfiguration
     /// <summary>Whether the guest's memory is part of the engine's core dump.</summary>
     public bool DumpGuestCore { get; set; } = true;
 
+    /// <summary>Whether other processes can be given the guest's memory, as shared folders need it.</summary>
+    public bool MemShare { get; set; }
+
     /// <summary>Path of the kernel: a bzImage or an ELF vmlinux.</summary>
     public string? Kernel { get; set; }
 
@@ -109,6 +112,7 @@ public sealed class VmConfiguration
         IoThreadConfiguration.CheckAll(IoThreads);
         IoThreadConfiguration.CheckUsers(IoThreads, Drives, Devices);
         DeviceLimits.Check(Drives, Devices);
+        FsConfiguration.CheckAll(Devices, MemShare);
         DeviceLimits.CheckStandardStreams(Serial, Devices);
         if (PidFile is not null && !Daemonize)
         {

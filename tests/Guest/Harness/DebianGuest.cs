@@ -36,6 +36,9 @@ internal sealed record GuestOptions
 
     public string Memory { get; init; } = "256M";
 
+    /// <summary>The value of <c>-machine</c>.</summary>
+    public string Machine { get; init; } = "microvm";
+
     public int Cpus { get; init; } = 1;
 
     /// <summary>Added to the kernel's command line.</summary>
@@ -70,7 +73,7 @@ internal sealed class DebianGuest : IDisposable
         };
         List<string> arguments =
         [
-            "-name", "guest", "-machine", "microvm", "-kernel", options.Kernel, "-m", options.Memory, "-smp", $"{options.Cpus}",
+            "-name", "guest", "-machine", options.Machine, "-kernel", options.Kernel, "-m", options.Memory, "-smp", $"{options.Cpus}",
             "-append", $"console=ttyS0 quiet panic=-1 strato.autologin {options.CommandLine}",
             "-serial", serial, "-qmp", $"unix:{QmpPath},server,nowait",
         ];

@@ -53,6 +53,9 @@ internal static class TestHost
     /// <summary>The same as bzImage.</summary>
     public static string NoAcpiKernel => Image("no-acpi/vmlinuz");
 
+    /// <summary>The program that shares folders; null where there is none.</summary>
+    public static string? Virtiofsd { get; } = Array.Find(["/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd"], File.Exists);
+
     /// <summary>A file system with room for disk images; the lab's XFS copies them by reference.</summary>
     private static string Scratch { get; } = MakeScratch();
 
@@ -112,6 +115,19 @@ internal static class TestHost
     {
         Directory.Delete(Folder, recursive: true);
         Directory.Delete(Scratch, recursive: true);
+    }
+
+    /// <summary>The words of a process, whose folder in /proc is given; empty where it has ended.</summary>
+    public static string CommandLineOf(string process)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "cmdline")).Replace('\0', ' ');
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
     }
 
     private static string Number() => Interlocked.Increment(ref _count).ToString(CultureInfo.InvariantCulture);

@@ -2,6 +2,7 @@ using System;
 using Strato.Engine.Linux;
 using Strato.Engine.Virtio;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Configuration;
 using Xunit;
 
 namespace Strato.Tests.Unit.Abi;
@@ -320,6 +321,26 @@ public class VirtioAbiTests
             .Equal("IOCB_CMD_PREADV", Libc.IOCB_CMD_PREADV)
             .Equal("IOCB_CMD_PWRITEV", Libc.IOCB_CMD_PWRITEV)
             .Equal("IOCB_FLAG_RESFD", Libc.IOCB_FLAG_RESFD)
+            .Check();
+
+    [Fact]
+    public void FileSystemIsThatOfTheHeader() =>
+        new AbiProof("linux/virtio_fs.h", "stddef.h")
+            .Equal("sizeof(struct virtio_fs_config)", FsDevice.ConfigurationBytes)
+            .Equal("offsetof(struct virtio_fs_config, num_request_queues)", FsConfiguration.MaxTag)
+            .Check();
+
+    [Fact]
+    public void SealsAndChildrenAreThoseOfTheHeaders() =>
+        new AbiProof("linux/fcntl.h", "linux/memfd.h", "sys/syscall.h", "linux/mman.h", "asm-generic/mman-common.h")
+            .Equal("F_ADD_SEALS", Libc.F_ADD_SEALS)
+            .Equal("F_SEAL_SEAL", Libc.F_SEAL_SEAL)
+            .Equal("F_SEAL_SHRINK", Libc.F_SEAL_SHRINK)
+            .Equal("F_SEAL_GROW", Libc.F_SEAL_GROW)
+            .Equal("MFD_ALLOW_SEALING", Libc.MFD_ALLOW_SEALING)
+            .Equal("MADV_REMOVE", Libc.MADV_REMOVE)
+            .Equal("SYS_pidfd_open", Libc.SYS_pidfd_open)
+            .Equal("SYS_pidfd_send_signal", Libc.SYS_pidfd_send_signal)
             .Check();
 
     /// <summary>A proof that proves everything would be none.</summary>

@@ -28,6 +28,22 @@ public class DeviceOptionsTests
     }
 
     [Fact]
+    public void AFolderIsSharedByAProgramThatIsStartedOrRuns()
+    {
+        FsConfiguration fs = Assert.IsType<FsConfiguration>(Single("-machine microvm,mem-share=on -device vhost-user-fs-device,tag=my,source=/srv,,1"));
+        Assert.Equal(("my", "/srv,1", null, "my"), (fs.Tag, fs.Source, fs.Socket, fs.Label));
+
+        // As QEMU has it, and as StratoVirt prints it: whoever listens.
+        foreach (string server in new[] { "", ",server,nowait" })
+        {
+            VmConfiguration vm = Parse($"-machine microvm,mem-share=on -device vhost-user-fs-device,id=fs0,chardev=c,tag=t -chardev socket,id=c,path=/s{server}");
+            fs = Assert.IsType<FsConfiguration>(Assert.Single(vm.Devices));
+            Assert.Equal(("fs0", "t", null, "/s", "fs0"), (fs.Id, fs.Tag, fs.Source, fs.Socket, fs.Label));
+            Assert.True(vm.MemShare);
+        }
+    }
+
+    [Fact]
     public void ANetworkInterfaceRefersToItsTap()
     {
         NetConfiguration net = Assert.IsType<NetConfiguration>(Single(
@@ -200,6 +216,17 @@ public class DeviceOptionsTests
     [InlineData("-chardev null,id=a -device virtserialport,chardev=a,name=a/b", "InvalidName", "-device name", "The name 'a/b' has a slash")]
     [InlineData("-chardev tty,id=a", "InvalidOption", "-chardev", "'tty' is unknown (did you mean pty?); allowed: socket,id=ID")]
     [InlineData("-chardev socket,id=a,path=/s", "InvalidOption", "-chardev", "'server' is missing")]
+    [InlineData("-chardev socket,id=a,path=/s -device virtserialport,chardev=a,name=n", "InvalidOption", "-chardev", "'server' is missing")]
+    [InlineData("-device vhost-user-fs-device,source=/a", "InvalidOption", "-device tag", "'tag' is missing")]
+    [InlineData("-device vhost-user-fs-device,tag=t", "InvalidOption", "-device", "Neither 'source' nor 'chardev' of a shared folder is given; give one: source=FOLDER starts virtiofsd, chardev=ID connects to one that runs.")]
+    [InlineData("-chardev socket,id=c,path=/s -device vhost-user-fs-device,tag=t,source=/a,chardev=c", "InvalidOption", "-device", "'source' and 'chardev' of a shared folder are both given")]
+    [InlineData("-device vhost-user-fs-device,tag=t,chardev=c", "UnknownBackend", "-device chardev", "No character device has the id 'c'")]
+    [InlineData("-chardev null,id=c -device vhost-user-fs-device,tag=t,chardev=c", "InvalidOption", "-device chardev", "The character device 'c' is no socket; allowed: -chardev socket,id=ID,path=PATH.")]
+    [InlineData("-device vhost-user-fs-device,tag=t,source=/a", "MemShareMissing", "-device", "fs 't': the program that serves the folder reads and writes the guest's memory, which has to be shared with it: -machine microvm,mem-share=on.")]
+    [InlineData("-machine microvm,mem-share=on -device vhost-user-fs-device,tag=,source=/a", "InvalidTag", "-device tag", "The tag '' has 0 bytes; a tag has 1 to 36, none of them zero.")]
+    [InlineData("-machine microvm,mem-share=on -device vhost-user-fs-device,tag=ü23456789012345678901234567890123456,source=/a", "InvalidTag", "-device tag", "has 37 bytes; a tag has 1 to 36")]
+    [InlineData("-machine microvm,mem-share=on -device vhost-user-fs-device,tag=t,source=", "InvalidPath", "-device source", "The path of the folder 't' is empty")]
+    [InlineData("-machine microvm,mem-share=on -device vhost-user-fs-device,tag=t,source=/a -device vhost-user-fs-device,tag=t,source=/b", "DuplicateTag", "-device tag", "The tag 't' is used by two shared folders; tags are unique.")]
     [InlineData("-chardev id=a", "InvalidOption", "-chardev path", "'path' is missing")]
     [InlineData("-chardev null", "InvalidOption", "-chardev id", "'id' is missing")]
     [InlineData("-chardev null,id=a -chardev null,id=a", "DuplicateId", "-chardev id", "The id 'a' is given to two of -chardev; ids are unique.")]

@@ -35,7 +35,7 @@ public sealed class VmStoreTests : IDisposable
             Notes = "line\nline",
         });
         VmDefinition read = _fixture.Client.Get("WÉB, server 雲 🚀");
-        Assert.Equal(made with { Drives = read.Drives, NetworkAdapters = read.NetworkAdapters, IoThreads = read.IoThreads, ConsolePorts = read.ConsolePorts, Extra = read.Extra }, read);
+        Assert.Equal(made with { Drives = read.Drives, NetworkAdapters = read.NetworkAdapters, IoThreads = read.IoThreads, ConsolePorts = read.ConsolePorts, SharedFolders = read.SharedFolders, Extra = read.Extra }, read);
         Assert.Equal(made.Id, read.Id);
         Assert.Matches("^[a-z0-9]{8}$", made.Id);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_fixture.Paths.DefinitionFile(made.Id)));
@@ -382,7 +382,7 @@ public sealed class VmStoreTests : IDisposable
         Prop.ForAll(definitions.ToArbitrary(), vm =>
         {
             VmDefinition read = DefinitionJson.Read(DefinitionJson.Write(vm), "abcdefgh");
-            return read with { Drives = vm.Drives, NetworkAdapters = vm.NetworkAdapters, IoThreads = vm.IoThreads, ConsolePorts = vm.ConsolePorts, Extra = vm.Extra } == vm
+            return read with { Drives = vm.Drives, NetworkAdapters = vm.NetworkAdapters, IoThreads = vm.IoThreads, ConsolePorts = vm.ConsolePorts, SharedFolders = vm.SharedFolders, Extra = vm.Extra } == vm
                 && read.Drives.Select(d => d with { Extra = [] }).SequenceEqual(vm.Drives.Select(d => d with { Extra = [] }));
         }).QuickCheckThrowOnFailure();
     }
@@ -442,6 +442,13 @@ public sealed class VmStoreTests : IDisposable
                   "path": "/p"
                 }
               ],
+              "sharedFolders": [
+                {
+                  "tag": "t",
+                  "path": "/f",
+                  "new": 5
+                }
+              ],
               "vsock": {
                 "guestCid": 4294967294,
                 "new": 2
@@ -464,6 +471,7 @@ public sealed class VmStoreTests : IDisposable
             """u8.ToArray();
         VmDefinition read = DefinitionJson.Read(json, "abcdefgh");
         Assert.Equal([("hvc0", true, ConsolePortBackend.Socket, null), ("p", false, ConsolePortBackend.File, "/p")], read.ConsolePorts.Select(port => (port.Id, port.Terminal, port.Backend, port.Path)));
+        Assert.Equal(("t", "/f"), (Assert.Single(read.SharedFolders).Tag, read.SharedFolders[0].Path));
         Assert.Equal((4294967294, "/s", 3L, 4L, true), (read.Vsock!.GuestCid, read.Rng!.Source, read.Rng.MaxBytes, read.Rng.Period, read.Balloon!.DeflateOnOom));
         Assert.Equal(Encoding.UTF8.GetString(json), Encoding.UTF8.GetString(DefinitionJson.Write(read)));
     }
@@ -474,6 +482,7 @@ public sealed class VmStoreTests : IDisposable
     [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"vhost\": \"yes\"}]", "vhost of a network adapter is 'yes'; allowed: on, off")]
     [InlineData("\"consolePorts\": {}", "consolePorts is of kind Object; an array is expected")]
     [InlineData("\"consolePorts\": [{\"id\": \"a\", \"backend\": \"pipe\"}]", "backend of a console port is 'pipe'; allowed: socket, file, pty")]
+    [InlineData("\"sharedFolders\": [{\"tag\": \"t\"}]", "sharedFolders[0].path is missing")]
     [InlineData("\"vsock\": {}", "vsock.guestCid is missing")]
     [InlineData("\"rng\": {\"maxBytes\": \"1\"}", "rng.maxBytes is \"1\"; a whole number is expected")]
     [InlineData("\"balloon\": []", "balloon is of kind Array; an object is expected")]

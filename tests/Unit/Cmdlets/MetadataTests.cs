@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|Vsock|Rng|Balloon)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -108,7 +108,7 @@ public sealed class MetadataTests
         }
 
         bool device = cmdlet.Attribute.NounName != "StratoVm";
-        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoQmp" || name == "Send-StratoConsole";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoSharedFolder" or "StratoQmp" || name == "Send-StratoConsole";
         ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
         ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
         Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
@@ -155,6 +155,7 @@ public sealed class MetadataTests
     [InlineData(typeof(Drive), "VMName Id Path ReadOnly Serial Size")]
     [InlineData(typeof(IoThread), "VMName VMId Id ThreadId Devices")]
     [InlineData(typeof(ConsolePort), "VMName VMId Id Terminal Backend Path")]
+    [InlineData(typeof(SharedFolder), "VMName VMId Tag Path")]
     [InlineData(typeof(Vsock), "VMName VMId GuestCid")]
     [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]

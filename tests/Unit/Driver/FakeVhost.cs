@@ -8,17 +8,21 @@ using Strato.Engine.Virtio.Queue;
 namespace Strato.Tests.Unit.Driver;
 
 /// <summary>Stands for the kernel's vhost: serves the rings it was told of, on the driver's loop, and records what it was told.</summary>
-internal sealed class FakeVhost : IVhostVsock, IVhostNet
+internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
 {
     private readonly Dictionary<int, (VhostRing Ring, VirtQueue Queue)> _rings = [];
     private readonly DescriptorChain _chain = new();
     private MmioDriver? _driver;
+    private readonly FileDescriptor _connection = Libc.CreateEventFd();
 
     /// <summary>Each call, in order.</summary>
     public List<string> Calls { get; } = [];
 
     /// <summary>Number of its first queue in the device.</summary>
     public int First { get; init; }
+
+    /// <summary>Whether it serves a ring as soon as it knows it, as over vhost-user.</summary>
+    public bool AtOnce { get; init; }
 
     /// <summary>What the next <see cref="SetRunning"/> to true fails with; 0 for nothing.</summary>
     public int Refusal { get; set; }
@@ -27,17 +31,19 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet
 
     public bool IsDisposed { get; private set; }
 
+    public int Descriptor => _connection.Value;
+
     public ulong Features => VirtioFeature.Common | VsockDevice.FeatureSequencedPackets | NetInterface.FeatureMergeableBuffers | (1UL << 26);
 
     /// <summary>Requests that were served.</summary>
     public int Served { get; private set; }
 
-    public IReadOnlyList<Libc.vhost_memory_region> Memory { get; private set; } = [];
+    public IReadOnlyList<VhostRegion> Memory { get; private set; } = [];
 
     /// <summary>From here on doorbells are heard.</summary>
     public MmioDriver Join(MmioDriver driver) => _driver = driver;
 
-    public void SetUp(ulong features, ReadOnlySpan<Libc.vhost_memory_region> memory)
+    public void SetUp(ulong features, ReadOnlySpan<VhostRegion> memory)
     {
         Calls.Add($"set up 0x{features:x}");
         Memory = memory.ToArray();
@@ -60,9 +66,21 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet
         _rings[ring.Index] = (ring, queue);
         int index = ring.Index;
         _driver!.Loop.Add(ring.Kick, EpollEvents.In, _ => OnKick(index));
+        if (AtOnce)
+        {
+            SetRunning(true);
+        }
     }
 
-    public ushort GetRingBase(int index) => _driver!.Queues[First + index].UsedIndex;
+    public ushort GetRingBase(int index)
+    {
+        if (AtOnce)
+        {
+            SetRunning(false);
+        }
+
+        return _driver!.Queues[First + index].UsedIndex;
+    }
 
     public void SetBackend(int tap) => SetRunning(tap >= 0);
 
@@ -87,6 +105,7 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet
     public void Dispose()
     {
         IsDisposed = true;
+        _connection.Dispose();
         foreach (int index in new List<int>(_rings.Keys))
         {
             Forget(index);

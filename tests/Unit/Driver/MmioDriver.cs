@@ -35,10 +35,11 @@ internal sealed class MmioDriver : IDisposable
 
     /// <param name="device">The device, which the driver's transport owns from now on.</param>
     /// <param name="loop">The loop that serves it, where its host's side needs one before; else one is made.</param>
-    public MmioDriver(VirtioDevice device, EventLoop? loop = null)
+    /// <param name="sharedMemory">Whether other processes can be given the RAM.</param>
+    public MmioDriver(VirtioDevice device, EventLoop? loop = null, bool sharedMemory = false)
     {
         Loop = loop ?? new EventLoop();
-        Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)]);
+        Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)], sharedMemory);
         Transport = new MmioTransport(device, Memory, Interrupt, Doorbells, Loop);
     }
 

@@ -118,7 +118,7 @@ public class ConfigurationJsonTests
     [InlineData("""{"net": [{"iface_id": "a", "mac": "1"}]}""", "InvalidMac", "net[0].mac", "'1' isn't six bytes in hexadecimal")]
     [InlineData("""{"net": [{"iface_id": "a", "vhost": true}]}""", "UnknownField", "net[0].vhost", "The field 'vhost' is unknown")]
     [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share.")]
-    [InlineData("""{"machine-config": {"mem-share": true}}""", "InvalidField", "machine-config.mem-share", "The value is true, which is not built; it must be false.")]
+    [InlineData("""{"machine-config": {"mem-share": 1}}""", "InvalidField", "machine-config.mem-share", "true or false")]
     [InlineData("""{"vsock": {"vsock_id": "v"}}""", "MissingField", "vsock.guest_cid", "The field 'guest_cid' is missing.")]
     [InlineData("""{"vsock": {"vsock_id": "v", "guest_cid": 2}}""", "OutOfRange", "vsock.guest_cid", "2 is out of range; allowed: 3 to 4294967294.")]
     [InlineData("""{"console": [{"console_id": "c"}]}""", "MissingField", "console[0].socket_path", "The field 'socket_path' is missing.")]
@@ -220,8 +220,8 @@ public class ConfigurationJsonTests
                 vm.Validate();
                 VmConfiguration read = ConfigurationReader.Read(ConfigurationWriter.Write(vm));
                 Assert.Equal(
-                    (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.Serial),
-                    (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.Serial));
+                    (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.MemShare, vm.Serial),
+                    (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.MemShare, read.Serial));
                 Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)));
                 Assert.Equal(vm.IoThreads.Select(t => t.Id), read.IoThreads.Select(t => t.Id));
                 Assert.Equal(ConfigurationWriter.Write(vm), ConfigurationWriter.Write(read));
@@ -271,6 +271,7 @@ public class ConfigurationJsonTests
             Memory = memory,
             Cpus = cpus,
             DumpGuestCore = dump,
+            MemShare = drives % 2 == 1,
             Serial = new SerialConfiguration(serial),
         };
         for (int i = 0; i < drives; i++)

@@ -26,6 +26,7 @@ internal static class DeviceCatalogue
         ["net-control"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true), new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])) { Target = 4 }, NetWorks),
         ["net-vhost"] = (_ => VhostNet(), VhostWorks),
         ["vsock"] = (_ => Vsock(), VhostWorks),
+        ["fs"] = (_ => Fs(), VhostWorks),
         ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new VirtioPort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
         ["balloon"] = (_ => new MmioDriver(new BalloonDevice("balloon", deflateOnOom: true, reporting: true)), BalloonWorks),
     };
@@ -64,6 +65,12 @@ internal static class DeviceCatalogue
     {
         FakeVhost vhost = new();
         return vhost.Join(new MmioDriver(new VsockDevice("vsock", 3, vhost)));
+    }
+
+    private static MmioDriver Fs()
+    {
+        FakeVhost vhost = new() { AtOnce = true };
+        return vhost.Join(new MmioDriver(new FsDevice("fs", "tag", vhost)));
     }
 
     private static void VhostWorks(MmioDriver driver)

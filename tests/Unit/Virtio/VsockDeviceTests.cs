@@ -23,7 +23,7 @@ public sealed class VsockDeviceTests : IDisposable
         Assert.Equal([$"set up 0x{_driver.Features:x}", "ring 0 of 64 from 0", "ring 1 of 64 from 0", "run"], _vhost.Calls);
         Assert.True(_driver.Has(VsockDevice.FeatureSequencedPackets));
         Assert.Equal(3, _vhost.Memory.Count);
-        Assert.Equal((0ul, MmioDriver.RegionBytes), (_vhost.Memory[0].guest_phys_addr, _vhost.Memory[0].memory_size));
+        Assert.Equal((0ul, MmioDriver.RegionBytes), (_vhost.Memory[0].GuestAddress, _vhost.Memory[0].Length));
         Assert.Equal(0xfffffffe, BinaryPrimitives.ReadUInt64LittleEndian(_driver.ReadConfiguration(8)));
     }
 
