@@ -32,13 +32,13 @@ internal sealed class SharedTree
         touch -d '2001-02-03 04:05:06' sparse
         """;
 
-    /// <summary>A line for each file with its kind, mode, owner, size and time, the content's sum, and where it leads.</summary>
+    /// <summary>A line for each file with its kind, mode, owner, size and time; where links lead; the sum of all contents.</summary>
     private const string Tell = """
         cd "$1" || exit
         find . ! -type d -exec stat -c '%n|%f|%u|%g|%h|%s|%Y' {} + | sort
         find . -type d -exec stat -c '%n|%f|%u|%g|%h' {} + | sort
-        find . -type f -exec sh -c 'for f; do printf "%s %s\n" "$f" "$(md5sum <"$f")"; done' - {} + | sort
-        find . -type l -exec sh -c 'for f; do printf "%s %s\n" "$f" "$(readlink "$f")"; done' - {} + | sort
+        find . -type l -print0 | sort -z | xargs -0 -n 1 readlink
+        find . -type f -print0 | sort -z | xargs -0 cat | md5sum
         """;
 
     public SharedTree(string name)
