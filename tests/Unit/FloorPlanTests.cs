@@ -20,7 +20,7 @@ public partial class FloorPlanTests
         ["Kvm", "Security"],
         ["Memory"],
         ["Bus"],
-        ["Block", "Net", "Chardev", "Share"],
+        ["Block", "Net", "Chardev"],
         ["Virtio", "Devices"],
         ["Boot"],
         ["Machine"],

@@ -1,6 +1,6 @@
 using System;
+using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
-using Strato.Engine.Share;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
 

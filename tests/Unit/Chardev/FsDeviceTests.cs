@@ -5,7 +5,7 @@ using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
-namespace Strato.Tests.Unit.Share;
+namespace Strato.Tests.Unit.Chardev;
 
 public sealed class FsDeviceTests : IDisposable
 {

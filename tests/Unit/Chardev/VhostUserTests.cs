@@ -1,13 +1,13 @@
 using System;
 using System.IO;
 using System.Runtime.InteropServices;
+using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
-using Strato.Engine.Share;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Xunit;
 
-namespace Strato.Tests.Unit.Share;
+namespace Strato.Tests.Unit.Chardev;
 
 /// <summary>The front-end's side of vhost-user against a peer that speaks it, and against peers that don't.</summary>
 public sealed class VhostUserTests

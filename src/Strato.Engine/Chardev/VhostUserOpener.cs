@@ -2,7 +2,7 @@ using System;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
-namespace Strato.Engine.Share;
+namespace Strato.Engine.Chardev;
 
 /// <summary>Connects to the unix socket of a program that serves virtqueues.</summary>
 internal static class VhostUserOpener

@@ -4,7 +4,7 @@ using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
-namespace Strato.Engine.Share;
+namespace Strato.Engine.Chardev;
 
 /// <summary>Shares a folder by virtiofsd(1), a program of QEMU's once and now of its own, which reads and writes it in the engine's place.</summary>
 /// <remarks>

@@ -5,7 +5,7 @@ using System.Threading;
 using Strato.Engine.Linux;
 using Strato.Engine.Virtio;
 
-namespace Strato.Tests.Unit.Share;
+namespace Strato.Tests.Unit.Chardev;
 
 /// <summary>How a peer answers one kind of request.</summary>
 internal enum PeerFault

@@ -1,14 +1,14 @@
 using System;
 using System.Buffers.Binary;
 using System.IO;
+using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
-using Strato.Engine.Share;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
-namespace Strato.Tests.Unit.Share;
+namespace Strato.Tests.Unit.Chardev;
 
 /// <summary>virtiofsd as it is asked for, as it fails, and the real one.</summary>
 public sealed class VirtiofsdTests : IDisposable
