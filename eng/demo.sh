@@ -4,10 +4,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . eng/dotnet.sh
+. eng/packages.sh
 . eng/pwsh.sh
 
 eng/build.sh
 tests/Guest/image/build
+# The table beside QEMU is left out where it can't be had.
+(need_packages qemu-system-x86) || echo "demo: without qemu-system-x86_64 the figures beside QEMU are left out"
 use_pwsh "the demo in PowerShell; the same cmdlet classes run in the cmdlet test host instead"
 [ -n "$pwsh" ] || dotnet build tests/CmdletHost/Demo -v q -nologo -clp:NoSummary
 

@@ -23,7 +23,7 @@ publish() {
 
 framework=net10.0
 if ! publish net10.0; then
-    if ! grep -q NU1101 "$log"; then
+    if ! grep -qE 'NU110[123]' "$log"; then
         cat "$log" >&2
         exit 1
     fi

@@ -11,7 +11,8 @@ tests=out/build/bin/Guest/debug/Strato.Tests.Guest.dll
 results=$PWD/out/test/guest
 mkdir -p "$results"
 
-need_packages passt "$(virtiofsd_package)"
+need_packages passt
+need_virtiofsd
 eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
 
 [ "${STRATO_LONG:-0}" != 1 ] || { tests/Guest/image/build no-acpi && tests/Guest/image/build debian; } || exit
@@ -24,7 +25,7 @@ parts=()
 run() { # run NAME COMMAND…: its output here, each line with the name, and in a file
     local name=$1
     shift
-    "$@" 2>&1 < /dev/null | tee "$results/$name.log" | sed -u "s/^/$name: /"
+    STRATO_LAB_OUT=${STRATO_LAB_OUT:+$STRATO_LAB_OUT/$name} "$@" 2>&1 < /dev/null | tee "$results/$name.log" | sed -u "s/^/$name: /"
 }
 lab() { # lab NAME XUNIT-FILTER…: one guest at a time, for software CPUs are slow
     local name=$1
@@ -47,6 +48,7 @@ done
 memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
 if [ $# = 0 ] && [ "$(nproc)" -ge 2 ] && [ "$memory" -ge 15000 ] && [ "$(tests/Lab/lab --mode)" = virtual ]; then
     parts+=(lab-1 lab-2)
+    tests/Lab/lab true || exit # prepares what both need
     lab lab-1 "${first[@]}" &
     lab lab-2 "${others[@]}"
     wait

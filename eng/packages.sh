@@ -27,7 +27,7 @@ _provided() {
         libelf-dev) command=gcc header=gelf.h ;;
         perl-base) command=perl ;;
         qemu-system-common | virtiofsd) # in no folder of PATH
-            [ -x /usr/libexec/virtiofsd ] || [ -x /usr/lib/qemu/virtiofsd ]; return ;;
+            command -v virtiofsd /usr/libexec/virtiofsd /usr/lib/virtiofsd /usr/lib/qemu/virtiofsd >/dev/null; return ;;
         qemu-system-x86) command=qemu-system-x86_64 ;;
         util-linux) command=setpriv ;;
         xfsprogs) command=mkfs.xfs ;;
@@ -39,8 +39,11 @@ _provided() {
     [ -z "$header" ] || gcc -E -include "$header" - </dev/null >/dev/null 2>&1
 }
 
-# virtiofsd_package prints the package that has virtiofsd: its own, or up to Debian 12 QEMU's.
-virtiofsd_package() { if apt-cache policy virtiofsd 2>/dev/null | grep -q 'Candidate: [0-9]'; then echo virtiofsd; else echo qemu-system-common; fi; }
+# need_virtiofsd: its package is its own, or up to Debian 12 QEMU's.
+need_virtiofsd() {
+    _provided virtiofsd || apt_update_once
+    if apt-cache policy virtiofsd 2>/dev/null | grep -q 'Candidate: [0-9]'; then need_packages virtiofsd; else need_packages qemu-system-common; fi
+}
 
 # need_packages PKG…: what they are wanted for is there when this returns.
 need_packages() {

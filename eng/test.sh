@@ -91,10 +91,11 @@ step format dotnet format Strato.slnx --no-restore --verify-no-changes
 step package eng/build.sh
 step archive check_archive
 [ "$failed" -eq 0 ] || finish
-(need_packages passt "$(virtiofsd_package)") # without them, tests of user networking and shared folders are skipped
+(need_packages passt && need_virtiofsd) # without them, tests of user networking and shared folders are skipped
 suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor -longRunning 60
 use_pester "the Pester suites"
 if [ -n "$pwsh" ]; then
+    (need_packages tmux) # the console's tests type into a terminal
     suite pester "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -ExcludeTag Kvm,Slow
 fi
 if [ "$STRATO_LONG" != 0 ]; then

@@ -11,7 +11,14 @@ use_pwsh "the transcript"
 text=$(mktemp)
 trap 'rm -f "$text"' EXIT
 # Colours are left out, and so are this machine's folders.
-NO_COLOR=1 tests/Lab/lab -- "$pwsh" -NoProfile -File examples/demo.ps1 < /dev/null |
+{
+    echo "== This host"
+    out/Strato/bin/strato-engine -probe || true
+    bench/run first
+    echo
+    echo "== A Debian guest"
+    NO_COLOR=1 tests/Lab/lab -- "$pwsh" -NoProfile -File examples/demo.ps1 < /dev/null
+} |
     sed -e 's/\x1b\[[0-9;?]*[a-zA-Z]//g' -e "s#$PWD#~/strato#g" -e 's/[[:space:]]*$//' | cat -s > "$text"
 awk -v text="$text" '
     /^<!-- transcript/ { print; print "```"; while ((getline line < text) > 0) print line; print "```"; skip = 1; next }

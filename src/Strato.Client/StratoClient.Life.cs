@@ -108,7 +108,18 @@ public sealed partial class StratoClient
     public VmInfo Suspend(string id, CancellationToken token = default) => Command(id, "stop", token);
 
     /// <summary>Lets the virtual CPUs go on; a running VM keeps running. Errors: <c>VmNotRunning</c>, <c>QmpTimeout</c>.</summary>
-    public VmInfo Resume(string id, CancellationToken token = default) => Command(id, "cont", token);
+    public VmInfo Resume(string id, CancellationToken token = default)
+    {
+        VmDefinition vm = GetById(id);
+        if (!vm.NetworkAdapters.Any(IsDisconnected))
+        {
+            return Command(id, "cont", token);
+        }
+
+        // Whoever started it may have ended before the links were down.
+        DisconnectAdapters(vm, staysPaused: false, token);
+        return Snapshot(id, token);
+    }
 
     /// <summary>Restarts a running VM; a start that was forced is forced again. Errors: <c>VmNotRunning</c>, and those of <see cref="Stop"/> and <see cref="Start"/>.</summary>
     /// <param name="id">The VM.</param>

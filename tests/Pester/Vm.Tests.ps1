@@ -64,6 +64,22 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoDrive -VMName web | ForEach-Object { $_.ReadOnly, $_.Serial } | Should -Be $false, $null
         { Set-StratoDrive disk0 -VMName web -Path /nowhere -ReadOnly -ErrorAction Stop } | Should -Throw -ErrorId 'DriveFileNotFound,*'
         (Get-StratoDrive -VMName web).ReadOnly | Should -BeFalse
+        Get-StratoDrive -VMName web | Remove-StratoDrive
+        Get-StratoDrive -VMName web | Should -BeNullOrEmpty
+    }
+    It 'have devices of one each that change and go' {
+        $vm = New-StratoVm web $kernel | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon -PassThru | Add-StratoConsolePort agent -PassThru
+        Set-StratoVsock web -GuestCid 77
+        (Get-StratoVsock web).GuestCid | Should -Be 77
+        Set-StratoRng web -MaxBytes 2KB -Period 500
+        Get-StratoRng web | ForEach-Object { $_.MaxBytes, $_.Period } | Should -Be 2KB, 500
+        Set-StratoConsolePort agent -VMName web -Backend File -Path "$folder/agent.txt"
+        Get-StratoConsolePort -VMName web | ForEach-Object { $_.Backend, $_.Path } | Should -Be 'File', "$folder/agent.txt"
+        Remove-StratoVsock web; Remove-StratoRng web; Remove-StratoBalloon web; $vm | Remove-StratoConsolePort agent
+        Get-StratoVsock web | Should -BeNullOrEmpty
+        Get-StratoRng web | Should -BeNullOrEmpty
+        Get-StratoBalloon web | Should -BeNullOrEmpty
+        $vm | Get-StratoConsolePort | Should -BeNullOrEmpty
     }
     It 'have iothreads that devices name' {
         $vm = New-StratoVm web $kernel | Add-StratoIoThread fast -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive $kernel -IoThread fast -PassThru
@@ -133,7 +149,7 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'VmNotFound'; Category = 'ObjectNotFound'; Says = "*'nobody'*"; Script = { Get-StratoVm nobody } }
         @{ Id = 'VmNotFound'; Category = 'ObjectNotFound'; Says = "*'nobody'*"; Script = { Start-StratoVm nobody } }
         @{ Id = 'VmExists'; Category = 'ResourceExists'; Says = "*'WEB'*"; Script = { New-StratoVm WEB $kernel } }
-        @{ Id = 'InvalidName'; Category = 'InvalidArgument'; Says = '*'; Script = { New-StratoVm '' $kernel } }
+        @{ Id = 'InvalidName'; Category = 'InvalidArgument'; Says = '*0 characters; a name has 1 to 255.'; Script = { New-StratoVm '' $kernel } }
         @{ Id = 'InvalidName'; Category = 'InvalidArgument'; Says = '*slash*'; Script = { New-StratoVm a/b $kernel } }
         @{ Id = 'KernelNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { New-StratoVm x /nowhere } }
         @{ Id = 'InvalidMemory'; Category = 'InvalidArgument'; Says = '*256*'; Script = { New-StratoVm x $kernel -Memory 100MB } }

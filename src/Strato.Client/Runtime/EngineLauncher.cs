@@ -6,7 +6,7 @@ using Strato.Client.Store;
 
 namespace Strato.Client.Runtime;
 
-/// <summary>Starts an engine and waits until its guest runs. What fails leaves nothing behind.</summary>
+/// <summary>Starts an engine and waits until its guest runs. What fails leaves nothing behind; of an engine that ended by itself, without a word, the record stays that tells why.</summary>
 internal sealed class EngineLauncher
 {
     /// <summary>Characters of a line that is no answer which an error shows.</summary>
@@ -26,7 +26,7 @@ internal sealed class EngineLauncher
     {
         token.ThrowIfCancellationRequested();
         _registry.Clean(vm.Id);
-        bool good = false;
+        bool good = false, ended = false;
         try
         {
             string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
@@ -40,7 +40,7 @@ internal sealed class EngineLauncher
 
             EngineRegistry.Rotate(_paths.EngineLog(vm.Id));
             EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
-            Run(vm, engine, runtime, options, token);
+            Run(vm, engine, runtime, options, ref ended, token);
             good = true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -50,14 +50,18 @@ internal sealed class EngineLauncher
         }
         finally
         {
-            if (!good)
+            if (ended)
+            {
+                _registry.CleanRuntime(vm.Id);
+            }
+            else if (!good)
             {
                 _registry.Clean(vm.Id);
             }
         }
     }
 
-    private void Run(VmDefinition vm, string engine, string runtime, StartOptions options, CancellationToken token)
+    private void Run(VmDefinition vm, string engine, string runtime, StartOptions options, ref bool ended, CancellationToken token)
     {
         string log = _paths.EngineLog(vm.Id);
         Deadline deadline = Deadline.After(options.Timeout);
@@ -90,7 +94,7 @@ internal sealed class EngineLauncher
             string? line = pipe.ReadLine(pidfd.Value, deadline, token);
             if (line != "ok")
             {
-                throw Failure(vm, line, child, options, log);
+                throw Failure(vm, line, child, options, log, ref ended);
             }
 
             (run with { Ready = true }).Write(_paths.RunFile(vm.Id));
@@ -106,7 +110,7 @@ internal sealed class EngineLauncher
         }
     }
 
-    private static StratoException Failure(VmDefinition vm, string? line, ChildWatch child, StartOptions options, string log)
+    private static StratoException Failure(VmDefinition vm, string? line, ChildWatch child, StartOptions options, string log, ref bool ended)
     {
         if (line is null)
         {
@@ -123,6 +127,7 @@ internal sealed class EngineLauncher
         }
 
         child.Wait(TimeSpan.FromSeconds(1));
+        ended = child.Exit is not null;
         string how = child.Exit switch
         {
             { Signal: { } signal } => $"was ended by signal {signal} ({EndReason.SignalName(signal)})",

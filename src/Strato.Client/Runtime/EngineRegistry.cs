@@ -33,13 +33,15 @@ internal sealed class EngineRegistry
     /// <summary>Removes what a dead engine left. Only under the VM's lock.</summary>
     internal void Clean(string id)
     {
-        string runtime = LastRun(id)?.Runtime ?? _paths.RuntimeDirectory(id);
-        RuntimeFolder.Clean(runtime);
+        CleanRuntime(id);
         AtomicFile.Remove(_paths.RunFile(id));
         AtomicFile.Remove(_paths.ExitFile(id));
         AtomicFile.RemoveLeftovers(_paths.RunFile(id));
         AtomicFile.RemoveLeftovers(_paths.ExitFile(id));
     }
+
+    /// <summary>As <see cref="Clean"/>, but why it ended can still be told.</summary>
+    internal void CleanRuntime(string id) => RuntimeFolder.Clean(LastRun(id)?.Runtime ?? _paths.RuntimeDirectory(id));
 
     /// <summary>After an engine was ended on purpose: forget it, so that its end isn't told as a fault. Skipped if somebody starts the VM anew in this moment.</summary>
     internal void Forget(string id, RunRecord run, VmStore store)

@@ -18,6 +18,7 @@ internal sealed class ChildProcess : IDisposable
     private int _length;
     private EventLoop? _loop;
     private bool _ended;
+    private bool _disposed;
 
     private ChildProcess(int pid, FileDescriptor errors, TimeSpan patience)
     {
@@ -47,7 +48,19 @@ internal sealed class ChildProcess : IDisposable
         {
             Libc.SetNonBlocking(read.Value);
             using FileDescriptor errors = new(Libc.fcntl(write.Value, Libc.F_DUPFD_CLOEXEC, ChildRun.Inherited + 1));
-            return new ChildProcess(Libc.SpawnSession(path, arguments, ChildRun.Environment(), inherit.Value, ChildRun.Inherited, errors.Value), read, patience);
+            int pid = Libc.SpawnSession(path, arguments, ChildRun.Environment(), inherit.Value, ChildRun.Inherited, errors.Value);
+            try
+            {
+                return new ChildProcess(pid, read, patience);
+            }
+            catch
+            {
+                // Without a descriptor of it its end would never be heard. It hasn't been waited for, so the number is still its own.
+                _ = Libc.tgkill(pid, pid, Libc.SIGKILL);
+                _ = Libc.WaitChild(pid);
+                read.Dispose();
+                throw;
+            }
         }
     }
 
@@ -62,17 +75,29 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>Waits for its end, and kills it where that doesn't come; how it ended.</summary>
     public string WaitForEnd()
     {
-        if (Libc.Poll(_process.Value, PollEvents.In, (int)_patience.TotalMilliseconds) == PollEvents.None)
+        if (!HasEndedSoon())
         {
             Libc.KillChild(_process.Value);
+            if (!HasEndedSoon())
+            {
+                // It hangs within the kernel, in a file system that doesn't answer, say.
+                _ended = true;
+                return "killed, but not ended yet";
+            }
         }
 
         return Reap();
     }
 
-    /// <summary>Waits for its end as <see cref="WaitForEnd"/> does: what it works for has to be gone before.</summary>
+    /// <summary>Waits for its end as <see cref="WaitForEnd"/> does: what it works for has to be gone before. May be called again.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         Leave();
         if (!_ended)
         {
@@ -84,6 +109,8 @@ internal sealed class ChildProcess : IDisposable
         _process.Dispose();
         _errors.Dispose();
     }
+
+    private bool HasEndedSoon() => Libc.Poll(_process.Value, PollEvents.In, (int)_patience.TotalMilliseconds) != PollEvents.None;
 
     private void End()
     {

@@ -57,4 +57,7 @@ internal interface IVhostUser : IVhost
 {
     /// <summary>The connection, whose hang-up is the end of it all.</summary>
     int Descriptor { get; }
+
+    /// <summary>Ends the connection, and the process where it is ours: for queues that don't come back. When it returns, our process touches no memory of the guest any more.</summary>
+    void Abandon();
 }

@@ -20,7 +20,7 @@ internal sealed class VhostUserSocket : IVhostUser
     /// <param name="socket">Connected and non-blocking; owned from here on.</param>
     /// <param name="needed">Features that it must be able to work with.</param>
     /// <param name="patience">How long a reply may take.</param>
-    /// <param name="server">The process at the other end, where it is ours: it is let go behind the connection.</param>
+    /// <param name="server">The process at the other end, where it is ours: it is let go behind the connection. Disposing it again is harmless.</param>
     /// <exception cref="LinuxException">The other end doesn't speak the protocol, or lacks features (EOPNOTSUPP); <paramref name="server"/> stays the caller's.</exception>
     public VhostUserSocket(FileDescriptor socket, ulong needed, TimeSpan patience, IDisposable? server = null)
     {
@@ -108,6 +108,12 @@ internal sealed class VhostUserSocket : IVhostUser
         return state.index == asked.index && state.num <= ushort.MaxValue
             ? (ushort)state.num
             : throw _wire.Break(VhostUserRequest.GetRingBase, Errno.EPROTO);
+    }
+
+    public void Abandon()
+    {
+        _wire.End();
+        _server?.Dispose();
     }
 
     public void Dispose()

@@ -81,9 +81,12 @@ internal sealed class VhostUserWire(FileDescriptor socket, TimeSpan patience) : 
     /// <summary>Ends the connection, since the request can't be followed any more.</summary>
     public LinuxException Break(VhostUserRequest request, int errno)
     {
-        _ = Libc.shutdown(socket.Value, Libc.SHUT_RDWR);
+        End();
         return new LinuxException($"vhost-user {request}", errno);
     }
+
+    /// <summary>All later requests fail, and the other end reads that nothing comes any more.</summary>
+    public void End() => _ = Libc.shutdown(socket.Value, Libc.SHUT_RDWR);
 
     public void Dispose() => socket.Dispose();
 

@@ -103,6 +103,8 @@ internal sealed class FsDevice : VirtioDevice
         }
         catch (LinuxException e)
         {
+            // The first queue may be served already.
+            _vhost.Abandon();
             Fail($"its queues can't be served ({e.Message})");
         }
     }
@@ -121,6 +123,8 @@ internal sealed class FsDevice : VirtioDevice
         }
         catch (LinuxException e)
         {
+            // Requests under way would be answered into the memory of the next boot.
+            _vhost.Abandon();
             Log.Error(Room, $"{Id}: its queues don't come back: {e.Message}");
         }
     }
@@ -139,7 +143,7 @@ internal sealed class FsDevice : VirtioDevice
         _loop!.Remove(_vhost.Descriptor);
         lock (Gate)
         {
-            // Its end of the connection has gone, and so has it: there is nothing to ask it for.
+            // It has gone, or was abandoned: there is nothing to ask it for.
             _going = false;
             Fail("nobody serves the folder any more");
         }

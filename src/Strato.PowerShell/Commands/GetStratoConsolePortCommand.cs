@@ -14,5 +14,5 @@ public sealed class GetStratoConsolePortCommand : VmDeviceCmdlet
     public string[]? Id { get; set; }
 
     private protected override void Process(VmTarget vm) =>
-        Try(vm.Name, () => WriteDevices(DeviceFamily.ConsolePorts, vm, Id, port => new ConsolePort(vm, port)));
+        Try(vm.Name, () => WriteDevices(DeviceFamily.ConsolePorts, vm, Id, port => new ConsolePort(vm, port, Token)));
 }

@@ -11,9 +11,6 @@ public sealed class SetStratoSharedFolderCommand : SharedFolderChangeCmdlet
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = null!;
 
-    private protected override void Change(VmTarget vm, string[] tags)
-    {
-        string path = ResolveFile(Path);
-        ForDevices(DeviceFamily.SharedFolders, vm, tags, "Change", tag => vm.Client.SetSharedFolder(vm.Id, tag, path, Token), PassThru);
-    }
+    private protected override void Change(VmTarget vm, string[] tags) =>
+        ForDevices(DeviceFamily.SharedFolders, vm, tags, "Change", tag => vm.Client.SetSharedFolder(vm.Id, tag, ResolveFile(Path), Token), PassThru);
 }

@@ -1,3 +1,4 @@
+using System.Threading;
 using Strato.Client;
 using Strato.PowerShell;
 
@@ -6,7 +7,7 @@ namespace Strato;
 /// <summary>A port of a VM's virtio console.</summary>
 public sealed class ConsolePort
 {
-    internal ConsolePort(VmTarget vm, ConsolePortDefinition port)
+    internal ConsolePort(VmTarget vm, ConsolePortDefinition port, CancellationToken token)
     {
         Vm = vm;
         VMName = vm.Name;
@@ -14,7 +15,7 @@ public sealed class ConsolePort
         Id = port.Id;
         Terminal = port.Terminal;
         Backend = port.Backend.ToString();
-        Path = vm.Client.GetConsolePortPath(vm.Id, port);
+        Path = vm.Client.GetConsolePortPath(vm.Id, port, token);
     }
 
     internal VmTarget Vm { get; }

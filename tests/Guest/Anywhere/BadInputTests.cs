@@ -95,7 +95,8 @@ public sealed class BadInputTests
             string path = TestHost.NewPath("vmlinuz");
             File.WriteAllBytes(path, whole[..length]);
             EngineError error = Refused(1, "-force", "-kernel", path);
-            Assert.True(error.Id is "KernelTruncated" or "KernelFormat", $"{length} bytes: {error}");
+            // What a file is stands behind its first sector.
+            Assert.Equal(length < 512 ? "KernelFormat" : "KernelTruncated", error.Id);
             Assert.Contains(path, error.Message, StringComparison.Ordinal);
         }
     }

@@ -203,6 +203,7 @@ public sealed class LifeTests
             EngineError error = second.WaitError();
             Assert.Equal("DriveLocked", error.Id);
             Assert.Contains(disk, error.Message, StringComparison.Ordinal);
+            Assert.Contains(mode == "on" ? "so it can't be opened read-only; allowed are" : "so it can't be opened for writing; allowed are", error.Message, StringComparison.Ordinal);
         }
 
         // A process that is killed leaves no lock.

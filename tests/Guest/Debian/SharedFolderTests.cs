@@ -18,6 +18,7 @@ public sealed class SharedFolderTests(SharedFolderTests.Shared shared) : IClassF
     public sealed class Shared : SharedGuest, IDisposable
     {
         private GuestOptions? _options;
+        private readonly List<string> _taps = [];
         private Process? _virtiofsd;
 
         /// <summary>Shared by the engine itself; its name has what ends options.</summary>
@@ -55,12 +56,18 @@ public sealed class SharedFolderTests(SharedFolderTests.Shared shared) : IClassF
             {
                 _virtiofsd.Kill(entireProcessTree: true);
             }
+
+            foreach (string tap in _taps)
+            {
+                Command.Check("ip", "link", "delete", tap);
+            }
         }
 
-        private static string[] AddTap(int number)
+        private string[] AddTap(int number)
         {
             string tap = $"stf{Environment.ProcessId}n{number}";
             Command.Check("ip", "tuntap", "add", tap, "mode", "tap");
+            _taps.Add(tap);
             return ["-netdev", $"tap,id=n{number},ifname={tap}", "-device", $"virtio-net-device,netdev=n{number}"];
         }
 
@@ -188,8 +195,8 @@ public sealed class SharedFolderTests(SharedFolderTests.Shared shared) : IClassF
     /// <summary>Command lines of all that the engine started.</summary>
     private List<string> Servers()
     {
-        string source = "source=" + shared.Tree.Folder.Split(',')[0];
-        return [.. Directory.EnumerateDirectories("/proc").Select(TestHost.CommandLineOf).Where(line => line.StartsWith(TestHost.Virtiofsd!, StringComparison.Ordinal) && line.Contains(source, StringComparison.Ordinal))];
+        string folder = shared.Tree.Folder.Split(',')[0];
+        return [.. Directory.EnumerateDirectories("/proc").Select(TestHost.CommandLineOf).Where(line => line.StartsWith(TestHost.Virtiofsd!, StringComparison.Ordinal) && line.Contains(folder, StringComparison.Ordinal))];
     }
 
     private string TellInGuest(DebianGuest guest, string name)

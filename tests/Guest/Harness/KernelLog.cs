@@ -46,14 +46,15 @@ internal static class KernelLog
     private static bool IsAllowed(string line) => Array.Exists(Allowed, allowed => Regex.IsMatch(line, allowed.Pattern));
 
     /// <summary>Asserts, in the log of a kernel with initcall_debug, that none of its drivers waited long for a device of the machine.</summary>
-    /// <remarks>On a busy host an initialiser that waits for nothing takes long, too: none of a device may take longer than the longest of those.</remarks>
+    /// <remarks>On a busy host an initialiser that waits for nothing takes long, too: up to a second, none of a device may take longer than the longest of those.</remarks>
     public static void AssertNoStall(DebianGuest guest)
     {
         // initcall NAME returned CODE after TIME usecs
         Assert.InRange(int.Parse(guest.Check("dmesg | grep -c 'initcall .* returned'"), CultureInfo.InvariantCulture), 300, 10_000);
         string[] slow = guest.Check("dmesg | awk '/initcall .* returned/ && $(NF - 1) > 300000' || true").Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        int limit = slow.Where(line => !Devices.IsMatch(line)).Select(Microseconds).DefaultIfEmpty().Max();
-        Assert.DoesNotContain(slow, line => Devices.IsMatch(line) && Microseconds(line) > limit);
+        int limit = Math.Min(1_000_000, slow.Where(line => !Devices.IsMatch(line)).Select(Microseconds).DefaultIfEmpty().Max());
+        string[] stalls = [.. slow.Where(line => Devices.IsMatch(line) && Microseconds(line) > limit)];
+        Assert.True(stalls.Length == 0, $"drivers that took longer than {Math.Max(300, limit / 1000)} ms:\n{string.Join('\n', stalls)}");
     }
 
     private static int Microseconds(string line) => int.Parse(line.Split(' ')[^2], CultureInfo.InvariantCulture);

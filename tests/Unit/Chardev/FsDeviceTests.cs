@@ -62,6 +62,19 @@ public sealed class FsDeviceTests : IDisposable
     }
 
     [Fact]
+    public void AServerThatKeepsTheQueuesIsEndedBeforeTheMachineGoesOn()
+    {
+        FakeVhost vhost = new() { AtOnce = true };
+        using MmioDriver driver = new(new FsDevice("fs", "tag", vhost));
+        vhost.Join(driver);
+        driver.Start(64);
+        Assert.False(vhost.IsAbandoned);
+        vhost.Silence = Errno.ETIMEDOUT;
+        driver.Device.Reset();
+        Assert.True(vhost.IsAbandoned);
+    }
+
+    [Fact]
     public void APauseTakesTheQueuesBackAndGivesThemAgainFromThere()
     {
         _driver.Start(64);

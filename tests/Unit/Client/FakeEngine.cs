@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Net.Sockets;
@@ -8,6 +9,7 @@ using System.Text.Json;
 using System.Threading;
 using Microsoft.Win32.SafeHandles;
 using Strato.Client;
+using Strato.Tests.CmdletHost;
 
 namespace Strato.Tests.Unit.Client;
 
@@ -26,6 +28,7 @@ internal sealed class FakeEngine
     private const string RoleVariable = "STRATO_TEST_ROLE";
     private const string Starter = "starter";
     private const string StarterWithoutPidfds = "starter-without-pidfds";
+    private const string Terminal = "terminal";
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
     private readonly Lock _guard = new();
     private readonly List<Socket> _clients = [];
@@ -51,6 +54,15 @@ internal sealed class FakeEngine
     internal static string StarterCommand(StratoPaths paths, string engine, string id, bool withoutPidfds = false) =>
         $"{RoleVariable}={(withoutPidfds ? StarterWithoutPidfds : Starter)} '{Program}' '{paths.StateRoot}' '{paths.RuntimeRoot}' '{engine}' {id}";
 
+    /// <summary>This program as a shell that runs Enter-StratoConsole in the cmdlet test host, on its standard input and output.</summary>
+    internal static ProcessStartInfo TerminalCommand(string vm) => new(Program, [vm])
+    {
+        Environment = { [RoleVariable] = Terminal },
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+        UseShellExecute = false,
+    };
+
     /// <summary>Plays the role that the environment asks for; null if it asks for none.</summary>
     internal static int? TryPlay(string[] arguments)
     {
@@ -63,6 +75,10 @@ internal sealed class FakeEngine
             case StarterWithoutPidfds:
                 DeniedCall.Fail(DeniedCall.SYS_pidfd_open, DeniedCall.EMFILE);
                 return Start(arguments);
+            case Terminal:
+                Environment.SetEnvironmentVariable(RoleVariable, null);
+                HostResult result = new TestHost { OnScreen = Console.WriteLine }.Invoke(new Step("Enter-StratoConsole", arguments[0]));
+                return result.Errors.Count;
             default:
                 return null;
         }

@@ -1,9 +1,12 @@
+using System.Collections.Generic;
+using System.Diagnostics;
 using System.Linq;
 using System.Management.Automation;
 using System.Threading;
 using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Tests.CmdletHost;
+using Strato.Tests.Unit.Client;
 using Xunit;
 
 namespace Strato.Tests.Unit.Cmdlets;
@@ -45,6 +48,49 @@ public sealed class ConsoleTests : CmdletTests
         AssertError(Error(new Step("Send-StratoConsole", "say x").With("VMName", "web")), "ConsoleBusy", ErrorCategory.ResourceBusy, "web");
         AssertError(Error(new Step("Enter-StratoConsole", "web")), "ConsoleBusy", ErrorCategory.ResourceBusy, "web");
         Run(new Step("Send-StratoConsole", "say x").With("VMName", "web").With("ExpectMatch", "^x").Switch("Take"));
+    }
+
+    [Theory]
+    [InlineData("leave", "Left the console of 'web'; it runs on.")]
+    [InlineData("take", "Somebody else took the keyboard of 'web'.")]
+    [InlineData("end", "'web' has ended.")]
+    public void EnterJoinsTheTerminalToTheConsoleAndTellsHowThatEnded(string how, string last)
+    {
+        Start();
+        using Process shell = Process.Start(FakeEngine.TerminalCommand("web"))!;
+        Assert.Equal("Console of 'web'. Ctrl-] leaves.", shell.StandardOutput.ReadLine());
+        shell.StandardInput.Write("say hello\n");
+        shell.StandardInput.Flush();
+        List<string?> lines = [];
+        void ReadUntil(string text)
+        {
+            do
+            {
+                lines.Add(shell.StandardOutput.ReadLine());
+            }
+            while (lines[^1] is { } line && line != text);
+        }
+
+        ReadUntil("hello");
+        switch (how)
+        {
+            case "leave":
+                shell.StandardInput.Write("\u001d");
+                shell.StandardInput.Flush();
+                break;
+            case "take":
+                Run(new Step("Send-StratoConsole", "say x").With("VMName", "web").Switch("Take"));
+                break;
+            default:
+                Run(new Step("Stop-StratoVm", "web").Switch("TurnOff"));
+                break;
+        }
+
+        ReadUntil(last);
+        Assert.Equal(last, lines[^1]);
+        shell.WaitForExit();
+        Assert.Equal(0, shell.ExitCode);
+        Assert.Equal(how == "end" ? VmState.Stopped : VmState.Running, State("web"));
     }
 
     [Fact]

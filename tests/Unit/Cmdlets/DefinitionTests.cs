@@ -95,7 +95,7 @@ public sealed class DefinitionTests : CmdletTests
     public void MoreMemoryThanTheHostHasIsAWarning()
     {
         HostResult result = Run(new Step("New-StratoVm", "web", "vmlinuz").With("Memory", StratoClient.MaximumMemory));
-        Assert.Contains("'web'", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        Assert.Matches(@"^The VM 'web' has \d+ MiB of memory; the host has \d+ MiB\.$", Assert.Single(result.Warnings));
         Assert.Single(result.Output);
     }
 

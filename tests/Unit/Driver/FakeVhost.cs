@@ -31,6 +31,11 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
 
     public bool IsDisposed { get; private set; }
 
+    public bool IsAbandoned { get; private set; }
+
+    /// <summary>What the next <see cref="GetRingBase"/> fails with; 0 for nothing.</summary>
+    public int Silence { get; set; }
+
     public int Descriptor => _connection.Value;
 
     public ulong Features => VirtioFeature.Common | VsockDevice.FeatureSequencedPackets | NetInterface.FeatureMergeableBuffers | (1UL << 26);
@@ -72,8 +77,15 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
         }
     }
 
+    public void Abandon() => IsAbandoned = true;
+
     public ushort GetRingBase(int index)
     {
+        if (Silence != 0)
+        {
+            throw new LinuxException("base", Silence);
+        }
+
         if (AtOnce)
         {
             SetRunning(false);
