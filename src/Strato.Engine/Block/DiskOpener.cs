@@ -34,14 +34,14 @@ internal static class DiskOpener
         FileDescriptor? changes = null;
         try
         {
-            changes = NamelessFile.Create();
+            changes = NamelessFile.Create(NamelessFile.TemporaryFolder);
             return new SnapshotImage(image, changes, options);
         }
         catch (LinuxException error)
         {
             changes?.Dispose();
             image.Dispose();
-            throw Error(options, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.Folder}");
+            throw Error(options, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
         }
     }
 

@@ -34,7 +34,10 @@ internal sealed class DriverTable
         "type",
         "object",
         new DriverSpec("iothread", IoThreadOption.ObjectUsage, IoThreadOption.AddObject),
-        new DriverSpec("rng-random", RngOption.ObjectUsage, RngOption.AddObject));
+        new DriverSpec("rng-random", RngOption.ObjectUsage, RngOption.AddObject),
+        new DriverSpec("memory-backend-ram", MemoryOption.RamUsage, MemoryOption.AddRam),
+        new DriverSpec("memory-backend-file", MemoryOption.FileUsage, MemoryOption.AddFile),
+        new DriverSpec("memory-backend-memfd", MemoryOption.MemfdUsage, MemoryOption.AddMemfd));
 
     private readonly string _option;
     private readonly string _key;

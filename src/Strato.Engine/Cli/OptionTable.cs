@@ -32,12 +32,14 @@ internal static class OptionTable
     private static readonly OptionSpec[] All =
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
-        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off]", "Machine type; whether guest memory is part of a core dump (on); whether other processes share it (off).", SetMachine),
+        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off][,mem-merge=on|off][,memory-backend=ID]", "Machine type; whether its memory is part of a core dump (on), shared with other processes (off), merged where pages are equal (off); the -object it is.", SetMachine),
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
         new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
         new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
+        new("-mem-path", "FOLDER", "Guest memory of huge pages: an absolute path on a mounted hugetlbfs.", MemoryOption.SetPath),
+        new("-mem-prealloc", null, "Allocate all guest memory before the guest starts; without enough of it, it doesn't start.", (o, _) => o.Configuration.Backing.Preallocate = true),
         new("-drive", DriveOption.Usage, DriveOption.Help, (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
         new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
@@ -122,8 +124,7 @@ internal static class OptionTable
             options.Configuration.MachineType = ConfigurationLimits.CheckMachineType(type, "-machine type");
         }
 
-        options.Configuration.DumpGuestCore = parts.TakeBoolean("dump-guest-core") ?? options.Configuration.DumpGuestCore;
-        options.Configuration.MemShare = parts.TakeBoolean("mem-share") ?? options.Configuration.MemShare;
+        MemoryOption.ApplyMachine(options, parts);
         parts.End();
     }
 
@@ -168,6 +169,7 @@ internal static class OptionTable
         string text = parts.Require("size");
         parts.End();
         options.Configuration.Memory = ByteSize.ParseMemory(text, "-m");
+        options.IsMemoryGiven = true;
     }
 
     private static void AddQmp(Options options, string name, string value)

@@ -33,6 +33,12 @@ internal sealed class Options
     /// <summary>Sources of random bytes, by the ids of their <c>-object</c>.</summary>
     public Backends<string> RngSources { get; } = new("-object", "source of random bytes");
 
+    /// <summary>What the machine's memory may be, by the ids of their <c>-object</c>: each puts itself into the configuration.</summary>
+    public Backends<Action> MemoryBackends { get; } = new("-object", "memory");
+
+    /// <summary>Whether the command line has <c>-m</c>.</summary>
+    public bool IsMemoryGiven { get; set; }
+
     /// <summary>Where network interfaces lead, by the ids of their <c>-netdev</c>; with what its older form says of the interface.</summary>
     public Backends<NetConfiguration> Netdevs { get; } = new("-netdev", "netdev");
 
@@ -83,6 +89,7 @@ internal sealed class Options
     {
         Drives.Resolve(Configuration.Drives);
         Lookups.ForEach(lookUp => lookUp());
+        MemoryOption.CheckUsed(this);
         NetOption.AddUnclaimed(this);
         ConsoleOption.AddUnclaimed(this);
         Configuration.Validate();
@@ -91,9 +98,9 @@ internal sealed class Options
             Warnings.Add("-daemonize takes the terminal away: the serial port on stdio is connected to nothing");
         }
 
-        // It may run well (a guest touches what it uses), or end by the host's OOM killer.
+        // It may run well (a guest touches what it uses), or end by the host's OOM killer. What is allocated beforehand is refused instead.
         long host = Libc.PhysicalMemory();
-        if (Configuration.Memory > host)
+        if (Configuration.Memory > host && !Configuration.Backing.Preallocate)
         {
             Warnings.Add($"the guest's memory of {Configuration.Memory >> 20} MiB is more than the host's {host >> 20} MiB; the host may run out when the guest uses it");
         }

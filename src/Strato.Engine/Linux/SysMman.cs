@@ -17,10 +17,14 @@ internal static unsafe partial class Libc
     internal const int MAP_NORESERVE = 0x4000;
     internal const uint MFD_CLOEXEC = 1;
     internal const uint MFD_ALLOW_SEALING = 2;
+    internal const uint MFD_HUGETLB = 4;
+    internal const int MFD_HUGE_SHIFT = 26;
     internal const int MADV_DONTNEED = 4;
     internal const int MADV_REMOVE = 9;
+    internal const int MADV_MERGEABLE = 12;
     internal const int MADV_HUGEPAGE = 14;
     internal const int MADV_DONTDUMP = 16;
+    internal const int MADV_POPULATE_WRITE = 23;
 
     /// <summary>What mmap returns on failure.</summary>
     internal static readonly void* MAP_FAILED = (void*)-1;
@@ -42,7 +46,7 @@ internal static unsafe partial class Libc
 
     /// <summary>A file that is nowhere but in memory, empty; close-on-exec.</summary>
     /// <param name="name">For /proc, with a zero byte at its end.</param>
-    /// <param name="flags">MFD_ALLOW_SEALING or 0.</param>
+    /// <param name="flags">MFD_ALLOW_SEALING, MFD_HUGETLB with the logarithm of the page size, or 0.</param>
     internal static FileDescriptor CreateMemoryFile(ReadOnlySpan<byte> name, uint flags = 0)
     {
         fixed (byte* pointer = name)

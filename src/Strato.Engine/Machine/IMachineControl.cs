@@ -124,6 +124,8 @@ internal interface IMachineControl
     /// <summary>In the order of their index.</summary>
     IReadOnlyList<CpuStatus> Cpus { get; }
 
+    MemoryStatus Memory { get; }
+
     /// <summary>In the order in which the guest sees them: vda first.</summary>
     IReadOnlyList<DriveStatus> Drives { get; }
 

@@ -52,12 +52,8 @@ internal sealed class MicroVm : IDisposable
             // Files first: what a user got wrong is told before anything is built.
             _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _topology = _boot.Topology;
-            _memory = Own(GuestMemory.Allocate(Layout.RamRanges((ulong)configuration.Memory), configuration.MemShare));
-            if (!configuration.DumpGuestCore)
-            {
-                _memory.ExcludeFromCoreDump();
-            }
-
+            _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory)));
+            Memory = new MemoryStatus(configuration, _memory);
             _vm = Own(system.CreateVm());
             _vm.SetIdentityMapAddress(Layout.IdentityMap);
             _vm.SetTssAddress((uint)Layout.Tss);
@@ -151,6 +147,8 @@ internal sealed class MicroVm : IDisposable
     public Action<NetConfiguration> NetLost { get; set; } = _ => { };
 
     public IReadOnlyList<DriveStatus> Drives => _drives;
+
+    public MemoryStatus Memory { get; }
 
     /// <summary>Null when there is none.</summary>
     public MemoryBalloon? Balloon { get; }

@@ -66,6 +66,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<CpuStatus> Cpus => _board.Cpus;
 
+    public MemoryStatus Memory => _board.Memory;
+
     public IReadOnlyList<DriveStatus> Drives => _board.Drives;
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;

@@ -19,13 +19,15 @@ internal sealed unsafe class GuestMemory : IDisposable
     private const ulong HugePageSize = 2 << 20;
 
     private readonly MemoryRegion[] _regions;
-    private readonly FileDescriptor? _file;
+    private readonly MemoryFile? _file;
+    private bool _isKept;
     private bool _disposed;
 
-    private GuestMemory(MemoryRegion[] regions, FileDescriptor? file)
+    private GuestMemory(int regions, MemoryFile? file)
     {
-        _regions = regions;
+        _regions = new MemoryRegion[regions];
         _file = file;
+        _isKept = file?.IsHuge ?? false;
     }
 
     /// <summary>All RAM, by rising address.</summary>
@@ -46,25 +48,57 @@ internal sealed unsafe class GuestMemory : IDisposable
         }
     }
 
+    /// <summary>Bytes of the host's pages that hold it: 4096, or those of huge pages.</summary>
+    public ulong HostPageSize => _file?.PageSize ?? PageSize;
+
     /// <summary>Maps memory for ranges given by rising address; pages appear as they are touched.</summary>
     /// <param name="ranges">Start and length of each.</param>
-    /// <param name="shared">Whether other processes can map it: it is then a file without a name.</param>
-    /// <exception cref="LinuxException">The host refuses the map.</exception>
-    public static GuestMemory Allocate(ReadOnlySpan<(ulong Start, ulong Length)> ranges, bool shared = false)
+    /// <param name="file">What holds it, as long as all ranges, and this object's from here on; null for memory that is this process's alone.</param>
+    /// <remarks>Huge pages are reserved here, so that the guest finds one wherever it touches its memory.</remarks>
+    /// <exception cref="LinuxException">The host refuses the map: ENOMEM where there are too few huge pages.</exception>
+    public static GuestMemory Allocate(ReadOnlySpan<(ulong Start, ulong Length)> ranges, MemoryFile? file = null)
     {
-        FileDescriptor? file = shared ? CreateFile(ranges) : null;
-        MemoryRegion[] regions = new MemoryRegion[ranges.Length];
-        ulong offset = 0;
-        for (int i = 0; i < ranges.Length; i++)
+        GuestMemory memory = new(ranges.Length, file);
+        try
         {
-            (ulong start, ulong length) = ranges[i];
-            int fd = file?.Value ?? -1;
-            regions[i] = new MemoryRegion(start, length, (nint)MapAligned(length, fd, (long)offset), fd, file is null ? 0 : offset);
-            offset += length;
-        }
+            ulong offset = 0;
+            for (int i = 0; i < ranges.Length; i++)
+            {
+                (ulong start, ulong length) = ranges[i];
+                nint address = (nint)Map(length, file, (long)offset);
+                memory._regions[i] = new MemoryRegion(start, length, address, file?.Descriptor ?? -1, file is null ? 0 : offset);
+                offset += length;
+            }
 
-        return new GuestMemory(regions, file);
+            return memory;
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
     }
+
+    /// <summary>Gives all of it memory of the host now, and for as long as this lives.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void Populate()
+    {
+        _isKept = true;
+        foreach (MemoryRegion region in _regions)
+        {
+            if (_file is null)
+            {
+                // All of it is used, so nothing is lost by huge pages, and they take a quarter of the time (docs/performance.md).
+                _ = Libc.madvise((void*)region.HostAddress, (nuint)region.Length, Libc.MADV_HUGEPAGE);
+            }
+
+            MemoryWorkers.Populate((byte*)region.HostAddress, region.Length, HostPageSize);
+        }
+    }
+
+    /// <summary>Lets the kernel keep one copy of pages that are equal, of all processes that allow it (KSM).</summary>
+    /// <exception cref="LinuxException">The host refuses: EINVAL where it has no KSM.</exception>
+    public void AllowMerging() => Advise(Libc.MADV_MERGEABLE, "madvise(MADV_MERGEABLE)");
 
     /// <summary>Whether the whole range is RAM inside one region. A length of zero is in RAM if its address is.</summary>
     public bool Contains(ulong address, ulong length) => Find(address, length) is not null;
@@ -153,13 +187,17 @@ internal sealed unsafe class GuestMemory : IDisposable
         return true;
     }
 
-    /// <summary>Gives all pages back to the host; they read as zeros when they are touched again.</summary>
+    /// <summary>Makes all of it zeros. Pages go back to the host, but for those that were reserved or allocated beforehand, which another could take.</summary>
     /// <exception cref="LinuxException">The host refuses.</exception>
     public void Discard()
     {
         foreach (MemoryRegion region in _regions)
         {
-            if (!GiveBack((void*)region.HostAddress, region.Length))
+            if (_isKept)
+            {
+                MemoryWorkers.Clear((byte*)region.HostAddress, region.Length, HostPageSize);
+            }
+            else if (!GiveBack((void*)region.HostAddress, region.Length))
             {
                 throw LinuxException.Last("madvise of guest memory");
             }
@@ -193,6 +231,11 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// </remarks>
     public void PreferHugePages(ulong address, ulong length)
     {
+        if (_isKept)
+        {
+            return;
+        }
+
         foreach (MemoryRegion region in _regions)
         {
             ulong offset = address - region.Start;
@@ -207,16 +250,7 @@ internal sealed unsafe class GuestMemory : IDisposable
 
     /// <summary>Leaves guest memory out of a core dump of this process.</summary>
     /// <exception cref="LinuxException">The host refuses.</exception>
-    public void ExcludeFromCoreDump()
-    {
-        foreach (MemoryRegion region in _regions)
-        {
-            if (Libc.madvise((void*)region.HostAddress, (nuint)region.Length, Libc.MADV_DONTDUMP) < 0)
-            {
-                throw LinuxException.Last("madvise(MADV_DONTDUMP)");
-            }
-        }
-    }
+    public void ExcludeFromCoreDump() => Advise(Libc.MADV_DONTDUMP, "madvise(MADV_DONTDUMP)");
 
     /// <summary>May be called again: a second munmap would take away whatever the process has mapped there since.</summary>
     public void Dispose()
@@ -235,49 +269,50 @@ internal sealed unsafe class GuestMemory : IDisposable
         _file?.Dispose();
     }
 
-    /// <summary>A file for all ranges, whose size stays: whoever maps it can't have this process touch what is gone.</summary>
-    private static FileDescriptor CreateFile(ReadOnlySpan<(ulong Start, ulong Length)> ranges)
-    {
-        ulong size = 0;
-        foreach ((_, ulong length) in ranges)
-        {
-            size += length;
-        }
-
-        FileDescriptor file = Libc.CreateMemoryFile("strato-guest-memory\0"u8, Libc.MFD_ALLOW_SEALING);
-        if (Libc.ftruncate(file.Value, (long)size) < 0 || Libc.fcntl(file.Value, Libc.F_ADD_SEALS, Libc.F_SEAL_SHRINK | Libc.F_SEAL_GROW | Libc.F_SEAL_SEAL) < 0)
-        {
-            throw LinuxException.Last($"a file of {size} bytes for shared guest memory");
-        }
-
-        return file;
-    }
-
     /// <summary>Maps memory at a multiple of the huge page size: guest and host addresses must agree in those bits, or no page of it can be huge.</summary>
-    private static byte* MapAligned(ulong length, int file, long offset)
+    private static byte* Map(ulong length, MemoryFile? file, long offset)
     {
         // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
         const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE;
-        byte* map = (byte*)Libc.mmap(null, (nuint)(length + HugePageSize), Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0);
+        ulong alignment = file is { IsHuge: true } ? Math.Max(file.PageSize, HugePageSize) : HugePageSize;
+        byte* map = (byte*)Libc.mmap(null, (nuint)(length + alignment), Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0);
         if (map == Libc.MAP_FAILED)
         {
             throw LinuxException.Last($"mmap of {length} bytes of guest memory");
         }
 
-        ulong before = (ulong)-(long)map & (HugePageSize - 1);
+        ulong before = (ulong)-(long)map & (alignment - 1);
         if (before != 0)
         {
             _ = Libc.munmap(map, (nuint)before);
         }
 
-        _ = Libc.munmap(map + before + length, (nuint)(HugePageSize - before));
+        _ = Libc.munmap(map + before + length, (nuint)(alignment - before));
         map += before;
-        if (file >= 0 && Libc.mmap(map, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | Libc.MAP_FIXED | Libc.MAP_NORESERVE, file, offset) == Libc.MAP_FAILED)
+        if (file is not null)
         {
-            throw LinuxException.Last($"mmap of {length} bytes of shared guest memory");
+            // Without NORESERVE the kernel promises as many huge pages, or refuses; a page that isn't there later would end this process by SIGBUS.
+            int kind = Libc.MAP_SHARED | Libc.MAP_FIXED | (file.IsHuge ? 0 : Libc.MAP_NORESERVE);
+            if (Libc.mmap(map, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, kind, file.Descriptor, offset) == Libc.MAP_FAILED)
+            {
+                LinuxException error = LinuxException.Last($"mmap of {length} bytes of a file for guest memory");
+                _ = Libc.munmap(map, (nuint)length);
+                throw error;
+            }
         }
 
         return map;
+    }
+
+    private void Advise(int advice, string call)
+    {
+        foreach (MemoryRegion region in _regions)
+        {
+            if (Libc.madvise((void*)region.HostAddress, (nuint)region.Length, advice) < 0)
+            {
+                throw LinuxException.Last(call);
+            }
+        }
     }
 
     /// <summary>Whole pages go back to the host. Of a file they have to be taken out: others hold them as well.</summary>

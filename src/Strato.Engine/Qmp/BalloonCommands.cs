@@ -71,7 +71,11 @@ internal static class BalloonCommands
     }
 
     private static MemoryBalloon Find(QmpCall call) => call.Machine.Balloon
-        ?? throw new QmpException(QmpErrorClass.DeviceNotActive, "No balloon device has been activated; -device virtio-balloon-device gives the machine one");
+        ?? throw new QmpException(
+            QmpErrorClass.DeviceNotActive,
+            call.Machine.Memory.IsHuge
+                ? $"No balloon device has been activated: the guest's memory is of huge pages ({ByteSize.Describe(call.Machine.Memory.PageSize)}), which a balloon can't give back"
+                : "No balloon device has been activated; -device virtio-balloon-device gives the machine one");
 
     private static MemoryBalloon FindByPath(QmpCall call, out string property)
     {

@@ -26,6 +26,8 @@ internal static class QmpCommands
         new("query-cpus", QueryCommands.Cpus),
         new("query-hotpluggable-cpus", QueryCommands.HotpluggableCpus),
         new("query-machines", QueryCommands.Machines),
+        new("query-mem", MemoryCommands.Query),
+        new("query-memory-size-summary", MemoryCommands.QuerySize),
         new("query-block", QueryCommands.Block),
         new("query-iothreads", QueryCommands.IoThreads),
         new("query-chardev", QueryCommands.Chardevs),

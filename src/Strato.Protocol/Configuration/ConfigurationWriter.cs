@@ -72,7 +72,32 @@ public static class ConfigurationWriter
             writer.WriteBoolean("mem-share", true);
         }
 
+        WriteBacking(writer, configuration.Backing);
+
         writer.WriteEndObject();
+    }
+
+    private static void WriteBacking(Utf8JsonWriter writer, MemoryBacking backing)
+    {
+        if (backing.HugePageSize is not null || (backing.Path is not null && !backing.Huge))
+        {
+            throw new UserErrorException("InvalidField", $"The JSON form has only memory in the folder of a hugetlbfs (mem_path), not that of {backing.PathWhere}.", "machine-config.mem_path");
+        }
+
+        if (backing.Path is not null)
+        {
+            writer.WriteString("mem_path", backing.Path);
+        }
+
+        if (backing.Preallocate)
+        {
+            writer.WriteBoolean("mem_prealloc", true);
+        }
+
+        if (backing.Merge)
+        {
+            writer.WriteBoolean("mem_merge", true);
+        }
     }
 
     private static void WriteDrives(Utf8JsonWriter writer, VmConfiguration configuration)

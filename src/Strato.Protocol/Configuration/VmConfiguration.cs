@@ -21,6 +21,9 @@ public sealed class VmConfiguration
     /// <summary>Whether other processes can be given the guest's memory, as shared folders need it.</summary>
     public bool MemShare { get; set; }
 
+    /// <summary>What the host keeps guest memory in.</summary>
+    public MemoryBacking Backing { get; } = new();
+
     /// <summary>Path of the kernel: a bzImage or an ELF vmlinux.</summary>
     public string? Kernel { get; set; }
 
@@ -112,6 +115,7 @@ public sealed class VmConfiguration
         IoThreadConfiguration.CheckAll(IoThreads);
         IoThreadConfiguration.CheckUsers(IoThreads, Drives, Devices);
         DeviceLimits.Check(Drives, Devices);
+        Backing.Check(MemShare, Devices);
         FsConfiguration.CheckAll(Devices, MemShare);
         DeviceLimits.CheckStandardStreams(Serial, Devices);
         if (PidFile is not null && !Daemonize)

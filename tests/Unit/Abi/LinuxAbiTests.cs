@@ -77,7 +77,20 @@ public class LinuxAbiTests
         .Equal("MAP_ANONYMOUS", Libc.MAP_ANONYMOUS)
         .Equal("MAP_NORESERVE", Libc.MAP_NORESERVE)
         .Equal("MADV_DONTNEED", Libc.MADV_DONTNEED)
+        .Equal("MADV_MERGEABLE", Libc.MADV_MERGEABLE)
         .Equal("MADV_HUGEPAGE", Libc.MADV_HUGEPAGE)
+        .Equal("MADV_POPULATE_WRITE", Libc.MADV_POPULATE_WRITE)
+        .Equal("MFD_HUGETLB", Libc.MFD_HUGETLB)
         .Equal("MADV_DONTDUMP", Libc.MADV_DONTDUMP)
+        .Check();
+
+    [Fact]
+    public void FileSystemsAreThoseOfTheHeaders() => new AbiProof("sys/vfs.h", "linux/magic.h", "linux/memfd.h")
+        .Size<Libc.statfs_t>("struct statfs")
+        .Field("struct statfs", "f_type", (ref Libc.statfs_t v) => ref v.f_type)
+        .Field("struct statfs", "f_bsize", (ref Libc.statfs_t v) => ref v.f_bsize)
+        .Field("struct statfs", "f_bavail", (ref Libc.statfs_t v) => ref v.f_bavail)
+        .Equal("MFD_HUGE_SHIFT", Libc.MFD_HUGE_SHIFT)
+        .Equal("HUGETLBFS_MAGIC", Libc.HUGETLBFS_MAGIC)
         .Check();
 }

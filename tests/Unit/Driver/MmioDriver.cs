@@ -39,7 +39,7 @@ internal sealed class MmioDriver : IDisposable
     public MmioDriver(VirtioDevice device, EventLoop? loop = null, bool sharedMemory = false)
     {
         Loop = loop ?? new EventLoop();
-        Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)], sharedMemory);
+        Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)], sharedMemory ? MemoryFile.Create(3 * RegionBytes) : null);
         Transport = new MmioTransport(device, Memory, Interrupt, Doorbells, Loop);
     }
 

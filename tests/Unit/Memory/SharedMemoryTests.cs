@@ -15,7 +15,7 @@ public sealed unsafe class SharedMemoryTests
     [Fact]
     public void AnotherMapSeesTheSameBytes()
     {
-        using GuestMemory memory = GuestMemory.Allocate([(0, Low), (1UL << 32, High)], shared: true);
+        using GuestMemory memory = GuestMemory.Allocate([(0, Low), (1UL << 32, High)], MemoryFile.Create(Low + High));
         MemoryRegion high = memory.Regions[1];
         Assert.Equal((Low, 0), (high.FileOffset, high.HostAddress & ((2 << 20) - 1)));
         Assert.True(memory.TryWrite((1UL << 32) + High - 1, (byte)7));
@@ -30,7 +30,7 @@ public sealed unsafe class SharedMemoryTests
     [Fact]
     public void WhatIsGivenBackIsTheHosts()
     {
-        using GuestMemory memory = GuestMemory.Allocate([(0, Low), (1UL << 32, High)], shared: true);
+        using GuestMemory memory = GuestMemory.Allocate([(0, Low), (1UL << 32, High)], MemoryFile.Create(Low + High));
         Assert.True(memory.TryGetSpan(0, (int)Low, out Span<byte> low));
         Assert.True(memory.TryGetSpan(1UL << 32, (int)High, out Span<byte> high));
         low.Fill(1);
@@ -52,7 +52,7 @@ public sealed unsafe class SharedMemoryTests
     [Fact]
     public void WhoeverMapsItCantMakeItSmaller()
     {
-        using GuestMemory memory = GuestMemory.Allocate([(0, Low)], shared: true);
+        using GuestMemory memory = GuestMemory.Allocate([(0, Low)], MemoryFile.Create(Low));
         Assert.Equal(-1, Libc.ftruncate(memory.Regions[0].File, 4096));
         Assert.Equal(Errno.EPERM, Marshal.GetLastSystemError());
     }

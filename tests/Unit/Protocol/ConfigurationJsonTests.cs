@@ -117,7 +117,10 @@ public class ConfigurationJsonTests
     [InlineData("""{"net": [{"iface_id": "a"}]}""", "MissingField", "net[0].host_dev_name", "The field 'host_dev_name' is missing.")]
     [InlineData("""{"net": [{"iface_id": "a", "mac": "1"}]}""", "InvalidMac", "net[0].mac", "'1' isn't six bytes in hexadecimal")]
     [InlineData("""{"net": [{"iface_id": "a", "vhost": true}]}""", "UnknownField", "net[0].vhost", "The field 'vhost' is unknown")]
-    [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share.")]
+    [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share, mem_path, mem_prealloc, mem_merge.")]
+    [InlineData("""{"machine-config": {"mem_path": "hugepages"}}""", "InvalidPath", "machine-config.mem_path", "The path of the memory's folder, 'hugepages', is not absolute.")]
+    [InlineData("""{"machine-config": {"mem_path": ""}}""", "InvalidPath", "machine-config.mem_path", "The path of the memory's folder is empty")]
+    [InlineData("""{"machine-config": {"mem_prealloc": 1}}""", "InvalidField", "machine-config.mem_prealloc", "true or false")]
     [InlineData("""{"machine-config": {"mem-share": 1}}""", "InvalidField", "machine-config.mem-share", "true or false")]
     [InlineData("""{"vsock": {"vsock_id": "v"}}""", "MissingField", "vsock.guest_cid", "The field 'guest_cid' is missing.")]
     [InlineData("""{"vsock": {"vsock_id": "v", "guest_cid": 2}}""", "OutOfRange", "vsock.guest_cid", "2 is out of range; allowed: 3 to 4294967294.")]
@@ -222,6 +225,9 @@ public class ConfigurationJsonTests
                 Assert.Equal(
                     (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.MemShare, vm.Serial),
                     (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.MemShare, read.Serial));
+                Assert.Equal(
+                    (vm.Backing.Path, vm.Backing.Huge, vm.Backing.Preallocate, vm.Backing.Merge),
+                    (read.Backing.Path, read.Backing.Huge, read.Backing.Preallocate, read.Backing.Merge));
                 Assert.Equal(vm.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)), read.Drives.Select(d => (d.Id, d.File, d.Serial, d.ReadOnly, d.IoThread, d.IsDirect, d.Iops)));
                 Assert.Equal(vm.IoThreads.Select(t => t.Id), read.IoThreads.Select(t => t.Id));
                 Assert.Equal(ConfigurationWriter.Write(vm), ConfigurationWriter.Write(read));
@@ -274,6 +280,9 @@ public class ConfigurationJsonTests
             MemShare = drives % 2 == 1,
             Serial = new SerialConfiguration(serial),
         };
+        (vm.Backing.Path, vm.Backing.Huge) = drives == 2 ? ("/dev/huge pages", true) : (null, false);
+        vm.Backing.Preallocate = drives == 3;
+        vm.Backing.Merge = drives == 4;
         for (int i = 0; i < drives; i++)
         {
             vm.IoThreads.Add(new IoThreadConfiguration($"t{i}"));

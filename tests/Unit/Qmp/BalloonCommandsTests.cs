@@ -51,6 +51,17 @@ public sealed class BalloonCommandsTests : IDisposable
     }
 
     [Fact]
+    public void HugePagesAreTheReasonForNone()
+    {
+        _harness.Machine.Balloon = null;
+        _harness.Machine.Memory = _harness.Machine.Memory with { PageSize = 2 << 20 };
+        using TestClient client = _harness.Connect();
+        Assert.Equal(
+            """{"error":{"class":"DeviceNotActive","desc":"No balloon device has been activated: the guest's memory is of huge pages (2 MiB), which a balloon can't give back"}}""",
+            client.Ask("""{"execute":"balloon","arguments":{"value":268435456}}"""));
+    }
+
+    [Fact]
     public void StatisticsAreReadAsInQemu()
     {
         using TestClient client = _harness.Connect();

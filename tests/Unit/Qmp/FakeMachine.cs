@@ -29,6 +29,8 @@ internal sealed class FakeMachine : IMachineControl
 
     public IReadOnlyList<ChardevStatus> Chardevs { get; } = [new("serial0", "stdio", true), new("p", "disconnected:unix:/p,server", false)];
 
+    public MemoryStatus Memory { get; set; } = new() { Size = 1 << 30, PageSize = 4096, Kind = "ram", Regions = [(0, 1 << 30)] };
+
     public MemoryBalloon? Balloon { get; set; }
 
     public List<string> DownLinks { get; } = [];

@@ -404,7 +404,7 @@ public sealed class QmpServerTests : IDisposable
             }
         }
 
-        Assert.Equal(24, commands.RootElement.GetProperty("return").GetArrayLength());
+        Assert.Equal(26, commands.RootElement.GetProperty("return").GetArrayLength());
         Assert.Equal("""{"return":[{"name":"STOP"},{"name":"RESUME"},{"name":"RESET"},{"name":"SHUTDOWN"},{"name":"POWERDOWN"},{"name":"BLOCK_IO_ERROR"},{"name":"BALLOON_CHANGED"},{"name":"NETDEV_STREAM_DISCONNECTED"}]}""", client.Ask("""{"execute":"query-events"}"""));
         Assert.Equal("""{"return":{"qemu":{"micro":1,"minor":0,"major":4},"package":"strato-0.1.0"}}""", client.Ask("""{"execute":"query-version"}"""));
         Assert.Equal("""{"return":[{"cpu-max":254,"deprecated":false,"hotpluggable-cpus":false,"name":"microvm","numa-mem-supported":false}]}""", client.Ask("""{"execute":"query-machines"}"""));

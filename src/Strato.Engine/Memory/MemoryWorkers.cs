@@ -1,0 +1,89 @@
+using System;
+using System.Threading;
+using Strato.Engine.Linux;
+
+namespace Strato.Engine.Memory;
+
+/// <summary>What has to be done to a whole map at once, by one short-lived thread for each of the host's processors.</summary>
+internal static unsafe class MemoryWorkers
+{
+    /// <summary>Bytes that a thread takes at a time: a whole huge page of any size.</summary>
+    private const ulong Piece = 1 << 30;
+
+    /// <summary>Where pages are small, more pieces give the threads the same to do.</summary>
+    private const ulong SmallPiece = 64 << 20;
+
+    private const int StackBytes = 128 * 1024;
+
+    /// <summary>Gives each page of a map memory of the host.</summary>
+    /// <param name="map">Zeros, which nobody touches meanwhile.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="pageSize">Bytes of one of its pages.</param>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public static void Populate(byte* map, ulong length, ulong pageSize) => Run(map, length, pageSize, (start, count) =>
+    {
+        byte* address = (byte*)start;
+        if (Libc.madvise(address, (nuint)count, Libc.MADV_POPULATE_WRITE) == 0)
+        {
+            return 0;
+        }
+
+        if (Errno.Last != Errno.EINVAL)
+        {
+            return Errno.Last;
+        }
+
+        // Linux before 5.14.
+        for (ulong at = 0; at < count; at += pageSize)
+        {
+            Volatile.Write(ref address[at], 0);
+        }
+
+        return 0;
+    });
+
+    /// <summary>Fills a map with zeros.</summary>
+    /// <param name="map">May be touched by nobody else meanwhile.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="pageSize">Bytes of one of its pages.</param>
+    public static void Clear(byte* map, ulong length, ulong pageSize) => Run(map, length, pageSize, (start, count) =>
+    {
+        new Span<byte>((void*)start, (int)count).Clear();
+        return 0;
+    });
+
+    /// <summary>Does something to all pieces of a map; <paramref name="work"/> gets address and length, and gives an errno or 0.</summary>
+    private static void Run(byte* map, ulong length, ulong pageSize, Func<nint, ulong, int> work)
+    {
+        ulong piece = pageSize > SmallPiece ? Piece : SmallPiece;
+        long pieces = (long)((length + piece - 1) / piece);
+        long next = -1;
+        int failure = 0;
+        Thread[] threads = new Thread[(int)Math.Min(pieces, Environment.ProcessorCount)];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            threads[i] = new Thread(Work, StackBytes) { IsBackground = true };
+            threads[i].Start();
+        }
+
+        Array.ForEach(threads, thread => thread.Join());
+        if (failure != 0)
+        {
+            throw new LinuxException($"allocation of {length} bytes of guest memory", failure);
+        }
+
+        void Work()
+        {
+            Libc.SetThreadName("prealloc");
+            for (long at = Interlocked.Increment(ref next); at < pieces && Volatile.Read(ref failure) == 0; at = Interlocked.Increment(ref next))
+            {
+                ulong offset = (ulong)at * piece;
+                int errno = work((nint)(map + offset), Math.Min(piece, length - offset));
+                if (errno != 0)
+                {
+                    Volatile.Write(ref failure, errno);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Text.Json.Nodes;
+using System.Threading;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+
+namespace Strato.Tests.Guest.Anywhere;
+
+/// <summary>What the host holds for a running engine's guest memory, and what is left of it.</summary>
+[Trait("Where", "both")]
+public sealed class MemoryTests
+{
+    private const long Memory = 256L << 20;
+    private const int Pages = 128;
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60) * TestHost.Patience;
+
+    public MemoryTests()
+    {
+        TestHost.RequireEngine();
+        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Huge_pages_are_the_guests_and_come_back_however_it_ends(bool killed)
+    {
+        using HugePages host = HugePages.Reserve(Pages);
+        using (EngineProcess engine = Start("-m", "256M", "-mem-path", host.Folder))
+        {
+            Assert.Equal(0, host.Available);
+            Assert.InRange(host.Free, 0, Pages - 1);
+            Assert.Empty(Directory.EnumerateFileSystemEntries(host.Folder));
+            if (killed)
+            {
+                engine.Kill();
+            }
+            else
+            {
+                Command.Check("kill", "-TERM", $"{engine.Id}");
+                engine.WaitExit(0, Limit);
+            }
+        }
+
+        Assert.True(SpinWait.SpinUntil(() => host.Available == Pages, Limit), $"{host.Available} of {Pages} came back");
+    }
+
+    [Fact]
+    public void Too_few_huge_pages_are_told_before_the_guest_starts()
+    {
+        using HugePages host = HugePages.Reserve(Pages - 1);
+        using EngineProcess engine = EngineProcess.Start(Options("-m", "256M", "-mem-path", host.Folder));
+        EngineError error = engine.WaitError();
+        Assert.Equal(("HugePagesTooFew", "-mem-path"), (error.Id, error.Where));
+        Assert.StartsWith($"The guest's memory of 256 MiB needs 128 huge pages of 2 MiB, and {host.Free} of the host's ", error.Message, StringComparison.Ordinal);
+        Assert.Equal("", engine.Output.Text());
+        Assert.Equal(Pages - 1, host.Available);
+    }
+
+    [Fact]
+    public void Qmp_tells_what_the_memory_is_made_of()
+    {
+        string socket = TestHost.NewPath("qmp");
+        using EngineProcess engine = Start("-m", "4G", "-machine", "microvm,mem-share=on,dump-guest-core=off", "-qmp", $"unix:{socket},server,nowait");
+        using QmpConnection qmp = QmpConnection.Open(socket, engine);
+        Assert.Equal("""{"base-memory":4294967296,"plugged-memory":0}""", qmp.Call("query-memory-size-summary").ToJsonString());
+        JsonNode memory = qmp.Call("query-mem");
+        Assert.Equal(("memory-backend-memfd", 4096, true, false), ((string)memory["backend"]!, (int)memory["page-size"]!, (bool)memory["share"]!, (bool)memory["dump"]!));
+        Assert.Equal([(0L, 3L << 30), (4L << 30, 1L << 30)], memory["ranges"]!.AsArray().Select(range => ((long)range!["start"]!, (long)range["size"]!)));
+        qmp.Call("quit");
+        engine.WaitExit(0, Limit);
+    }
+
+    [Fact]
+    public void Memory_that_is_allocated_beforehand_is_the_hosts_to_give()
+    {
+        using (EngineProcess engine = Start("-m", "256M", "-mem-prealloc"))
+        {
+            Assert.InRange(Resident(engine), Memory, Memory + (32 << 20));
+        }
+
+        using EngineProcess much = EngineProcess.Start(Options("-m", "512G", "-mem-prealloc"));
+        EngineError error = much.WaitError();
+        Assert.Equal(("MemoryUnavailable", "-mem-prealloc"), (error.Id, error.Where));
+        Assert.Matches("^The guest's memory of 512 GiB is to be allocated before it starts, and the host has [0-9]+ MiB available of its [0-9]+ MiB.$", error.Message);
+        using EngineProcess touched = Start("-m", "512G");
+        Assert.Contains("is more than the host's", touched.Errors.Utf8(), StringComparison.Ordinal);
+    }
+
+    private static string[] Options(params string[] more) => ["-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-serial", "stdio", .. more];
+
+    private static EngineProcess Start(params string[] more)
+    {
+        EngineProcess engine = EngineProcess.Start(Options(more));
+        engine.Output.WaitFor("hello", 0, Limit);
+        return engine;
+    }
+
+    private static long Resident(EngineProcess engine) => long.Parse(
+        File.ReadLines($"/proc/{engine.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture) << 10;
+}

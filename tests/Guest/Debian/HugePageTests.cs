@@ -1,0 +1,56 @@
+using System;
+using System.Threading;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+using static Strato.Tests.Guest.Harness.Ballooning;
+
+namespace Strato.Tests.Guest.Debian;
+
+/// <summary>A guest in huge pages: it runs as any other, and they are the host's again after any end.</summary>
+public sealed class HugePageTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60) * TestHost.Patience;
+
+    [Fact]
+    public void Pages_of_2M_hold_a_guest_over_a_reset_and_come_back_when_it_powers_off()
+    {
+        TestHost.RequireGuests();
+        using HugePages host = HugePages.Reserve(256);
+        using (DebianGuest guest = DebianGuest.Boot(new GuestOptions { Memory = "512M", More = ["-mem-path", host.Folder] }))
+        {
+            Assert.Equal(0, host.Available);
+            long before = host.Free;
+            guest.Check(Fill);
+            Assert.InRange(host.Free, 0, before - 1);
+            GuestFacts.AssertMemory(guest, 512);
+            int seen = guest.Console.Length;
+            guest.Qmp.Call("system_reset");
+            guest.WaitShell(seen);
+            guest.Check("test ! -e /tmp/fill");
+            Assert.Equal(0, host.Available);
+            KernelLog.AssertClean(guest);
+            guest.PowerOff();
+        }
+
+        AssertBack(host, 256);
+    }
+
+    [Fact]
+    public void A_page_of_1G_holds_a_guest_and_comes_back_when_the_engine_is_killed()
+    {
+        TestHost.RequireGuests();
+        using HugePages host = HugePages.Reserve(1, 1 << 20);
+        using (DebianGuest guest = DebianGuest.Boot(new GuestOptions { Memory = "1G", More = ["-mem-path", host.Folder, "-mem-prealloc"] }))
+        {
+            Assert.Equal(0, host.Free);
+            GuestFacts.AssertMemory(guest, 1024);
+            guest.Check(Fill);
+            guest.Engine.Kill();
+        }
+
+        AssertBack(host, 1);
+    }
+
+    private static void AssertBack(HugePages host, int pages) =>
+        Assert.True(SpinWait.SpinUntil(() => host.Available == pages, Limit), $"{host.Available} of {pages} came back");
+}
