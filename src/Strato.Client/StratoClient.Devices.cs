@@ -64,7 +64,17 @@ public sealed partial class StratoClient
     public void AddBalloon(string id, BalloonChange settings, CancellationToken token = default) => Change(
         id,
         "Its balloon",
-        before => before.Balloon is null ? before with { Balloon = With(new BalloonDefinition(), settings) } : throw Exists(before, "Balloon", "a balloon"),
+        before =>
+        {
+            if (before.Balloon is not null)
+            {
+                throw Exists(before, "Balloon", "a balloon");
+            }
+
+            VmDefinition after = before with { Balloon = With(new BalloonDefinition(), settings) };
+            CheckHugePages(after);
+            return after;
+        },
         token);
 
     /// <summary>Changes what the balloon does by itself. Error: <c>BalloonNotFound</c>.</summary>

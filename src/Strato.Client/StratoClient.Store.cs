@@ -64,7 +64,7 @@ public sealed partial class StratoClient
                     RefuseRunning(before, "Its settings");
                 }
 
-                return before with
+                VmDefinition after = before with
                 {
                     Name = given.Name ?? before.Name,
                     Machine = given.Machine ?? before.Machine,
@@ -72,9 +72,12 @@ public sealed partial class StratoClient
                     Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
                     CommandLine = given.CommandLine ?? before.CommandLine,
                     Memory = given.Memory ?? before.Memory,
+                    HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
                     Cpu = given.Cpu ?? before.Cpu,
                     Notes = given.Notes ?? before.Notes,
                 };
+                CheckHugePages(after);
+                return after;
             },
             token);
     }

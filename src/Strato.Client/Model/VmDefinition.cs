@@ -28,6 +28,9 @@ public sealed record VmDefinition
     /// <summary>RAM in bytes.</summary>
     public required long Memory { get; init; }
 
+    /// <summary>Bytes of the host's huge pages that hold the RAM; null for plain pages.</summary>
+    public long? HugePage { get; init; }
+
     /// <summary>Number of virtual CPUs.</summary>
     public required int Cpu { get; init; }
 
@@ -110,6 +113,9 @@ public sealed record VmSettings
 
     /// <summary>Bytes; 256 MiB to 512 GiB, a multiple of 4096; default 512 MiB.</summary>
     public long? Memory { get; init; }
+
+    /// <summary>Bytes of the host's huge pages that hold the RAM, such as 2 MiB or 1 GiB; 0 for plain pages, the default.</summary>
+    public long? HugePage { get; init; }
 
     /// <summary>1 to 254; default 1.</summary>
     public int? Cpu { get; init; }

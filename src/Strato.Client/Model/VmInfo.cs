@@ -64,6 +64,8 @@ public sealed record VmInfo
 
     public long Memory => Definition.Memory;
 
+    public long? HugePage => Definition.HugePage;
+
     public int Cpu => Definition.Cpu;
 
     public string Machine => Definition.Machine;

@@ -24,6 +24,11 @@ internal static class EngineArguments
             "-m", vm.Memory.ToString(CultureInfo.InvariantCulture),
             "-smp", vm.Cpu.ToString(CultureInfo.InvariantCulture),
         ]);
+        if (vm.HugePage is { } hugePage)
+        {
+            arguments.AddRange(["-mem-path", HostHugePages.FindMount(hugePage, "-HugePage")]);
+        }
+
         foreach (IoThreadDefinition thread in vm.IoThreads)
         {
             arguments.AddRange(["-iothread", $"id={Part(thread.Id)}"]);

@@ -38,6 +38,11 @@ internal static class DefinitionJson
 
             writer.WriteString("commandLine", vm.CommandLine);
             writer.WriteNumber("memory", vm.Memory);
+            if (vm.HugePage is { } hugePage)
+            {
+                writer.WriteNumber("hugePage", hugePage);
+            }
+
             writer.WriteNumber("cpu", vm.Cpu);
             writer.WriteStartArray("drives");
             foreach (DriveDefinition drive in vm.Drives)
@@ -107,6 +112,7 @@ internal static class DefinitionJson
                 Initrd = fields.OptionalText("initrd"),
                 CommandLine = fields.OptionalText("commandLine") ?? "",
                 Memory = fields.Integer("memory"),
+                HugePage = fields.OptionalInteger("hugePage"),
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),

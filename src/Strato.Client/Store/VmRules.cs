@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Text;
 using Strato.Client.Linux;
+using Strato.Client.Runtime;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -33,7 +34,22 @@ internal static class VmRules
             Memory = given.Memory ?? (512L << 20),
             Cpu = given.Cpu ?? 1,
         };
-        return Check(all);
+        VmSettings complete = Check(all);
+        if (complete.HugePage is { } size and not 0)
+        {
+            CheckHugePage(complete.Memory!.Value, size);
+        }
+
+        return complete;
+    }
+
+    /// <summary>Memory is whole huge pages.</summary>
+    internal static void CheckHugePage(long memory, long size)
+    {
+        if (memory % size != 0)
+        {
+            throw Invalid("InvalidMemory", $"Memory of {ByteSize.Describe(memory)} is not a multiple of the huge pages of {ByteSize.Describe(size)} that are to hold it.", "-Memory");
+        }
     }
 
     /// <summary>Checks what is given; returns it with the machine type in its canonical spelling.</summary>
@@ -48,6 +64,11 @@ internal static class VmRules
         if (given.Memory is { } memory)
         {
             Convert(() => ConfigurationLimits.CheckMemory(memory, "-Memory"));
+        }
+
+        if (given.HugePage is { } hugePage and not 0)
+        {
+            _ = HostHugePages.FindMount(hugePage, "-HugePage");
         }
 
         if (given.Cpu is { } cpu)

@@ -162,6 +162,7 @@ internal sealed class VmStore
             Initrd = string.IsNullOrEmpty(settings.Initrd) ? null : settings.Initrd,
             CommandLine = settings.CommandLine!,
             Memory = settings.Memory!.Value,
+            HugePage = settings.HugePage is 0 ? null : settings.HugePage,
             Cpu = settings.Cpu!.Value,
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",

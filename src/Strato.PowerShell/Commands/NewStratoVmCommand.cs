@@ -28,6 +28,10 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Alias("MemoryStartupBytes")]
     public long Memory { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Size of the host's huge pages that hold the memory, 2MB or 1GB; plain pages if omitted.")]
+    [ArgumentCompleter(typeof(HugePageSizeCompleter))]
+    public long? HugePage { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of virtual CPUs, 1 to 254; 1 if omitted.")]
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
@@ -48,6 +52,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             Initrd = string.IsNullOrEmpty(Initrd) ? null : ResolveFile(Initrd),
             CommandLine = CommandLine,
             Memory = Given(nameof(Memory)) ? Memory : null,
+            HugePage = HugePage,
             Cpu = Given(nameof(Cpu)) ? Cpu : null,
             Machine = Machine,
             Notes = Notes,

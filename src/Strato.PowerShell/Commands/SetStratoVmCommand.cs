@@ -31,6 +31,10 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [Alias("MemoryStartupBytes")]
     public long Memory { get; set; }
 
+    [Parameter(HelpMessage = "Size of the host's huge pages that hold the memory, 2MB or 1GB; 0 for plain pages.")]
+    [ArgumentCompleter(typeof(HugePageSizeCompleter))]
+    public long HugePage { get; set; }
+
     [Parameter(HelpMessage = "Number of virtual CPUs, 1 to 254.")]
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
@@ -53,6 +57,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             Initrd = string.IsNullOrEmpty(Initrd) ? Initrd : ResolveFile(Initrd),
             CommandLine = CommandLine,
             Memory = Given(nameof(Memory)) ? Memory : null,
+            HugePage = Given(nameof(HugePage)) ? HugePage : null,
             Cpu = Given(nameof(Cpu)) ? Cpu : null,
             Machine = Machine,
             Notes = Notes,

@@ -70,6 +70,8 @@ public sealed class QmpCommandCompleter : ListCompleter
         ("query-hotpluggable-cpus", "CPU slots."),
         ("query-kvm", "Whether KVM is used."),
         ("query-machines", "Machine types."),
+        ("query-mem", "What the memory is made of."),
+        ("query-memory-size-summary", "How much memory the VM was given."),
         ("query-name", "The VM's name."),
         ("query-status", "The run state."),
         ("query-version", "The engine's version."),

@@ -55,6 +55,9 @@ public sealed class Vm
     /// <summary>Bytes of RAM the VM is defined with.</summary>
     public long Memory => _info.Memory;
 
+    /// <summary>Bytes of the host's huge pages that hold the RAM; null for plain pages.</summary>
+    public long? HugePage => _info.HugePage;
+
     /// <summary>Number of virtual CPUs the VM is defined with.</summary>
     public int Cpu => _info.Cpu;
 
