@@ -22,10 +22,11 @@ limit=2400
 [ "${STRATO_LONG:-0}" != 1 ] || limit=7200
 
 parts=()
-run() { # run NAME COMMAND…: its output here, each line with the name, and in a file
+run() { # run NAME COMMAND…: its output in a file and here, each line with the name, less what is skipped or only starts
     local name=$1
     shift
-    STRATO_LAB_OUT=${STRATO_LAB_OUT:+$STRATO_LAB_OUT/$name} "$@" 2>&1 < /dev/null | tee "$results/$name.log" | sed -u "s/^/$name: /"
+    STRATO_LAB_OUT=${STRATO_LAB_OUT:+$STRATO_LAB_OUT/$name} "$@" 2>&1 < /dev/null | tee "$results/$name.log" |
+        sed -u "/\[STARTING\]\$/d; /\[SKIP\]\$/{ N; d }; s/^/$name: /"
 }
 lab() { # lab NAME XUNIT-FILTER…: one guest at a time, for software CPUs are slow
     local name=$1

@@ -66,7 +66,20 @@ step() {
     fi
 }
 
+# What failed, once more and at the end, where a reader of a long log looks first: xunit's cases up to the next line that
+# stands as far left, Pester's lines of failed tests and the next ones, and the lab's checks.
+failures() {
+    find "$results" -name '*.log' -exec awk '
+        FNR == 1 { show = 0 }
+        { line = $0; gsub(/\033\[[0-9;]*m/, "", line) }
+        line ~ /\[FAIL\]/ { show = 40; indent = match(line, /[^ ]/); print FILENAME ":" }
+        line ~ /^ *\[-\]|^FAIL / { show = 8; indent = 0; print FILENAME ":" }
+        show > 0 && line !~ /\[FAIL\]/ && indent > 0 && match(line, /[^ ]/) <= indent { show = 0 }
+        show-- > 0 { print line }' {} + | sed "s|^$PWD/||"
+}
+
 finish() {
+    [ "$failed" -eq 0 ] || { echo && echo "== failed" && failures; }
     echo
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] || exit 1
