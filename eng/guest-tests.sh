@@ -14,8 +14,9 @@ mkdir -p "$results"
 need_packages passt
 need_virtiofsd
 eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
+tests/Guest/image/build debian || echo "guest: there is no Debian root; the tests that need one are skipped"
 
-[ "${STRATO_LONG:-0}" != 1 ] || { tests/Guest/image/build no-acpi && tests/Guest/image/build debian; } || exit
+[ "${STRATO_LONG:-0}" != 1 ] || tests/Guest/image/build no-acpi || exit
 
 # Repetitions take as long as they take; the limit is only against a test that hangs.
 limit=2400

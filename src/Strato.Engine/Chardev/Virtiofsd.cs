@@ -21,6 +21,9 @@ internal static class Virtiofsd
 
     private const string LegacyPlace = "/usr/lib/qemu";
 
+    /// <summary>How long the first answer may take: until then it is loaded, on a busy host from a slow disk, and shuts itself in. A program that fails is heard at once.</summary>
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(60);
+
     /// <summary>How long its end may take when its connection has gone.</summary>
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(2);
 
@@ -51,7 +54,7 @@ internal static class Virtiofsd
                 child = ChildProcess.Start(program, Arguments(program, folder), listener, EndPatience);
             }
 
-            VhostUserSocket served = new(near, features, VhostUserOpener.Patience, child);
+            VhostUserSocket served = new(near, features, StartPatience, child) { Patience = VhostUserOpener.Patience };
             RateLimit limit = new();
             child.Message = line => limit.Warn(Room, () => $"{label}: virtiofsd: {line}");
             child.Ended = end => Log.Error(Room, $"{label}: virtiofsd has ended ({end})");

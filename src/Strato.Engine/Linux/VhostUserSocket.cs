@@ -56,6 +56,12 @@ internal sealed class VhostUserSocket : IVhostUser
 
     public ulong Features { get; }
 
+    /// <summary>How long a reply may take from here on.</summary>
+    public TimeSpan Patience
+    {
+        set => _wire.Patience = value;
+    }
+
     public int Descriptor => _wire.Descriptor;
 
     public void SetUp(ulong features, ReadOnlySpan<VhostRegion> memory)

@@ -47,6 +47,9 @@ internal sealed class VhostUserWire(FileDescriptor socket, TimeSpan patience) : 
 
     public int Descriptor => socket.Value;
 
+    /// <summary>How long a reply may take.</summary>
+    public TimeSpan Patience { get; set; } = patience;
+
     /// <summary>Whether the other end agreed to answer requests that have no reply of their own.</summary>
     public bool Acknowledges { get; set; }
 
@@ -136,7 +139,7 @@ internal sealed class VhostUserWire(FileDescriptor socket, TimeSpan patience) : 
             }
 
             int errno = count == 0 ? Errno.ECONNRESET : Errno.Last;
-            TimeSpan left = patience - Stopwatch.GetElapsedTime(start);
+            TimeSpan left = Patience - Stopwatch.GetElapsedTime(start);
             if (errno != Errno.EAGAIN || left <= TimeSpan.Zero)
             {
                 throw Break(request, errno == Errno.EAGAIN ? Errno.ETIMEDOUT : errno);

@@ -41,7 +41,7 @@ internal sealed class BlockDevice : VirtioDevice
     /// <param name="options">All else; null for the defaults.</param>
     /// <exception cref="UserErrorException">DriveSerial: the serial number is too long. DriveAio: the host can't do what the drive asks for.</exception>
     public BlockDevice(string id, DiskImage disk, BlockOptions? options = null)
-        : base(id, VirtioType.Block, BlockLayout.Offer(disk, options ?? BlockOptions.Default), Sizes(options ?? BlockOptions.Default), BlockLayout.ConfigurationBytes)
+        : base(id, VirtioType.Block, BlockLayout.Offer(disk, options ?? BlockOptions.Default), (options ?? BlockOptions.Default).QueueSizes, BlockLayout.ConfigurationBytes)
     {
         _options = options ?? BlockOptions.Default;
         _meaning = new BlockMeaning(id, disk, _options);
@@ -294,12 +294,5 @@ internal sealed class BlockDevice : VirtioDevice
                 SignalIfWanted(i);
             }
         }
-    }
-
-    private static int[] Sizes(BlockOptions options)
-    {
-        int[] sizes = new int[options.QueueCount];
-        Array.Fill(sizes, options.QueueSize);
-        return sizes;
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Virtio;
@@ -15,6 +16,17 @@ internal sealed record BlockOptions
 
     /// <summary>Entries of each queue, a power of two from 4.</summary>
     public int QueueSize { get; init; } = DriveConfiguration.DefaultQueueSize;
+
+    /// <summary>The size of each queue.</summary>
+    public int[] QueueSizes
+    {
+        get
+        {
+            int[] sizes = new int[QueueCount];
+            Array.Fill(sizes, QueueSize);
+            return sizes;
+        }
+    }
 
     /// <summary>Whether each write is stable before it is answered; else the driver is offered FLUSH.</summary>
     public bool WriteThrough { get; init; }

@@ -88,7 +88,8 @@ internal abstract class VirtioDevice : IDisposable
             _doorbells[i] = Libc.CreateEventFd();
             if (!IsKernels(i))
             {
-                loop.Add(_doorbells[i].Value, EpollEvents.In, _ => OnDoorbell(index));
+                // By its edge: each ring wakes the loop once, and nobody has to read the counter back to zero.
+                loop.Add(_doorbells[i].Value, EpollEvents.In | EpollEvents.EdgeTriggered, _ => OnDoorbell(index));
             }
         }
 
@@ -460,13 +461,8 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>A queue is broken, as its <see cref="VirtQueue.Fault"/> says: NEEDS_RESET.</summary>
     protected void FailQueue(int index) => Fail($"queue {index}: {_queues[index].Fault.Describe(_queues[index].FaultValue)}");
 
-    private void OnDoorbell(int index)
-    {
-        _ = Libc.DrainEventFd(_doorbells[index].Value);
-
-        // A doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.
-        _ = TryServe(index);
-    }
+    /// <summary>Serves the queue; a doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.</summary>
+    private void OnDoorbell(int index) => _ = TryServe(index);
 
     private void RingAll()
     {

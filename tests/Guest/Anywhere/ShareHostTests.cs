@@ -11,7 +11,7 @@ namespace Strato.Tests.Guest.Anywhere;
 [Trait("Where", "both")]
 public sealed class ShareHostTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60) * TestHost.Patience;
+    private static readonly TimeSpan Limit = DebianGuest.Limit;
 
     private readonly string _folder = Directory.CreateDirectory(TestHost.NewPath("share")).FullName;
 
@@ -59,14 +59,15 @@ public sealed class ShareHostTests
         if (killed)
         {
             engine.Kill();
-            Assert.True(SpinWait.SpinUntil(() => !IsServed(), Limit), "virtiofsd lives on");
         }
         else
         {
             Command.Check("kill", "-TERM", $"{engine.Id}");
             engine.WaitExit(0, Limit);
-            Assert.False(IsServed(), "virtiofsd lives on");
         }
+
+        // Debian's is two processes; what is killed with the first ends a moment later.
+        Assert.True(SpinWait.SpinUntil(() => !IsServed(), Limit), "virtiofsd lives on");
     }
 
     [Fact]

@@ -125,7 +125,7 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
             Assert.Equal("1", guest.Check("cat /sys/class/net/eth1/carrier"));
             guest.Qmp.Call("set_link", new JsonObject { ["name"] = name, ["up"] = true });
             WaitCarrier(guest, "eth0", 1);
-            guest.Check($"busybox ping -c 1 {HostAddress}");
+            guest.Check($"until busybox ping -c 1 -W 5 {HostAddress}; do :; done");
         }
     }
 

@@ -97,10 +97,10 @@ public sealed class VhostNetTests(VhostNetTests.Shared shared) : IClassFixture<V
         guest.Check("until [ \"$(cat /sys/class/net/eth0/carrier)\" = 0 ]; do usleep 100000; done");
         guest.Qmp.Call("set_link", new JsonObject { ["name"] = "n0", ["up"] = true });
         guest.Check("until [ \"$(cat /sys/class/net/eth0/carrier)\" = 1 ]; do usleep 100000; done");
-        guest.Check($"busybox ping -c 1 {HostAddress(0)}");
+        guest.Check($"until busybox ping -c 1 -W 5 {HostAddress(0)}; do :; done");
         guest.Qmp.Call("stop");
         guest.Qmp.Call("cont");
-        guest.Check($"busybox ping -c 1 {HostAddress(0)}");
+        guest.Check($"until busybox ping -c 1 -W 5 {HostAddress(0)}; do :; done");
         KernelLog.AssertClean(guest);
     }
 

@@ -56,7 +56,7 @@ internal sealed class EngineProcess : IDisposable
     /// <summary>Waits for an end by an error of the user's or the host's, and gives what the readiness pipe said of it.</summary>
     public EngineError WaitError(int code = 1)
     {
-        WaitExit(code, TimeSpan.FromSeconds(60));
+        WaitExit(code, DebianGuest.Limit);
         Assert.Matches(@"^\{.*\}\n$", Ready);
         using JsonDocument json = JsonDocument.Parse(Ready);
         EngineError error = new(

@@ -12,7 +12,7 @@ namespace Strato.Tests.Guest.Harness;
 /// <summary>A QMP client for tests alone, of as few parts as can be: it shares none, and so no fault, with the product's.</summary>
 internal sealed class QmpConnection : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = DebianGuest.Limit;
     private readonly NetworkStream _stream;
     private readonly ByteLog _lines;
     private int _read;

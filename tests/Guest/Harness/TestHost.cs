@@ -136,7 +136,7 @@ internal static class TestHost
 
     private static Verdict Probe()
     {
-        Command.Result result = Command.Run(TimeSpan.FromSeconds(30), Engine, "-probe");
+        Command.Result result = Command.Run(DebianGuest.Limit, Engine, "-probe");
         return new Verdict(result.ExitCode, result.Output.Trim());
     }
 
