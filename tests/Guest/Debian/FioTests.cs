@@ -109,7 +109,7 @@ public sealed class FioTests(FioTests.Shared shared) : IClassFixture<FioTests.Sh
         long full = Allocated(shared.BlockDeviceFile);
         guest.Check($"chroot /debian blkdiscard -o {32 << 20} -l {8 << 20} /dev/vdf");
         Assert.InRange(full - Allocated(shared.BlockDeviceFile), 8 << 20, 9 << 20);
-        guest.Check($"chroot /debian blkdiscard -z -o {40 << 20} -l {4 << 20} /dev/vdf");
+        guest.Check($"chroot /debian /usr/sbin/blkdiscard -z -o {40 << 20} -l {4 << 20} /dev/vdf");
         guest.Check("dd if=/dev/vdf bs=1M skip=40 count=4 iflag=direct 2>/dev/null | cmp -n 4194304 - /dev/zero");
         Assert.NotEqual("0", guest.Check("dd if=/dev/vdf bs=1M skip=44 count=4 iflag=direct 2>/dev/null | tr -d '\\0' | wc -c"));
     }

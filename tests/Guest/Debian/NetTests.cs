@@ -100,6 +100,13 @@ public sealed class NetTests(NetTests.Shared shared) : IClassFixture<NetTests.Sh
     public Task Bytes_travel_by_passt_as_they_were() => Transfer.ThereAndBack(shared.Online(), IPAddress.Loopback, shared.WayOut.Gateway, Transfer.Bytes);
 
     [Fact]
+    public void Passt_tells_the_guest_its_address()
+    {
+        string told = shared.Online().Check("modprobe af_packet; busybox udhcpc -i eth1 -f -n -q -t 60 -s /bin/true 2>&1");
+        Assert.Contains($"lease of {shared.WayOut.Address} obtained", told, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_port_of_the_host_leads_to_the_guest()
     {
         DebianGuest guest = shared.Online();
