@@ -425,11 +425,13 @@ public sealed class EngineLifeTests : IDisposable
     {
         VmDefinition vm = _fixture.Create();
         string output = RunShell(FakeEngine.StarterCommand(_fixture.Paths, _fixture.Engine, vm.Id) + " | cat");
-        Match match = Regex.Match(output, @"^Running (\d+)\n$");
-        Assert.True(match.Success, output);
 
+        // On a busy machine an engine may answer too late for one look.
+        Match match = Regex.Match(output, @"^(?:Running|Unresponsive) (\d+)\n$");
+        Assert.True(match.Success, output);
+        ClientFixture.Until(() => Client.Snapshot(vm.Id).State == VmState.Running, "its answer");
         VmInfo running = Client.Snapshot(vm.Id);
-        Assert.Equal((VmState.Running, match.Groups[1].Value), (running.State, $"{running.ProcessId}"));
+        Assert.Equal(match.Groups[1].Value, $"{running.ProcessId}");
 
         // Nobody of ours is its parent now, so nobody sees how it ends.
         ClientFixture.Signal(running.ProcessId!.Value, Libc.SIGKILL);
