@@ -109,7 +109,7 @@ public sealed partial class StratoClient
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
             MemoryAssigned = answer.Memory ?? vm.Memory,
-            MemoryResident = stat.ResidentPages * Environment.SystemPageSize,
+            MemoryResident = (stat.ResidentPages * Environment.SystemPageSize) + (vm.HugePage is null ? 0 : Procfs.HugePageBytes(run.Pid)),
             LogPath = Paths.EngineLog(vm.Id),
             ConsoleLogPath = Paths.ConsoleLog(vm.Id),
             QmpPath = run.QmpSocket,

@@ -38,6 +38,39 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         $vm.State | Should -Be 'Stopped'
         $vm.StateReason | Should -BeNullOrEmpty
     }
+    It 'runs in huge pages, and only where there are enough' -Skip:((id -u) -ne 0 -or -not (Test-Path /sys/kernel/mm/hugepages/hugepages-2048kB)) {
+        # Other tests on this host use the same pages.
+        Wait-Until { try { $script:lock = [IO.File]::Open('/tmp/strato-test-hugepages.lock', 'OpenOrCreate', 'ReadWrite', 'None'); $true } catch [IO.IOException] { $false } } -Seconds 120
+        $before = Get-StratoHugePage 2MB
+        $mounted = $null
+        try {
+            if (-not $before.MountPath) {
+                $mounted = (New-Item -ItemType Directory "$folder/huge").FullName
+                mount -t hugetlbfs -o pagesize=2M none $mounted
+            }
+            Set-StratoHugePage 2MB ($before.Total - $before.Free + $before.Reserved + 128)
+            Set-StratoVm tiny -HugePage 2MB
+            Start-StratoVm tiny
+            $vm = Wait-StratoVm tiny -Match '^tiny guest$' -Timeout 20 -PassThru
+            $vm.HugePage | Should -Be 2MB
+            # What the host's tools call resident leaves huge pages out.
+            $vm.MemoryResident - (Get-Process -Id $vm.ProcessId).WorkingSet64 | Should -BeGreaterThan 1MB
+            $full = Get-StratoHugePage 2MB
+            $full.Free | Should -Be $full.Reserved
+            (Invoke-StratoQmp query-mem -VMName tiny).'page-size' | Should -Be 2MB
+            New-StratoVm other "$folder/tiny" -Memory 256MB -HugePage 2MB
+            $problem = { Start-StratoVm other -ErrorAction Stop } | Should -Throw -PassThru -ErrorId 'HugePagesTooFew,*'
+            "$problem" | Should -BeLike 'The guest''s memory of 256 MiB needs 128 huge pages of 2 MiB, and * are free*'
+            Stop-StratoVm tiny -TurnOff
+            $left = Get-StratoHugePage 2MB
+            $left.Free - $left.Reserved | Should -Be 128
+        } finally {
+            Get-StratoVm | Stop-StratoVm -TurnOff
+            Set-StratoHugePage 2MB $before.Total
+            if ($mounted) { umount $mounted }
+            $script:lock.Dispose()
+        }
+    }
     It 'has a console to wait for, to read, to follow and to type into' {
         Start-StratoVm tiny
         (Wait-StratoVm tiny -For Console -Match '^tiny guest$' -Timeout 20 -PassThru).Name | Should -Be 'tiny'

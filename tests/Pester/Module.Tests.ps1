@@ -101,6 +101,11 @@ Describe 'Views' -Tag Unit {
         $vm | Get-StratoDrive | Format-List | Out-String | Should -Match 'Serial\S* +: \S*S1'
         Get-StratoHost | Out-String | Should -Match 'KvmReason'
     }
+    It 'shows huge pages' -Skip:(-not (Test-Path /sys/kernel/mm/hugepages/hugepages-2048kB)) {
+        Get-StratoHugePage | Out-String -Width 120 | Should -Match '(?s)Size +Total +Free +Reserved +MountPath.*2 MB +\d+ +\d+ +\d+'
+        (Get-StratoHugePage 2MB).Total | Should -Be (Get-Content /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages)
+        (Get-StratoHugePage 2MB | ConvertTo-Json -Depth 3 | ConvertFrom-Json).Size | Should -Be 2MB
+    }
     It 'shows the other devices' {
         $vm | Add-StratoConsolePort agent -PassThru | Add-StratoSharedFolder $folder -PassThru | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon
         $vm | Get-StratoConsolePort | Out-String -Width 200 | Should -Match '(?s)VMName +Id +Terminal +Backend +Path.*one +agent +False +Socket +\S+/port-agent.sock'

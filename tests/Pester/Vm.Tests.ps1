@@ -154,6 +154,8 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'KernelNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { New-StratoVm x /nowhere } }
         @{ Id = 'InvalidMemory'; Category = 'InvalidArgument'; Says = '*256*'; Script = { New-StratoVm x $kernel -Memory 100MB } }
         @{ Id = 'InvalidMemory'; Category = 'InvalidArgument'; Says = '*512*'; Script = { New-StratoVm x $kernel -Memory 600GB } }
+        @{ Id = 'HugePageSizeUnavailable'; Category = 'ResourceUnavailable'; Says = '*no huge pages of 3 MiB*'; Script = { New-StratoVm x $kernel -HugePage 3MB } }
+        @{ Id = 'HugePageSizeUnavailable'; Category = 'ResourceUnavailable'; Says = '*no huge pages of 3 MiB*'; Script = { Set-StratoHugePage 3MB 1 } }
         @{ Id = 'InvalidCpuCount'; Category = 'InvalidArgument'; Says = '*255*254*'; Script = { New-StratoVm x $kernel -Cpu 255 } }
         @{ Id = 'UnknownMachineType'; Category = 'InvalidArgument'; Says = '*i440fx*'; Script = { New-StratoVm x $kernel -Machine i440fx } }
         @{ Id = 'DriveFileNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere.ext4*'; Script = { Add-StratoDrive /nowhere.ext4 -VMName web } }

@@ -24,6 +24,17 @@ internal static class Procfs
     /// <summary>Null if there is no such process.</summary>
     internal static Stat? TryReadStat(int pid) => ReadText($"/proc/{pid}/stat") is { } text ? ParseStat(text) : null;
 
+    /// <summary>Bytes of huge pages that a process occupies, which aren't among its resident pages.</summary>
+    internal static long HugePageBytes(int pid) => ParseHugePageBytes(ReadText($"/proc/{pid}/status") ?? "");
+
+    /// <summary>The line <c>HugetlbPages: 4096 kB</c> of /proc/PID/status.</summary>
+    internal static long ParseHugePageBytes(string status)
+    {
+        const string Field = "\nHugetlbPages:";
+        int at = status.IndexOf(Field, StringComparison.Ordinal);
+        return at >= 0 && long.TryParse(status[(at + Field.Length)..].Trim().Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long kibibytes) ? kibibytes << 10 : 0;
+    }
+
     /// <summary>Field 2, the command's name, stands in parentheses and may itself hold spaces and parentheses: the last ')' ends it.</summary>
     internal static Stat? ParseStat(string text)
     {

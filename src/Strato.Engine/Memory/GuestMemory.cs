@@ -86,12 +86,6 @@ internal sealed unsafe class GuestMemory : IDisposable
         _isKept = true;
         foreach (MemoryRegion region in _regions)
         {
-            if (_file is null)
-            {
-                // All of it is used, so nothing is lost by huge pages, and they take a quarter of the time (docs/performance.md).
-                _ = Libc.madvise((void*)region.HostAddress, (nuint)region.Length, Libc.MADV_HUGEPAGE);
-            }
-
             MemoryWorkers.Populate((byte*)region.HostAddress, region.Length, HostPageSize);
         }
     }

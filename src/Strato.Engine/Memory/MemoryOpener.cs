@@ -149,6 +149,7 @@ internal static class MemoryOpener
                     "-m");
             }
 
+            CheckCgroup(machine, (long)file.PageSize);
             file.SetSize((ulong)machine.Memory);
             return file;
         }
@@ -173,12 +174,28 @@ internal static class MemoryOpener
             string reserved = pool.Reserved > 0 ? $", and {pool.Reserved} of those are promised to others" : "";
             string remedy = needed > pool.Available
                 ? $"'echo {pool.Total + needed - pool.Available} > {pool.CountFile}' as root makes them enough"
-                : "the limit is that of the mount (size=) or of this process's cgroup (hugetlb.*.rsvd.max)";
+                : "the limit is that of the mount (size=), or of a cgroup";
             throw new UserErrorException(
                 "HugePagesTooFew",
                 $"The guest's memory of {ByteSize.Describe(machine.Memory)} needs {needed} huge pages of {ByteSize.Describe((long)file.PageSize)}, and {pool.Free} of the host's {pool.Total} are free{reserved}; {remedy}.",
                 machine.Backing.PathWhere,
                 error);
+        }
+    }
+
+    /// <summary>A cgroup's limit of pages in use shows only when they are touched: by a SIGBUS.</summary>
+    private static void CheckCgroup(VmConfiguration machine, long pageSize)
+    {
+        string size = ByteSize.Format(pageSize) + "B";
+        foreach (string resource in (ReadOnlySpan<string>)[$"hugetlb.{size}", $"hugetlb.{size}.rsvd"])
+        {
+            if (CgroupRoom.Read(resource) is { } room && room.Bytes < machine.Memory)
+            {
+                throw new UserErrorException(
+                    "HugePagesTooFew",
+                    $"The guest's memory of {ByteSize.Describe(machine.Memory)} needs {machine.Memory / pageSize} huge pages of {ByteSize.Describe(pageSize)}, and the cgroup '{room.Group}' has {room.Bytes / pageSize} left ({resource}.max).",
+                    machine.Backing.PathWhere);
+            }
         }
     }
 
@@ -203,13 +220,15 @@ internal static class MemoryOpener
     private static void CheckAvailable(long memory, MemoryFile? file)
     {
         long available = (KernelFile.ReadField("/proc/meminfo", "MemAvailable:") ?? long.MaxValue >> 10) << 10;
-        if (memory > available)
+        CgroupRoom? room = CgroupRoom.Read("memory");
+        bool isFull = memory > available;
+        if (isFull || memory > room?.Bytes)
         {
             file?.Dispose();
-            throw new UserErrorException(
-                "MemoryUnavailable",
-                $"The guest's memory of {ByteSize.Describe(memory)} is to be allocated before it starts, and the host has {available >> 20} MiB available of its {Libc.PhysicalMemory() >> 20} MiB.",
-                "-mem-prealloc");
+            string there = isFull
+                ? $"the host has {available >> 20} MiB available of its {Libc.PhysicalMemory() >> 20} MiB"
+                : $"the cgroup '{room!.Value.Group}' has {room.Value.Bytes >> 20} MiB left";
+            throw new UserErrorException("MemoryUnavailable", $"The guest's memory of {ByteSize.Describe(memory)} is to be allocated before it starts, and {there}.", "-mem-prealloc");
         }
     }
 

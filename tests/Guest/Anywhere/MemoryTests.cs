@@ -25,15 +25,17 @@ public sealed class MemoryTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Huge_pages_are_the_guests_and_come_back_however_it_ends(bool killed)
+    [InlineData(2048, 128, false)]
+    [InlineData(2048, 128, true)]
+    [InlineData(1 << 20, 1, false)]
+    [InlineData(1 << 20, 1, true)]
+    public void Huge_pages_are_the_guests_and_come_back_however_it_ends(int kibibytes, int pages, bool killed)
     {
-        using HugePages host = HugePages.Reserve(Pages);
-        using (EngineProcess engine = Start("-m", "256M", "-mem-path", host.Folder))
+        using HugePages host = HugePages.Reserve(pages, kibibytes);
+        using (EngineProcess engine = Start("-m", $"{(long)kibibytes * pages}K", "-mem-path", host.Folder))
         {
             Assert.Equal(0, host.Available);
-            Assert.InRange(host.Free, 0, Pages - 1);
+            Assert.InRange(host.Free, 0, pages - 1);
             Assert.Empty(Directory.EnumerateFileSystemEntries(host.Folder));
             if (killed)
             {
@@ -46,7 +48,7 @@ public sealed class MemoryTests
             }
         }
 
-        Assert.True(SpinWait.SpinUntil(() => host.Available == Pages, Limit), $"{host.Available} of {Pages} came back");
+        Assert.True(SpinWait.SpinUntil(() => host.Available == pages, Limit), $"{host.Available} of {pages} came back");
     }
 
     [Fact]
@@ -87,8 +89,6 @@ public sealed class MemoryTests
         EngineError error = much.WaitError();
         Assert.Equal(("MemoryUnavailable", "-mem-prealloc"), (error.Id, error.Where));
         Assert.Matches("^The guest's memory of 512 GiB is to be allocated before it starts, and the host has [0-9]+ MiB available of its [0-9]+ MiB.$", error.Message);
-        using EngineProcess touched = Start("-m", "512G");
-        Assert.Contains("is more than the host's", touched.Errors.Utf8(), StringComparison.Ordinal);
     }
 
     private static string[] Options(params string[] more) => ["-force", "-kernel", Payload.Make(PayloadEnd.Halt), "-serial", "stdio", .. more];

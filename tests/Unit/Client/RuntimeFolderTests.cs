@@ -189,6 +189,8 @@ public sealed class RuntimeFolderTests : IDisposable
         Assert.Equal(new Procfs.Stat('T', 21, 98765, 55), stat);
         Assert.Null(Procfs.ParseStat("42 (a) S 1"));
         Assert.Null(Procfs.ParseStat(""));
+        Assert.Equal(256L << 20, Procfs.ParseHugePageBytes("VmSwap:\t       0 kB\nHugetlbPages:\t  262144 kB\nCoreDumping:\t0\n"));
+        Assert.Equal(0, Procfs.ParseHugePageBytes("VmSwap:\t       0 kB\n"));
     }
 
     [Theory]

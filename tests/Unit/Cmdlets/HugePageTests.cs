@@ -1,9 +1,11 @@
 using System;
+using System.Collections;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using Strato.Client.Runtime;
 using Strato.Engine.Memory;
+using Strato.PowerShell;
 using Strato.Tests.CmdletHost;
 using Strato.Tests.Unit.Memory;
 using Xunit;
@@ -47,6 +49,14 @@ public sealed class HugePageTests : CmdletTests, IDisposable
         ErrorRecord error = Error(new Step("Get-StratoHugePage", 64L << 10));
         AssertError(error, "HugePageSizeUnavailable", ErrorCategory.ResourceUnavailable, 64L << 10);
         Assert.Equal("The host has no huge pages of 64 KiB; it has them of 2 MiB, 1 GiB.", error.Exception.Message);
+    }
+
+    [Fact]
+    public void SizesAreCompletedAsPowerShellWritesThem()
+    {
+        string[] all = [.. new HugePageSizeCompleter().CompleteArgument("New-StratoVm", "HugePage", "", null!, new Hashtable()).Select(result => result.CompletionText)];
+        Assert.Equal(["2MB", "1GB"], all);
+        Assert.Equal("4 of 4 are free", Assert.Single(new HugePageSizeCompleter().CompleteArgument("New-StratoVm", "HugePage", "1g", null!, new Hashtable())).ToolTip);
     }
 
     [Fact]
