@@ -30,6 +30,7 @@ internal static class AcpiTables
     // MADT (5.2.12).
     private const uint PcatCompatible = 1;
     private const uint Enabled = 1;
+    private const uint OnlineCapable = 1 << 1;
 
     /// <summary>Writes all tables.</summary>
     /// <param name="memory">The guest.</param>
@@ -91,12 +92,12 @@ internal static class AcpiTables
         writer.U32(PcatCompatible); // KVM's irqchip has the two 8259s as well
         for (int cpu = 0; cpu < topology.Count; cpu++)
         {
-            // 5.2.12.2: processor local APIC.
+            // 5.2.12.2: processor local APIC. One that isn't there yet may come: so the kernel keeps room for it.
             writer.U8(0);
             writer.U8(8);
             writer.U8((byte)cpu);
             writer.U8((byte)topology.ApicId(cpu));
-            writer.U32(Enabled);
+            writer.U32(cpu < topology.Present ? Enabled : OnlineCapable);
         }
 
         // 5.2.12.3: IOAPIC. Its id is that of KVM's register at reset. Lines are its pins one to one, edges and active

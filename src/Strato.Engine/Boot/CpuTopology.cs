@@ -1,12 +1,16 @@
 using System;
 using System.Numerics;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Boot;
 
+/// <summary>Where a CPU is: the die within its socket, the core within its die, the thread within its core.</summary>
+internal readonly record struct CpuPlace(int Socket, int Die, int Core, int Thread);
+
 /// <summary>How the CPUs are grouped, and the APIC ids that follow from it.</summary>
 /// <remarks>
-/// An APIC id is socket, core and thread in bit fields just wide enough (Intel SDM 3, 9.9): counts that aren't powers
+/// An APIC id is socket, die, core and thread in bit fields just wide enough (Intel SDM 3, 9.9): counts that aren't powers
 /// of two leave gaps between the ids of two sockets.
 /// </remarks>
 internal readonly record struct CpuTopology
@@ -15,29 +19,33 @@ internal readonly record struct CpuTopology
     public const int HighestApicIdAllowed = 254;
 
     /// <param name="sockets">At least 1.</param>
-    /// <param name="cores">In a socket, at least 1.</param>
+    /// <param name="cores">In a die, at least 1.</param>
     /// <param name="threads">In a core, at least 1.</param>
+    /// <param name="dies">In a socket, at least 1.</param>
     /// <exception cref="UserErrorException">InvalidTopology: too many CPUs, or ids that the IOAPIC can't address.</exception>
-    public CpuTopology(int sockets, int cores, int threads)
+    public CpuTopology(int sockets, int cores, int threads, int dies = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sockets, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(dies, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(cores, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Sockets = sockets;
+        Dies = dies;
         Cores = cores;
         Threads = threads;
-        long count = (long)sockets * cores * threads;
-        string shape = $"{sockets} sockets of {cores} cores of {threads} threads";
-        if (count > Layout.MaxCpus || sockets > Layout.MaxCpus || cores > Layout.MaxCpus || threads > Layout.MaxCpus)
+        if (Math.BigMul(sockets, dies) * (Int128)Math.BigMul(cores, threads) > Layout.MaxCpus)
         {
-            throw new UserErrorException("InvalidTopology", $"{shape} are more than {Layout.MaxCpus} CPUs", "-smp");
+            throw new UserErrorException("InvalidTopology", $"{CpuShape.Describe(sockets, dies, cores, threads)} are more than {Layout.MaxCpus} CPUs", "-smp");
         }
 
-        int highest = ApicId((int)count - 1);
+        Present = Count;
+        int highest = ApicId(Count - 1);
         if (highest > HighestApicIdAllowed)
         {
             throw new UserErrorException(
-                "InvalidTopology", $"with {shape} the last CPU has the APIC id {highest}; {HighestApicIdAllowed} is the highest that interrupts reach", "-smp");
+                "InvalidTopology",
+                $"with {CpuShape.Describe(sockets, dies, cores, threads)} the last CPU has the APIC id {highest}; {HighestApicIdAllowed} is the highest that interrupts reach",
+                "-smp");
         }
     }
 
@@ -49,28 +57,46 @@ internal readonly record struct CpuTopology
 
     public int Sockets { get; }
 
+    /// <summary>Dies of a socket.</summary>
+    public int Dies { get; }
+
+    /// <summary>Cores of a die.</summary>
     public int Cores { get; }
 
+    /// <summary>Threads of a core.</summary>
     public int Threads { get; }
 
-    public int Count => Sockets * Cores * Threads;
+    /// <summary>CPUs that there can be.</summary>
+    public int Count => Sockets * PerSocket;
+
+    /// <summary>CPUs that are there at power-on: the first ones, 1 to <see cref="Count"/>.</summary>
+    public int Present { get; init; }
 
     /// <summary>CPUs in a socket.</summary>
-    public int PerSocket => Cores * Threads;
+    public int PerSocket => Dies * PerDie;
+
+    /// <summary>CPUs in a die.</summary>
+    public int PerDie => Cores * Threads;
 
     /// <summary>Bits of an APIC id that number the threads of a core.</summary>
     public int ThreadBits => Bits(Threads);
 
+    /// <summary>Bits of an APIC id that number the CPUs of a die.</summary>
+    public int DieShift => Bits(Threads) + Bits(Cores);
+
     /// <summary>Bits of an APIC id that number the CPUs of a socket.</summary>
-    public int SocketShift => Bits(Threads) + Bits(Cores);
+    public int SocketShift => DieShift + Bits(Dies);
+
+    public static CpuTopology Of(CpuShape shape) => new(shape.Sockets, shape.Cores, shape.Threads, shape.Dies) { Present = shape.Cpus };
+
+    /// <summary>Where a CPU is, by its number from 0: threads of a core follow each other, then cores, dies and sockets.</summary>
+    public CpuPlace PlaceOf(int cpu) => new(cpu / PerSocket, cpu / PerDie % Dies, cpu / Threads % Cores, cpu % Threads);
 
     /// <summary>The APIC id of a CPU, by its number from 0.</summary>
     public int ApicId(int cpu)
     {
-        int thread = cpu % Threads;
-        int core = cpu / Threads % Cores;
-        int socket = cpu / PerSocket;
-        return (socket << SocketShift) | (core << ThreadBits) | thread;
+        CpuPlace place = PlaceOf(cpu);
+        return (place.Socket << SocketShift) | (place.Die << DieShift) | (place.Core << ThreadBits) | place.Thread;
     }
 
     private static int Bits(int count) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)count));

@@ -60,7 +60,7 @@ internal static class MpTable
         writer.U32(0);
 
         ushort entries = 0;
-        for (int cpu = 0; cpu < topology.Count; cpu++, entries++)
+        for (int cpu = 0; cpu < topology.Present; cpu++, entries++)
         {
             writer.U8(Processor);
             writer.U8((byte)topology.ApicId(cpu));

@@ -36,7 +36,8 @@ internal static class OptionTable
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
-        new("-smp", "[cpus=]N", $"Number of vCPUs, 1 to {ConfigurationLimits.MaxCpus} (1).", SetCpus),
+        new("-smp", SmpOption.Usage, SmpOption.Help, SmpOption.Apply),
+        new("-cpu", CpuOption.Usage, CpuOption.Help, CpuOption.Apply),
         new("-m", "[size=]SIZE", "Memory, 256M to 512G (256M). K, M, G or T; without a unit MiB up to 524288, bytes from 268435456 on.", SetMemory),
         new("-mem-path", "FOLDER", "Guest memory of huge pages: an absolute path on a mounted hugetlbfs.", MemoryOption.SetPath),
         new("-mem-prealloc", null, "Allocate all guest memory before the guest starts; without enough of it, it doesn't start.", (o, _) => o.Configuration.Backing.Preallocate = true),
@@ -145,22 +146,6 @@ internal static class OptionTable
         ConfigurationLimits.CheckCommandLine(value, "-append");
         options.Configuration.CommandLine = value;
         options.Configuration.CommandLineWhere = "-append";
-    }
-
-    private static void SetCpus(Options options, string value)
-    {
-        SubOptions parts = new("-smp", value, "cpus");
-        string text = parts.Require("cpus");
-        parts.End();
-        if (!long.TryParse(text, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture, out long count))
-        {
-            throw new UserErrorException(
-                "InvalidCpuCount",
-                $"'{ConfigurationLimits.Printable(text)}' is not a number of vCPUs; allowed: 1 to {ConfigurationLimits.MaxCpus}.",
-                "-smp");
-        }
-
-        options.Configuration.Cpus = ConfigurationLimits.CheckCpus(count, "-smp");
     }
 
     private static void SetMemory(Options options, string value)

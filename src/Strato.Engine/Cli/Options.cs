@@ -9,7 +9,7 @@ namespace Strato.Engine.Cli;
 /// <summary>The engine's command line, read and checked.</summary>
 internal sealed class Options
 {
-    /// <summary>The machine to run. Not validated as a whole when <see cref="Help"/>, <see cref="Version"/> or <see cref="Probe"/> is set.</summary>
+    /// <summary>The machine to run. Not validated as a whole when <see cref="Help"/>, <see cref="Version"/>, <see cref="Probe"/> or <see cref="CpuHelp"/> is set.</summary>
     public VmConfiguration Configuration { get; private set; } = new();
 
     /// <summary>Print the options and end.</summary>
@@ -20,6 +20,9 @@ internal sealed class Options
 
     /// <summary>Tell whether the host's KVM is usable and end.</summary>
     public bool Probe { get; set; }
+
+    /// <summary>Print what <c>-cpu</c> takes and end.</summary>
+    public bool CpuHelp { get; set; }
 
     /// <summary>Descriptor of the readiness pipe; null when there is none.</summary>
     public int? ReadyDescriptor { get; set; }
@@ -67,7 +70,7 @@ internal sealed class Options
             option.Spec.Apply(options, option.Value);
         }
 
-        if (!options.Help && !options.Version && !options.Probe)
+        if (!options.Help && !options.Version && !options.Probe && !options.CpuHelp)
         {
             options.Finish();
         }

@@ -39,6 +39,11 @@ internal static class Program
 
         try
         {
+            if (options.CpuHelp)
+            {
+                return Print(CpuOption.ListText());
+            }
+
             if (options.Configuration.Daemonize && !inBackground)
             {
                 if (options.Configuration.LogFile is null)

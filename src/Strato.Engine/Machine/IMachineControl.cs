@@ -4,6 +4,7 @@ using System.IO;
 using System.Text;
 using System.Text.Json;
 using Strato.Engine.Block;
+using Strato.Engine.Boot;
 using Strato.Engine.Linux;
 using Strato.Protocol.Configuration;
 
@@ -32,7 +33,7 @@ internal enum RunState
 }
 
 /// <summary>One vCPU as it is now.</summary>
-/// <param name="Index">Number from 0, which is also the socket's, for a machine without a topology.</param>
+/// <param name="Index">Number from 0; <see cref="CpuTopology.PlaceOf"/> tells where it is.</param>
 /// <param name="ThreadId">The kernel's id of the vCPU's thread.</param>
 /// <param name="Halted">Whether the guest has halted it; false where that isn't known.</param>
 internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted);
@@ -121,7 +122,10 @@ internal interface IMachineControl
 
     RunState State { get; }
 
-    /// <summary>In the order of their index.</summary>
+    /// <summary>How the CPUs are grouped: those that are there and those that may come.</summary>
+    CpuTopology Topology { get; }
+
+    /// <summary>Those that are there, in the order of their index.</summary>
     IReadOnlyList<CpuStatus> Cpus { get; }
 
     MemoryStatus Memory { get; }

@@ -68,7 +68,7 @@ internal sealed class MicroVm : IDisposable
 
             _vm.CreateIrqchip();
             _vm.CreatePit();
-            _supportedCpuid = system.GetSupportedCpuid();
+            _supportedCpuid = CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid());
             _vcpus = CreateVcpus();
             if (!configuration.Force)
             {
@@ -177,6 +177,8 @@ internal sealed class MicroVm : IDisposable
         net?.SetLink(up);
         return net is not null;
     }
+
+    public CpuTopology Topology => _topology;
 
     public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
 
@@ -296,7 +298,7 @@ internal sealed class MicroVm : IDisposable
             Initrd = configuration.Initrd is { } initrd ? Own(ImageFile.Open(initrd, ImageRole.Initrd, configuration.InitrdWhere)) : null,
             CommandLine = configuration.CommandLine,
             CommandLineWhere = configuration.CommandLineWhere,
-            Topology = new CpuTopology(configuration.Cpus, 1, 1),
+            Topology = CpuTopology.Of(configuration.Shape),
             VirtioSlots = new int[configuration.Drives.Count + configuration.Devices.Count],
             HasSerial = hasSerial,
         };
@@ -322,7 +324,7 @@ internal sealed class MicroVm : IDisposable
 
     private KvmVcpu[] CreateVcpus()
     {
-        KvmVcpu[] vcpus = new KvmVcpu[_topology.Count];
+        KvmVcpu[] vcpus = new KvmVcpu[_topology.Present];
         for (int i = 0; i < vcpus.Length; i++)
         {
             vcpus[i] = Own(_vm.CreateVcpu(_topology.ApicId(i)));

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Threading;
 using Strato.Engine.Block;
+using Strato.Engine.Boot;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Protocol;
@@ -63,6 +64,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public string MachineType => "microvm";
 
     public RunState State { get; private set; } = RunState.Prelaunch;
+
+    public CpuTopology Topology => _board.Topology;
 
     public IReadOnlyList<CpuStatus> Cpus => _board.Cpus;
 

@@ -1,6 +1,8 @@
+using System.Collections.Generic;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Strato.Engine.Boot;
 using Strato.Engine.Machine;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -91,7 +93,7 @@ internal static class QueryCommands
             json.WriteString("arch", CpuArchitecture);
             json.WriteBoolean("current", true);
             json.WriteBoolean("halted", cpu.Halted);
-            WriteTopology(json, cpu.Index);
+            WriteTopology(json, call.Machine.Topology, cpu.Index);
             json.WriteString("qom_path", CpuPath(cpu.Index));
             json.WriteNumber("thread_id", cpu.ThreadId);
             json.WriteEndObject();
@@ -100,16 +102,27 @@ internal static class QueryCommands
         json.WriteEndArray();
     }
 
-    /// <summary>All vCPUs are online, so each has its qom-path.</summary>
+    /// <summary>All CPUs that there can be; those that are there have their qom-path.</summary>
     public static void HotpluggableCpus(QmpCall call)
     {
         Utf8JsonWriter json = call.Result;
         json.WriteStartArray();
+        CpuTopology topology = call.Machine.Topology;
+        HashSet<int> present = [];
         foreach (CpuStatus cpu in call.Machine.Cpus)
         {
+            present.Add(cpu.Index);
+        }
+
+        for (int index = 0; index < topology.Count; index++)
+        {
             json.WriteStartObject();
-            WriteTopology(json, cpu.Index);
-            json.WriteString("qom-path", CpuPath(cpu.Index));
+            WriteTopology(json, topology, index);
+            if (present.Contains(index))
+            {
+                json.WriteString("qom-path", CpuPath(index));
+            }
+
             json.WriteString("type", CpuType);
             json.WriteNumber("vcpus-count", 1);
             json.WriteEndObject();
@@ -200,13 +213,19 @@ internal static class QueryCommands
         json.WriteEndArray();
     }
 
-    /// <summary>Without a topology each vCPU is a socket of its own.</summary>
-    private static void WriteTopology(Utf8JsonWriter json, int index)
+    /// <summary>The die only where a socket has several, as in QEMU.</summary>
+    private static void WriteTopology(Utf8JsonWriter json, CpuTopology topology, int index)
     {
+        CpuPlace place = topology.PlaceOf(index);
         json.WriteStartObject("props");
-        json.WriteNumber("core-id", 0);
-        json.WriteNumber("socket-id", index);
-        json.WriteNumber("thread-id", 0);
+        json.WriteNumber("core-id", place.Core);
+        if (topology.Dies > 1)
+        {
+            json.WriteNumber("die-id", place.Die);
+        }
+
+        json.WriteNumber("socket-id", place.Socket);
+        json.WriteNumber("thread-id", place.Thread);
         json.WriteEndObject();
     }
 

@@ -45,8 +45,18 @@ public sealed class VmConfiguration
     /// <summary>Bytes of guest memory: a multiple of 4096, 256 MiB to 512 GiB.</summary>
     public long Memory { get; set; } = ConfigurationLimits.MinMemory;
 
-    /// <summary>Number of vCPUs, 1 to 254.</summary>
-    public int Cpus { get; set; } = 1;
+    /// <summary>How many vCPUs there are, 1 to 254, and how they are grouped.</summary>
+    public CpuShape Shape { get; set; } = CpuShape.Flat(1);
+
+    /// <summary>Number of vCPUs at the start, 1 to 254. Setting it makes each a socket of its own.</summary>
+    public int Cpus
+    {
+        get => Shape.Cpus;
+        set => Shape = CpuShape.Flat(value);
+    }
+
+    /// <summary>What the vCPUs can do.</summary>
+    public CpuModel Cpu { get; set; } = CpuModel.Host;
 
     /// <summary>Disks in the order in which the guest sees them: the first is vda.</summary>
     public List<DriveConfiguration> Drives { get; } = [];

@@ -73,6 +73,17 @@ public class AcpiTablesTests
     }
 
     [Fact]
+    public void CpusThatMayComeAreOnlineCapable()
+    {
+        using BootFixture boot = new();
+        byte[] madt = Tables(boot, new CpuTopology(2, 3, 1) { Present = 4 })["APIC"];
+        Assert.Equal([0, 8, 3, 4, 1, 0, 0, 0], madt[68..76]);
+        Assert.Equal([0, 8, 4, 5, 2, 0, 0, 0], madt[76..84]);
+        Assert.Equal([0, 8, 5, 6, 2, 0, 0, 0], madt[84..92]);
+        Assert.Equal(1, madt[92]);
+    }
+
+    [Fact]
     public void TheLargestMachineFits()
     {
         using BootFixture boot = new();

@@ -3,16 +3,17 @@ using System.Collections.Generic;
 using Strato.Engine.Boot;
 using Strato.Engine.Kvm;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 using Xunit;
 
 namespace Strato.Tests.Unit.Boot;
 
 public class CpuidTests
 {
-    private static readonly (uint B, uint D, uint C) Intel = (0x756E6547, 0x49656E69, 0x6C65746E);
-    private static readonly (uint B, uint D, uint C) Amd = (0x68747541, 0x69746E65, 0x444D4163);
+    internal static readonly (uint B, uint D, uint C) Intel = (0x756E6547, 0x49656E69, 0x6C65746E);
+    internal static readonly (uint B, uint D, uint C) Amd = (0x68747541, 0x69746E65, 0x444D4163);
 
-    private static List<KvmCpuidEntry> Host((uint B, uint D, uint C) vendor, uint highest = 0x1F) =>
+    internal static List<KvmCpuidEntry> Host((uint B, uint D, uint C) vendor, uint highest = 0x1F) =>
     [
         new() { Function = 0, Eax = highest, Ebx = vendor.B, Ecx = vendor.C, Edx = vendor.D },
         new() { Function = 1, Eax = 0x806F8, Ebx = 0x2A40_0800, Ecx = 0x0020_0001, Edx = 0x1FCB_FBFF },
@@ -33,14 +34,14 @@ public class CpuidTests
         new() { Function = 0x8000_001E, Eax = 0x2A, Ebx = 0x115, Ecx = 1 },
     ];
 
-    private static List<KvmCpuidEntry> Build(List<KvmCpuidEntry> host, CpuTopology topology, int cpu)
+    internal static List<KvmCpuidEntry> Build(List<KvmCpuidEntry> host, CpuTopology topology, int cpu)
     {
         KvmCpuidEntry[] result = new KvmCpuidEntry[host.Count + Cpuid.ExtraEntries];
-        int count = Cpuid.Build(host.ToArray(), topology, cpu, result);
+        int count = Cpuid.Build(CpuFilter.Apply(CpuModel.Host, host.ToArray()), topology, cpu, result);
         return [.. result[..count]];
     }
 
-    private static KvmCpuidEntry Leaf(List<KvmCpuidEntry> entries, uint function, uint index = 0)
+    internal static KvmCpuidEntry Leaf(List<KvmCpuidEntry> entries, uint function, uint index = 0)
     {
         KvmCpuidEntry found = Assert.Single(entries.FindAll(entry => entry.Function == function && entry.Index == index));
         return found;
@@ -137,7 +138,7 @@ public class CpuidTests
         Assert.Equal(13u, Leaf(entries, 0x8000_001E).Eax);
         Assert.Equal((0x102u, 1u), (Leaf(entries, 0x8000_001E).Ebx, Leaf(entries, 0x8000_001E).Ecx)); // core 2 of socket 1
         Assert.Equal(0x3007u, Leaf(entries, 0x8000_0008).Ecx);
-        Assert.Equal(0x0040_0022u, Leaf(entries, 0x8000_0001).Ecx);
+        Assert.Equal(0x0040_0022u, Leaf(entries, 0x8000_0001).Ecx); // TOPOEXT and CMP_LEGACY
         Assert.Equal(0x4121u & 0x3FFF, Leaf(entries, 0x8000_001D, 0).Eax & 0x3FFF);
         Assert.Equal(1u, Leaf(entries, 0x8000_001D, 0).Eax >> 14);
         Assert.Equal(7u, Leaf(entries, 0x8000_001D, 3).Eax >> 14);
@@ -171,9 +172,9 @@ public class CpuidTests
     }
 
     [Theory]
-    [InlineData(1, 255, 1, "1 sockets of 255 cores of 1 threads are more than 254 CPUs")]
+    [InlineData(1, 255, 1, "1 socket of 255 cores of 1 thread are more than 254 CPUs")]
     [InlineData(65536, 65536, 65536, "are more than 254 CPUs")]
-    [InlineData(3, 65, 1, "with 3 sockets of 65 cores of 1 threads the last CPU has the APIC id 320; 254 is the highest that interrupts reach")]
+    [InlineData(3, 65, 1, "with 3 sockets of 65 cores of 1 thread the last CPU has the APIC id 320; 254 is the highest that interrupts reach")]
     public void ShapesThatInterruptsCannotReachAreRefused(int sockets, int cores, int threads, string message)
     {
         UserErrorException error = Assert.Throws<UserErrorException>(() => new CpuTopology(sockets, cores, threads));

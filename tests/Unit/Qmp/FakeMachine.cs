@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Strato.Engine.Boot;
 using Strato.Engine.Machine;
 
 namespace Strato.Tests.Unit.Qmp;
@@ -18,6 +19,8 @@ internal sealed class FakeMachine : IMachineControl
     public List<CpuStatus> CpuList { get; } = [new(0, 8439, false), new(1, 8440, false)];
 
     public List<DriveStatus> DriveList { get; } = [new("rootfs", "/path/to/rootfs", false, null, 1 << 30)];
+
+    public CpuTopology Topology { get; set; } = new(2, 1, 1);
 
     public IReadOnlyList<CpuStatus> Cpus => CpuList;
 

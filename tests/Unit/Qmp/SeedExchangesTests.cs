@@ -1,5 +1,6 @@
 using System;
 using System.Text.RegularExpressions;
+using Strato.Engine.Boot;
 using Strato.Engine.Machine;
 using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
@@ -51,6 +52,17 @@ public partial class SeedExchangesTests : IDisposable
         using TestClient client = _harness.Connect();
         Assert.Equal(
             """{"return":[{"props":{"core-id":0,"socket-id":0,"thread-id":0},"qom-path":"/machine/unattached/device[0]","type":"host-x86-cpu","vcpus-count":1},{"props":{"core-id":0,"socket-id":1,"thread-id":0},"qom-path":"/machine/unattached/device[1]","type":"host-x86-cpu","vcpus-count":1}]}""",
+            client.Ask("""{ "execute": "query-hotpluggable-cpus" }"""));
+    }
+
+    // 查询vCPU上线情况: CPUs that aren't there have no qom-path; dies are named where there are several.
+    [Fact]
+    public void CpusThatMayComeHaveNoPath()
+    {
+        _harness.Machine.Topology = new CpuTopology(1, 1, 2, dies: 2) { Present = 2 };
+        using TestClient client = _harness.Connect();
+        Assert.Equal(
+            """{"return":[{"props":{"core-id":0,"die-id":0,"socket-id":0,"thread-id":0},"qom-path":"/machine/unattached/device[0]","type":"host-x86-cpu","vcpus-count":1},{"props":{"core-id":0,"die-id":0,"socket-id":0,"thread-id":1},"qom-path":"/machine/unattached/device[1]","type":"host-x86-cpu","vcpus-count":1},{"props":{"core-id":0,"die-id":1,"socket-id":0,"thread-id":0},"type":"host-x86-cpu","vcpus-count":1},{"props":{"core-id":0,"die-id":1,"socket-id":0,"thread-id":1},"type":"host-x86-cpu","vcpus-count":1}]}""",
             client.Ask("""{ "execute": "query-hotpluggable-cpus" }"""));
     }
 
