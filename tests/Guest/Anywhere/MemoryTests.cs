@@ -31,6 +31,7 @@ public sealed class MemoryTests
     [InlineData(1 << 20, 1, true)]
     public void Huge_pages_are_the_guests_and_come_back_however_it_ends(int kibibytes, int pages, bool killed)
     {
+        Assert.SkipWhen(kibibytes > 2048 && TestHost.InVirtualHost, "software CPUs take over a minute to clear a page of 1 GiB");
         using HugePages host = HugePages.Reserve(pages, kibibytes);
         using (EngineProcess engine = Start("-m", $"{(long)kibibytes * pages}K", "-mem-path", host.Folder))
         {
