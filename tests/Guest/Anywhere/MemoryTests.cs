@@ -64,6 +64,34 @@ public sealed class MemoryTests
         Assert.Equal(Pages - 1, host.Available);
     }
 
+    /// <summary>The kernel would give the pages, and end the engine when the guest touches them.</summary>
+    [Fact]
+    public void A_cgroups_limit_is_told_before_the_guest_starts()
+    {
+        const string Root = "/sys/fs/cgroup";
+        Assert.SkipUnless(
+            Environment.IsPrivilegedProcess && File.Exists($"{Root}/cgroup.controllers") && File.ReadAllText($"{Root}/cgroup.controllers").Contains("hugetlb", StringComparison.Ordinal),
+            "needs root and a cgroup of version 2 with hugetlb");
+        using HugePages host = HugePages.Reserve(Pages);
+        File.WriteAllText($"{Root}/cgroup.subtree_control", "+hugetlb");
+        string group = Directory.CreateDirectory($"{Root}/strato-test-{Environment.ProcessId}").FullName;
+        try
+        {
+            File.WriteAllText($"{group}/hugetlb.2MB.max", $"{100L << 21}");
+            using EngineProcess engine = EngineProcess.StartBy(
+                ["sh", "-c", $"echo $$ >{group}/cgroup.procs && exec \"$@\"", "sh"], Options("-m", "256M", "-mem-path", host.Folder));
+            EngineError error = engine.WaitError();
+            Assert.Equal("HugePagesTooFew", error.Id);
+            Assert.Equal(
+                $"The guest's memory of 256 MiB needs 128 huge pages of 2 MiB, and the cgroup '/{Path.GetFileName(group)}' has 100 left (hugetlb.2MB.max).",
+                error.Message);
+        }
+        finally
+        {
+            Directory.Delete(group);
+        }
+    }
+
     [Fact]
     public void Qmp_tells_what_the_memory_is_made_of()
     {
