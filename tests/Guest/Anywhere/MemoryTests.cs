@@ -16,7 +16,7 @@ public sealed class MemoryTests
     private const long Memory = 256L << 20;
     private const int Pages = 128;
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60) * TestHost.Patience;
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(240) * TestHost.Patience;
 
     public MemoryTests()
     {
