@@ -61,6 +61,10 @@ public sealed partial class StratoClient
                 [
                     .. Each(before.NetworkAdapters, adapter => adapter.Settings.IoThread == thread.Id ? adapter with { Settings = adapter.Settings with { IoThread = newId } } : adapter),
                 ],
+                Processor = before.Processor with
+                {
+                    Affinity = [.. Each(before.Processor.Affinity, one => one.IoThread == thread.Id ? one with { IoThread = newId } : one)],
+                },
             };
         },
         token);
@@ -85,7 +89,10 @@ public sealed partial class StratoClient
 
             List<IoThreadDefinition> left = [.. before.IoThreads];
             left.Remove(thread);
-            return before with { IoThreads = left };
+            List<AffinityDefinition> pinned = [.. before.Processor.Affinity];
+            return pinned.RemoveAll(one => one.IoThread == thread.Id) == 0
+                ? before with { IoThreads = left }
+                : before with { IoThreads = left, Processor = before.Processor with { Affinity = pinned } };
         },
         token);
 

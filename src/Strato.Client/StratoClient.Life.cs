@@ -50,17 +50,22 @@ public sealed partial class StratoClient
             // The engine's options know no link that is down: it is taken down before the guest runs.
             bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
             new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects ? options with { Paused = true } : options, token);
-            if (disconnects)
+            try
             {
-                try
+                if (vm.Processor.Affinity.Count > 0)
+                {
+                    PinStarted(vm, token);
+                }
+
+                if (disconnects)
                 {
                     DisconnectAdapters(vm, options.Paused, token);
                 }
-                catch
-                {
-                    EndStarted(id);
-                    throw;
-                }
+            }
+            catch
+            {
+                EndStarted(id);
+                throw;
             }
         }
 

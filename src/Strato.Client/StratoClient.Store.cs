@@ -33,7 +33,7 @@ public sealed partial class StratoClient
     /// <summary>The VM of that id; error <c>VmNotFound</c>.</summary>
     public VmDefinition GetById(string id) => Store.GetById(id);
 
-    /// <summary>Makes a VM. Errors: <c>InvalidName</c>, <c>VmExists</c>, <c>KernelMissing</c>, <c>KernelNotFound</c>, <c>InitrdNotFound</c>, <c>InvalidMemory</c>, <c>InvalidCpuCount</c>, <c>InvalidCommandLine</c>, <c>UnknownMachineType</c>.</summary>
+    /// <summary>Makes a VM. Errors: <c>InvalidName</c>, <c>VmExists</c>, <c>KernelMissing</c>, <c>KernelNotFound</c>, <c>InitrdNotFound</c>, <c>InvalidMemory</c>, <c>InvalidCpuCount</c>, <c>InvalidTopology</c>, <c>UnknownCpuModel</c>, <c>UnknownCpuFeature</c>, <c>InvalidCpuFeature</c>, <c>InvalidCommandLine</c>, <c>UnknownMachineType</c>.</summary>
     public VmDefinition Create(VmSettings settings, CancellationToken token = default) => Store.Create(VmRules.Complete(settings), token);
 
     /// <summary>Refuses what <see cref="Create"/> would refuse, without making anything (for -WhatIf).</summary>
@@ -74,9 +74,15 @@ public sealed partial class StratoClient
                     Memory = given.Memory ?? before.Memory,
                     HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
                     Cpu = given.Cpu ?? before.Cpu,
+                    Processor = ProcessorRules.With(before.Processor, given),
                     Notes = given.Notes ?? before.Notes,
                 };
                 CheckHugePages(after);
+                if (after.Cpu != before.Cpu || after.Processor != before.Processor)
+                {
+                    VmRules.CheckProcessor(after.Cpu, after.Processor);
+                }
+
                 return after;
             },
             token);

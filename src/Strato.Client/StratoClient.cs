@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Threading;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Client;
 
@@ -38,6 +39,21 @@ public sealed partial class StratoClient
 
     /// <summary>Most drives of a microVM.</summary>
     public const int MaximumDrives = 6;
+
+    /// <summary>Names of the CPU features that can be given to guests or kept from them.</summary>
+    public static IReadOnlyList<string> CpuFeatures
+    {
+        get
+        {
+            List<string> names = [];
+            foreach (CpuFeature feature in CpuFeature.All)
+            {
+                names.Add(feature.Name);
+            }
+
+            return names;
+        }
+    }
 
     /// <param name="paths">Where state and sockets lie.</param>
     /// <param name="enginePath">The engine to use; null searches <c>$STRATO_ENGINE</c>, the module's bin folder, a development tree and PATH.</param>

@@ -5,6 +5,7 @@ namespace Strato.Client.Linux;
 /// <summary><c>errno.h</c>: the numbers the client tells apart.</summary>
 internal static class Errno
 {
+    internal const int EPERM = 1;
     internal const int ENOENT = 2;
     internal const int ESRCH = 3;
     internal const int EINTR = 4;

@@ -91,6 +91,19 @@ internal static class Procfs
         return sum == 0 ? null : sum;
     }
 
+    /// <summary>Nanoseconds that one thread has run, or null.</summary>
+    internal static long? TryReadTaskNanoseconds(int pid, int task) =>
+        ReadText($"/proc/{pid}/task/{task}/schedstat") is { } text && long.TryParse(text.Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long time) ? time : null;
+
+    /// <summary>The CPU that one thread runs on or ran on last (field 39 of its stat), or null.</summary>
+    internal static int? TryReadTaskCpu(int pid, int task)
+    {
+        // After the command's name, which may hold spaces; the first of these is field 3.
+        string text = ReadText($"/proc/{pid}/task/{task}/stat") ?? "";
+        string[] fields = text[(text.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields.Length > 36 && int.TryParse(fields[36], NumberStyles.None, CultureInfo.InvariantCulture, out int cpu) ? cpu : null;
+    }
+
     /// <summary>A small file whole; null if it isn't there or can't be read.</summary>
     internal static string? ReadText(string path)
     {

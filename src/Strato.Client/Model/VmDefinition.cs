@@ -34,6 +34,9 @@ public sealed record VmDefinition
     /// <summary>Number of virtual CPUs.</summary>
     public required int Cpu { get; init; }
 
+    /// <summary>How they are grouped, and what they can do.</summary>
+    public ProcessorDefinition Processor { get; init; } = new();
+
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
@@ -117,8 +120,29 @@ public sealed record VmSettings
     /// <summary>Bytes of the host's huge pages that hold the RAM, such as 2 MiB or 1 GiB; 0 for plain pages, the default.</summary>
     public long? HugePage { get; init; }
 
-    /// <summary>1 to 254; default 1.</summary>
+    /// <summary>1 to 254; default: all of the topology, or 1 with a <see cref="MaximumCpu"/>.</summary>
     public int? Cpu { get; init; }
+
+    /// <summary>CPUs that there can be, the topology's product; 0 for as many as there are.</summary>
+    public int? MaximumCpu { get; init; }
+
+    /// <summary>0 for what follows from the others, as of those below.</summary>
+    public int? Socket { get; init; }
+
+    /// <summary>Dies of a socket.</summary>
+    public int? Die { get; init; }
+
+    /// <summary>Cores of a die.</summary>
+    public int? Core { get; init; }
+
+    /// <summary>Threads of a core.</summary>
+    public int? Thread { get; init; }
+
+    /// <summary>Default <c>host</c>, which the empty string means too.</summary>
+    public string? CpuModel { get; init; }
+
+    /// <summary><c>+NAME</c> or <c>-NAME</c> each; an empty list removes them.</summary>
+    public IReadOnlyList<string>? CpuFeature { get; init; }
 
     /// <summary>Free text.</summary>
     public string? Notes { get; init; }

@@ -68,6 +68,25 @@ public sealed record VmInfo
 
     public int Cpu => Definition.Cpu;
 
+    public ProcessorDefinition Processor => Definition.Processor;
+
+    /// <summary>How the CPUs are grouped, in words; empty where the definition's counts don't fit together.</summary>
+    public string CpuTopology
+    {
+        get
+        {
+            try
+            {
+                return Store.ProcessorRules.ShapeOf(Definition.Cpu, Definition.Processor).ToString();
+            }
+            catch (StratoException)
+            {
+                // Written by hand, or damaged: a start tells what is wrong.
+                return "";
+            }
+        }
+    }
+
     public string Machine => Definition.Machine;
 
     public string Kernel => Definition.Kernel;

@@ -22,8 +22,13 @@ internal static class EngineArguments
         [
             "-append", vm.CommandLine,
             "-m", vm.Memory.ToString(CultureInfo.InvariantCulture),
-            "-smp", vm.Cpu.ToString(CultureInfo.InvariantCulture),
+            "-smp", ProcessorRules.Smp(vm),
         ]);
+        if (ProcessorRules.ModelOf(vm.Processor) is { IsPlainHost: false } model)
+        {
+            arguments.AddRange(["-cpu", model.ToString()]);
+        }
+
         if (vm.HugePage is { } hugePage)
         {
             arguments.AddRange(["-mem-path", HostHugePages.FindMount(hugePage, "-HugePage")]);

@@ -113,7 +113,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
             "DriveReadOnly" => StratoErrorKind.Permission,
             "DriveSize" or "DriveNotAFile" or "DriveSerial" or "DriveAio" or "DriveDirect" or "CommandLineFormat" or "OutOfRange" => StratoErrorKind.InvalidArgument,
             _ when id.Contains("Permission", StringComparison.Ordinal) || Ends("NotReadable") || Ends("NotWritable") => StratoErrorKind.Permission,
-            _ when Begins("Kvm") || Ends("Unavailable") || Ends("TooFew") => StratoErrorKind.Unavailable,
+            _ when Begins("Kvm") || Ends("Unavailable") || Ends("TooFew") || Ends("NotOffered") => StratoErrorKind.Unavailable,
             _ when Ends("NotFound") => StratoErrorKind.NotFound,
             _ when Ends("Locked") || Ends("Exists") || Ends("Taken") => StratoErrorKind.Busy,
             _ when Begins("Invalid") || Begins("Unknown") || Begins("TooMany") || Begins("Duplicate") || Ends("TooLarge") || Ends("TooLong") || Ends("Missing") || Ends("NotFolder") => StratoErrorKind.InvalidArgument,
@@ -137,6 +137,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "SharedFolderPathNotFound" or "SharedFolderNotFolder" => "Make the folder, or share another by Set-StratoSharedFolder -Path.",
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         "HugePagesTooFew" => "As root, Set-StratoHugePage sets more of them aside; Get-StratoHugePage shows how many there are.",
+        "CpuFeatureNotOffered" => "Set-StratoVm -CpuModel and -CpuFeature ask for less; strato-engine -cpu help lists what this host's KVM offers.",
         "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,
     };

@@ -44,6 +44,7 @@ internal static class DefinitionJson
             }
 
             writer.WriteNumber("cpu", vm.Cpu);
+            ProcessorFields.Write(writer, vm.Processor);
             writer.WriteStartArray("drives");
             foreach (DriveDefinition drive in vm.Drives)
             {
@@ -114,6 +115,7 @@ internal static class DefinitionJson
                 Memory = fields.Integer("memory"),
                 HugePage = fields.OptionalInteger("hugePage"),
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
+                Processor = ProcessorFields.Read(fields),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
                 IoThreads = IoThreadFields.Read(fields),

@@ -32,7 +32,7 @@ internal static class VmRules
             Machine = given.Machine ?? ConfigurationLimits.DefaultMachineType,
             CommandLine = given.CommandLine ?? StratoClient.DefaultCommandLine,
             Memory = given.Memory ?? (512L << 20),
-            Cpu = given.Cpu ?? 1,
+            Cpu = given.Cpu ?? ProcessorRules.ShapeOf(null, ProcessorRules.With(new ProcessorDefinition(), given)).Cpus,
         };
         VmSettings complete = Check(all);
         if (complete.HugePage is { } size and not 0)
@@ -40,7 +40,15 @@ internal static class VmRules
             CheckHugePage(complete.Memory!.Value, size);
         }
 
+        CheckProcessor(complete.Cpu!.Value, ProcessorRules.With(new ProcessorDefinition(), complete));
         return complete;
+    }
+
+    /// <summary>Counts that fit together, and features that are known.</summary>
+    internal static void CheckProcessor(int cpus, ProcessorDefinition processor)
+    {
+        _ = ProcessorRules.ShapeOf(cpus, processor);
+        _ = ProcessorRules.ModelOf(processor);
     }
 
     /// <summary>Memory is whole huge pages.</summary>
@@ -243,7 +251,7 @@ internal static class VmRules
         return true;
     });
 
-    private static T Convert<T>(Func<T> check)
+    internal static T Convert<T>(Func<T> check)
     {
         try
         {

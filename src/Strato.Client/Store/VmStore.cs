@@ -164,6 +164,7 @@ internal sealed class VmStore
             Memory = settings.Memory!.Value,
             HugePage = settings.HugePage is 0 ? null : settings.HugePage,
             Cpu = settings.Cpu!.Value,
+            Processor = ProcessorRules.With(new ProcessorDefinition(), settings),
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };

@@ -5,9 +5,6 @@ using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Boot;
 
-/// <summary>Where a CPU is: the die within its socket, the core within its die, the thread within its core.</summary>
-internal readonly record struct CpuPlace(int Socket, int Die, int Core, int Thread);
-
 /// <summary>How the CPUs are grouped, and the APIC ids that follow from it.</summary>
 /// <remarks>
 /// An APIC id is socket, die, core and thread in bit fields just wide enough (Intel SDM 3, 9.9): counts that aren't powers
@@ -89,8 +86,8 @@ internal readonly record struct CpuTopology
 
     public static CpuTopology Of(CpuShape shape) => new(shape.Sockets, shape.Cores, shape.Threads, shape.Dies) { Present = shape.Cpus };
 
-    /// <summary>Where a CPU is, by its number from 0: threads of a core follow each other, then cores, dies and sockets.</summary>
-    public CpuPlace PlaceOf(int cpu) => new(cpu / PerSocket, cpu / PerDie % Dies, cpu / Threads % Cores, cpu % Threads);
+    /// <summary>Where a CPU is, by its number from 0.</summary>
+    public CpuPlace PlaceOf(int cpu) => CpuShape.PlaceOf(cpu, Dies, Cores, Threads);
 
     /// <summary>The APIC id of a CPU, by its number from 0.</summary>
     public int ApicId(int cpu)

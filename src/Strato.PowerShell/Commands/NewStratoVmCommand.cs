@@ -36,6 +36,33 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of virtual CPUs that there can be, 1 to 254, the product of the topology.")]
+    [Alias("MaximumProcessorCount")]
+    public int? MaximumCpu { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of sockets that the guest sees.")]
+    public int? Socket { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Dies of a socket.")]
+    public int? Die { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Cores of a die.")]
+    public int? Core { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Threads of a core.")]
+    [Alias("HwThreadCountPerCore")]
+    public int? Thread { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "What the CPUs can do: host, x86-64-v2 or x86-64-v3; host if omitted.")]
+    [ArgumentCompleter(typeof(CpuModelCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? CpuModel { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "CPU features more or less than the model's, such as +aes and -rdtscp.")]
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(CpuFeatureCompleter))]
+    public string[]? CpuFeature { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Machine type; microvm if omitted.")]
     [ArgumentCompleter(typeof(MachineCompleter))]
     public string? Machine { get; set; }
@@ -54,6 +81,13 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             Memory = Given(nameof(Memory)) ? Memory : null,
             HugePage = HugePage,
             Cpu = Given(nameof(Cpu)) ? Cpu : null,
+            MaximumCpu = MaximumCpu,
+            Socket = Socket,
+            Die = Die,
+            Core = Core,
+            Thread = Thread,
+            CpuModel = CpuModel,
+            CpuFeature = CpuFeature,
             Machine = Machine,
             Notes = Notes,
         };

@@ -39,6 +39,34 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
 
+    [Parameter(HelpMessage = "Number of virtual CPUs that there can be, 1 to 254, the product of the topology; 0 for as many as there are.")]
+    [Alias("MaximumProcessorCount")]
+    public int? MaximumCpu { get; set; }
+
+    [Parameter(HelpMessage = "Number of sockets that the guest sees; 0 for what follows from the others.")]
+    public int? Socket { get; set; }
+
+    [Parameter(HelpMessage = "Dies of a socket; 0 for what follows from the others.")]
+    public int? Die { get; set; }
+
+    [Parameter(HelpMessage = "Cores of a die; 0 for what follows from the others.")]
+    public int? Core { get; set; }
+
+    [Parameter(HelpMessage = "Threads of a core; 0 for what follows from the others.")]
+    [Alias("HwThreadCountPerCore")]
+    public int? Thread { get; set; }
+
+    [Parameter(HelpMessage = "What the CPUs can do: host, x86-64-v2 or x86-64-v3.")]
+    [ArgumentCompleter(typeof(CpuModelCompleter))]
+    [ValidateNotNullOrEmpty]
+    public string? CpuModel { get; set; }
+
+    [Parameter(HelpMessage = "CPU features more or less than the model's, such as +aes and -rdtscp; an empty list for none.")]
+    [AllowEmptyCollection]
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(CpuFeatureCompleter))]
+    public string[]? CpuFeature { get; set; }
+
     [Parameter(HelpMessage = "Machine type.")]
     [ArgumentCompleter(typeof(MachineCompleter))]
     [ValidateNotNullOrEmpty]
@@ -59,6 +87,13 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             Memory = Given(nameof(Memory)) ? Memory : null,
             HugePage = Given(nameof(HugePage)) ? HugePage : null,
             Cpu = Given(nameof(Cpu)) ? Cpu : null,
+            MaximumCpu = MaximumCpu,
+            Socket = Socket,
+            Die = Die,
+            Core = Core,
+            Thread = Thread,
+            CpuModel = CpuModel,
+            CpuFeature = CpuFeature,
             Machine = Machine,
             Notes = Notes,
         };

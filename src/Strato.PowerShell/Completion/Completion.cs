@@ -1,8 +1,10 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using Strato.Client;
 
 namespace Strato.PowerShell;
 
@@ -52,6 +54,24 @@ public sealed class MachineCompleter : ListCompleter
 {
     private protected override IReadOnlyList<(string Value, string Tip)> Values =>
         [("microvm", "Smallest machine: virtio-mmio devices, serial console, quick to start.")];
+}
+
+/// <summary>Completes CPU models.</summary>
+public sealed class CpuModelCompleter : ListCompleter
+{
+    private protected override IReadOnlyList<(string Value, string Tip)> Values =>
+    [
+        ("host", "All that the host's KVM offers."),
+        ("x86-64-v2", "The level of about 2009: SSE4.2 and POPCNT."),
+        ("x86-64-v3", "The level of about 2015: AVX2, BMI2 and FMA."),
+    ];
+}
+
+/// <summary>Completes CPU features with their signs.</summary>
+public sealed class CpuFeatureCompleter : ListCompleter
+{
+    private protected override IReadOnlyList<(string Value, string Tip)> Values =>
+        [.. StratoClient.CpuFeatures.Select(name => ("+" + name, "With it, where KVM offers it.")), .. StratoClient.CpuFeatures.Select(name => ("-" + name, "Without it."))];
 }
 
 /// <summary>Completes QMP commands.</summary>

@@ -61,6 +61,15 @@ public sealed class Vm
     /// <summary>Number of virtual CPUs the VM is defined with.</summary>
     public int Cpu => _info.Cpu;
 
+    /// <summary>Number of virtual CPUs that there can be.</summary>
+    public int MaximumCpu => _info.Processor.Maximum ?? _info.Cpu;
+
+    /// <summary>How the CPUs are grouped, such as <c>2 sockets of 4 cores of 1 thread</c>.</summary>
+    public string CpuTopology => _info.CpuTopology;
+
+    /// <summary>What the CPUs can do: the model, with features more or less, such as <c>x86-64-v2,+aes</c>.</summary>
+    public string CpuModel => string.Join(',', [_info.Processor.Model ?? "host", .. _info.Processor.Features]);
+
     /// <summary>Machine type.</summary>
     public string Machine => _info.Machine;
 

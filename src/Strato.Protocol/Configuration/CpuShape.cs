@@ -12,6 +12,9 @@ namespace Strato.Protocol.Configuration;
 /// <param name="Threads">Threads of a core.</param>
 public readonly record struct CpuCounts(long? Cpus, long? MaxCpus, long? Sockets, long? Dies, long? Cores, long? Threads);
 
+/// <summary>Where a CPU is: the die within its socket, the core within its die, the thread within its core.</summary>
+public readonly record struct CpuPlace(int Socket, int Die, int Core, int Thread);
+
 /// <summary>Where each of <see cref="CpuCounts"/> was given, for errors: <c>-smp sockets</c>.</summary>
 public sealed record CpuCountNames(string Cpus, string MaxCpus, string Sockets, string Dies, string Cores, string Threads);
 
@@ -86,6 +89,13 @@ public sealed record CpuShape
 
         return new CpuShape(cpus ?? all, all, sockets.Value, dies, cores.Value, threads.Value);
     }
+
+    /// <summary>Where a CPU is, by its number from 0: threads of a core follow each other, then cores, dies and sockets.</summary>
+    public CpuPlace PlaceOf(int cpu) => PlaceOf(cpu, Dies, Cores, Threads);
+
+    /// <summary>The same for any shape.</summary>
+    public static CpuPlace PlaceOf(int cpu, int dies, int cores, int threads) =>
+        new(cpu / (dies * cores * threads), cpu / (cores * threads) % dies, cpu / threads % cores, cpu % threads);
 
     public override string ToString() => Describe(Sockets, Dies, Cores, Threads);
 

@@ -4,6 +4,7 @@ using System.Numerics;
 using Strato.Engine.Boot;
 using Strato.Engine.Kvm;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 using Xunit;
 
 namespace Strato.Tests.Unit.Boot;

@@ -1,8 +1,10 @@
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -40,6 +42,7 @@ internal sealed class FakeEngine
     private long _actual;
     private Socket? _writer;
     private long _boot;
+    private int[]? _cpuThreads;
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
     internal static string WriteScript(string folder)
@@ -165,6 +168,25 @@ internal sealed class FakeEngine
         return 0;
     }
 
+    /// <summary>The kernel's ids of as many threads as the machine has CPUs; they wait for the end.</summary>
+    private int[] CpuThreads()
+    {
+        lock (_guard)
+        {
+            return _cpuThreads ??= Array.ConvertAll(new int[int.Parse(_options["-smp"].Split(',')[0], CultureInfo.InvariantCulture)], _ =>
+            {
+                using BlockingCollection<int> id = [];
+                Background(() =>
+                {
+                    // PID/task/TID
+                    id.Add(int.Parse(Path.GetFileName(new FileInfo("/proc/thread-self").LinkTarget!), CultureInfo.InvariantCulture));
+                    _ended.Wait();
+                });
+                return id.Take();
+            });
+        }
+    }
+
     private static string Between(string text, string before, string after)
     {
         int start = text.IndexOf(before, StringComparison.Ordinal) + before.Length;
@@ -270,6 +292,10 @@ internal sealed class FakeEngine
                 return "{}";
             case "query-chardev":
                 return "[{\"label\":\"serial0\",\"filename\":\"console\",\"frontend-open\":true},{\"label\":\"hvc0\",\"filename\":\"pty:/dev/pts/77\",\"frontend-open\":true}]";
+            case "query-cpus":
+                return $"[{string.Join(',', CpuThreads().Select((thread, cpu) => $"{{\"CPU\":{cpu},\"thread_id\":{thread}}}"))}]";
+            case "query-iothreads" when !_options.ContainsKey("-iothread"):
+                return "[]";
             case "query-iothreads":
                 return $"[{{\"id\":\"{Between(_options["-iothread"], "id=", ",")}\",\"thread-id\":4711}}]";
             case "query-balloon":

@@ -1,0 +1,142 @@
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>Pins threads to the host's CPUs, and says which there are to be pinned to.</summary>
+internal static class Affinity
+{
+    private const string Where = "-Affinity";
+    private const string CallFailed = "AffinityFailed";
+
+    /// <summary>Refuses CPUs that aren't online, or that this process's cgroup (whose child an engine is) doesn't have. Errors <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
+    internal static void Check(HostCpus wanted)
+    {
+        HostCpus? allowed = null;
+        StratoException? failure = null;
+
+        // On a thread of its own, whose mask nobody misses.
+        Thread asking = new(() =>
+        {
+            try
+            {
+                allowed = AllowedFor(0);
+            }
+            catch (StratoException e)
+            {
+                failure = e;
+            }
+        });
+        asking.Start();
+        asking.Join();
+        Check(wanted, allowed ?? throw failure!);
+    }
+
+    /// <summary>Pins a thread of an engine; null for all that it may use. One that has ended meanwhile is passed over.</summary>
+    /// <param name="process">The engine, which the thread must be of: ids of threads are used again.</param>
+    /// <param name="thread">The kernel's id.</param>
+    /// <param name="cpus">As <see cref="Check(HostCpus)"/> lets them through, but for the engine's cgroup.</param>
+    internal static void Pin(int process, int thread, HostCpus? cpus)
+    {
+        if (!IsOf(process, thread))
+        {
+            return;
+        }
+
+        try
+        {
+            Pin(thread, cpus);
+        }
+        catch (StratoException e) when (e.Id == CallFailed && !IsOf(process, thread))
+        {
+            // It ended meanwhile.
+        }
+    }
+
+    /// <summary>Where a thread of an engine may run; null when it has ended.</summary>
+    internal static HostCpus? Get(int process, int thread)
+    {
+        try
+        {
+            return IsOf(process, thread) ? Read(thread) : null;
+        }
+        catch (StratoException) when (!IsOf(process, thread))
+        {
+            return null;
+        }
+    }
+
+    private static void Pin(int thread, HostCpus? cpus)
+    {
+        HostCpus before = Read(thread);
+        HostCpus allowed = AllowedFor(thread);
+        if (cpus is null)
+        {
+            return;
+        }
+
+        try
+        {
+            Check(cpus, allowed);
+            Set(thread, cpus);
+        }
+        catch
+        {
+            Set(thread, before);
+            throw;
+        }
+    }
+
+    private static bool IsOf(int process, int thread) => System.IO.Directory.Exists($"/proc/{process}/task/{thread}");
+
+    /// <summary>All CPUs that a thread could be given: the kernel cuts the mask to the cgroup's. The thread has them then.</summary>
+    private static HostCpus AllowedFor(int thread)
+    {
+        Set(thread, Online);
+        return Read(thread);
+    }
+
+    private static HostCpus Online => HostCpus.Parse((Procfs.ReadText("/sys/devices/system/cpu/online") ?? "0").Trim(), Where);
+
+    private static void Check(HostCpus wanted, HostCpus allowed)
+    {
+        HostCpus online = Online;
+        if (wanted.Except(online) is { Count: > 0 } offline)
+        {
+            throw new StratoException(
+                StratoErrorKind.Unavailable, "HostCpuOffline", $"Of the host's CPUs {wanted}, {offline} isn't there or is offline; online are {online}.")
+            { Where = Where };
+        }
+
+        if (wanted.Except(allowed) is { Count: > 0 } outside)
+        {
+            throw new StratoException(
+                StratoErrorKind.Unavailable, "HostCpuOutsideCgroup", $"Of the host's CPUs {wanted}, {outside} is outside the cgroup; it has {allowed}.")
+            {
+                Where = Where,
+                RecommendedAction = "cpuset.cpus of the cgroup, or of one above it, has to name them.",
+            };
+        }
+    }
+
+    private static HostCpus Read(int thread)
+    {
+        byte[] mask = new byte[HostCpus.Most / 8];
+        int bytes = Libc.GetAffinity(thread, mask);
+        return bytes >= 0 ? HostCpus.FromMask(mask) : throw Failed("sched_getaffinity", thread);
+    }
+
+    private static void Set(int thread, HostCpus cpus)
+    {
+        if (Libc.SetAffinity(thread, cpus.ToMask()) < 0)
+        {
+            throw Failed("sched_setaffinity", thread);
+        }
+    }
+
+    private static StratoException Failed(string call, int thread)
+    {
+        int errno = Errno.Last;
+        return new StratoException(errno == Errno.EPERM ? StratoErrorKind.Permission : StratoErrorKind.Failed, CallFailed, $"{call}({thread}): {Errno.Text(errno)}.");
+    }
+}
