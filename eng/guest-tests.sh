@@ -11,7 +11,7 @@ tests=out/build/bin/Guest/debug/Strato.Tests.Guest.dll
 results=$PWD/out/test/guest
 mkdir -p "$results"
 
-need_packages passt
+need_packages passt iperf3
 need_virtiofsd
 eng/engine.sh && tests/Guest/image/build && dotnet build tests/Guest -v q -nologo -clp:NoSummary || exit
 tests/Guest/image/build debian || echo "guest: there is no Debian root; the tests that need one are skipped"
@@ -59,22 +59,30 @@ else
     lab lab "$@"
 fi
 
-# A software CPU on a busy machine stops a guest for seconds at a time, and a test may take that for a fault. So a few that
-# failed there are run once more, alone; both outcomes are told, and one that fails again has failed.
-again=()
-if [ "$(tests/Lab/lab --mode)" = virtual ]; then
-    mapfile -t again < <(for part in "${parts[@]:1}"; do
-        grep -aoE '^ +Strato\.Tests\.Guest\.[^ (]+(\(.*\))? \[FAIL\]$' "$results/$part.log"
-    done | sed -E 's/^ +([^ (]+).*/\1/' | sort -u)
-fi
-unsteady=0
-if [ ${#again[@]} -gt 0 ] && [ ${#again[@]} -le 3 ]; then
-    filters=()
-    for method in "${again[@]}"; do filters+=(-method "$method"); done
-    lab again "${filters[@]}"
-    if grep -aqE 'Total: [1-9][0-9]*, Errors: 0, Failed: 0, Skipped: 0' "$results/again.log"; then
-        unsteady=1
-        printf 'unsteady, failed at first and passed when run again: %s\n' "${again[@]}"
+# A software CPU on a busy machine stops a guest for seconds at a time, and a test may take that for a fault. So up to three
+# that failed there are run once more, alone; both outcomes are told, and one that fails again has failed. Not in the long
+# run, whose results are proofs.
+forgiven=0
+if [ "${STRATO_LONG:-0}" != 1 ] && [ "$(tests/Lab/lab --mode)" = virtual ]; then
+    mapfile -t failures < <(for part in "${parts[@]:1}"; do
+        grep -aE '^ +Strato\.Tests\.Guest\.[^ ]+.* \[FAIL\]$' "$results/$part.log"
+    done)
+    told=$(for part in "${parts[@]:1}"; do
+        grep -aoE 'Errors: [0-9]+, Failed: [0-9]+' "$results/$part.log" | tail -n 1
+    done | awk -F'[:, ]+' '{ sum += $2 + $4 } END { print sum + 0 }')
+    if [ "$told" -gt 0 ] && [ "$told" -le 3 ] && [ ${#failures[@]} -eq "$told" ]; then
+        mapfile -t methods < <(printf '%s\n' "${failures[@]}" | sed -E 's/^ +([^ (]+).*/\1/' | sort -u)
+        filters=()
+        for method in "${methods[@]}"; do filters+=(-method "$method"); done
+        lab again "${filters[@]}"
+        seen=0
+        for method in "${methods[@]}"; do
+            ! grep -aqF "$method" <(grep -aF '[FINISHED]' "$results/again.log") || seen=$((seen + 1))
+        done
+        if [ $seen = ${#methods[@]} ] && grep -aqE 'Errors: 0, Failed: 0, Skipped: 0' "$results/again.log"; then
+            forgiven=$told
+            printf 'unsteady, failed at first and passed when run again:%s\n' "${failures[@]/\[FAIL\]/}"
+        fi
     fi
 fi
 
@@ -82,11 +90,9 @@ fi
 # passed, for it has shown nothing; unless a filter has left it no test at all.
 for part in "${parts[@]}"; do
     grep -aoE 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$results/$part.log" | tail -n 1 | grep . ||
-        echo 'Total: 1, Errors: 1, Failed: 0, Skipped: 0'
-done | awk -F'[:, ]+' -v filters=$# -v unsteady=$unsteady '
+        { echo "$part: ended without a result" >&2; echo 'Total: 1, Errors: 1, Failed: 0, Skipped: 0'; }
+done | awk -F'[:, ]+' -v filters=$# -v forgiven=$forgiven '
     { here = $2 - $4 - $6 - $8; skipped += $8 }
-    # Failures in the lab that did not come again; what is no failure of a test (errors) stays one.
-    NR > 1 && unsteady { here += $6; $6 = 0 }
     { passed += here; failed += $4 + $6 }
     NR > 1 && here == 0 && ($2 > 0 || filters == 0) { print "no test has passed in the lab"; failed++ }
-    END { print passed " passed, " failed " failed, " skipped " skipped"; exit failed > 0 }'
+    END { passed += forgiven; failed -= forgiven; print passed " passed, " failed " failed, " skipped " skipped"; exit failed > 0 }'

@@ -22,10 +22,11 @@ done
 results=$PWD/out/test
 rm -rf "$results"
 mkdir -p "$results"
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 losers=
 
 # count SUITE PASSED FAILED SKIPPED: adds a suite's figures to the sum.
 count() {
+    [ "$3" = 0 ] || losers="$losers $1"
     echo "$1: $2 passed, $3 failed, $4 skipped"
     passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
 }
@@ -69,17 +70,24 @@ step() {
 # What failed, once more and at the end, where a reader of a long log looks first: xunit's cases up to the next line that
 # stands as far left, Pester's lines of failed tests and the next ones, and the lab's checks.
 failures() {
-    find "$results" -name '*.log' -exec awk '
+    local log
+    for log in $losers; do
+        log="$results/$log.log"
+        case "$log" in
+            */guest.log) find "$results/guest" -name '*.log' ;;
+            *) echo "$log" ;;
+        esac
+    done | xargs -r awk '
         FNR == 1 { show = 0 }
         { line = $0; gsub(/\033\[[0-9;]*m/, "", line) }
         line ~ /\[FAIL\]/ { show = 40; indent = match(line, /[^ ]/); print FILENAME ":" }
         line ~ /^ *\[-\]|^FAIL / { show = 8; indent = 0; print FILENAME ":" }
         show > 0 && line !~ /\[FAIL\]/ && indent > 0 && match(line, /[^ ]/) <= indent { show = 0 }
-        show-- > 0 { print line }' {} + | sed "s|^$PWD/||"
+        show-- > 0 { print line }' | sed "s|^$PWD/||"
 }
 
 finish() {
-    [ "$failed" -eq 0 ] || { echo && echo "== failed" && failures; }
+    [ "$failed" -eq 0 ] || { echo && echo "== failed:$losers" && failures; }
     echo
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] || exit 1

@@ -7,7 +7,7 @@ namespace Strato.Engine.Linux;
 /// <summary>What an <see cref="EventLoop"/> calls when a descriptor is ready. Runs on the loop's thread.</summary>
 internal delegate void ReadyHandler(EpollEvents events);
 
-/// <summary>One thread's wait for many descriptors (epoll, level triggered), with work posted from other threads.</summary>
+/// <summary>One thread's wait for many descriptors (epoll, level triggered unless a watcher asks for edges), with work posted from other threads.</summary>
 /// <remarks>
 /// Steps of a wake-up from another thread: (1) the work is queued under the lock, (2) the eventfd is signalled,
 /// (3) the loop drains the eventfd before it takes the queue. So work queued before (3) is taken now, and work queued

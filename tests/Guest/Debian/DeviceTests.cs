@@ -41,9 +41,7 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
         internal override GuestOptions Options => _options ??= new()
         {
             Memory = "512M",
-            Disks = File.Exists(TestHost.DebianRoot)
-                ? [new Disk(MakeTool(), ReadOnly: true), new Disk(TestHost.DebianRoot, ReadOnly: true)]
-                : [new Disk(MakeTool(), ReadOnly: true)],
+            Disks = [new Disk(MakeTool(), ReadOnly: true), .. DebianTools.Disks],
             More =
             [
                 "-device", "virtio-rng-device",
@@ -110,9 +108,9 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
     [Fact]
     public void The_guest_agent_answers_on_its_port()
     {
-        Assert.SkipUnless(File.Exists(TestHost.DebianRoot), $"{TestHost.DebianRoot} is missing (./build.sh guest debian)");
+        DebianTools.Require();
         DebianGuest guest = shared.Guest;
-        guest.Check("modprobe ext4; mkdir -p /debian && mount -t ext4 -o ro,noload /dev/vdb /debian && mount -t tmpfs none /debian/run && mount --bind /dev /debian/dev");
+        DebianTools.Mount(guest, "vdb");
         guest.Check($"chroot /debian qemu-ga -m virtio-serial -p /dev/{PortOf(guest, AgentName)} -t /run -f /run/qga.pid -d");
         using NetworkStream stream = Connect(shared.AgentSocket);
         ByteLog agent = new("the guest agent", stream);

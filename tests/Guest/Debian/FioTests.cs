@@ -1,6 +1,5 @@
 using System;
 using System.Globalization;
-using System.IO;
 using Strato.Tests.Guest.Harness;
 using Xunit;
 
@@ -28,12 +27,12 @@ public sealed class FioTests(FioTests.Shared shared) : IClassFixture<FioTests.Sh
             More = ["-iothread", "id=fio"],
             Disks =
             [
-                new(TestHost.DebianRoot, ReadOnly: true),
+                .. DebianTools.Disks,
                 New("threads.img", "aio=threads,iothread=fio,num-queues=2,discard=unmap"),
                 New("native.img", "aio=native,cache=none,iothread=fio,num-queues=2"),
                 New("uring.img", "aio=io_uring,iothread=fio,num-queues=2"),
                 New("off.img", "aio=off,discard=unmap,detect-zeroes=unmap"),
-                new((_device ??= LoopDevice.Require(BlockDeviceFile)).Path, More: "aio=io_uring,cache=none,discard=unmap"),
+                new(_device!.Path, More: "aio=io_uring,cache=none,discard=unmap"),
             ],
         };
 
@@ -42,8 +41,9 @@ public sealed class FioTests(FioTests.Shared shared) : IClassFixture<FioTests.Sh
         {
             get
             {
-                Assert.SkipUnless(File.Exists(TestHost.DebianRoot), $"{TestHost.DebianRoot} is missing (./build.sh guest debian)");
-                Guest.Check("[ -d /debian/usr ] || { modprobe ext4; mkdir -p /debian; mount -t ext4 -o ro,noload /dev/vda /debian; for d in tmp run; do mount -t tmpfs none /debian/$d; done; for d in dev proc sys; do mount --bind /$d /debian/$d; done; }");
+                DebianTools.Require();
+                _device ??= LoopDevice.Require(BlockDeviceFile);
+                DebianTools.Mount(Guest, "vda");
                 return Guest;
             }
         }

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Text.Json.Nodes;
@@ -30,6 +31,7 @@ public sealed class VhostNetTests(VhostNetTests.Shared shared) : IClassFixture<V
                 return new()
                 {
                     Cpus = 2,
+                    Disks = DebianTools.Disks,
                     More = ["-netdev", $"tap,id=n0,ifname={Tap(0)},queues=2,vhost=on", "-netdev", $"tap,id=n1,ifname={Tap(1)},queues=2"],
                 };
             }
@@ -88,6 +90,37 @@ public sealed class VhostNetTests(VhostNetTests.Shared shared) : IClassFixture<V
     [InlineData(1)]
     public Task Bytes_travel_as_they_were(int index) =>
         Transfer.ThereAndBack(shared.Online(), HostAddress(index), HostAddress(index), Transfer.Bytes);
+
+    /// <summary>Out, and in with -R; iperf3 itself fails where nothing travels.</summary>
+    [Theory]
+    [InlineData(0, "")]
+    [InlineData(0, "-R")]
+    [InlineData(1, "")]
+    [InlineData(1, "-R")]
+    public void Iperf3_measures_both_ways(int index, string way)
+    {
+        DebianTools.Require();
+        Assert.SkipUnless(Command.Works("iperf3", "--version"), "the host has no iperf3");
+        DebianGuest guest = shared.Online();
+        DebianTools.Mount(guest, "vda");
+        ProcessStartInfo start = new("iperf3", ["--server", "--one-off", "--forceflush", "--bind", $"{HostAddress(index)}"]) { UseShellExecute = false, RedirectStandardOutput = true };
+        Command.MarkRun(start);
+        using Process server = Process.Start(start)!;
+        try
+        {
+            while (server.StandardOutput.ReadLine() is { } line && !line.Contains("listening", StringComparison.Ordinal))
+            {
+                // A head line, or nothing yet.
+            }
+
+            string output = guest.Check($"chroot /debian iperf3 --client {HostAddress(index)} --time 2 {way}");
+            Assert.Matches(@"[1-9][\d.]* +[KMG]Bytes .* receiver", output);
+        }
+        finally
+        {
+            server.Kill();
+        }
+    }
 
     [Fact]
     public void The_kernels_link_is_taken_down_and_up_and_it_goes_on_after_a_pause()
