@@ -21,8 +21,14 @@ internal static class MemoryOption
 
     public static void AddRam(Options options, SubOptions parts)
     {
-        bool merge = parts.TakeBoolean("merge") ?? false;
-        Add(options, parts, shared: null, backing => (backing.Merge, backing.MergeWhere) = (merge, parts.Where("merge")));
+        bool? merge = parts.TakeBoolean("merge");
+        Add(options, parts, shared: null, backing =>
+        {
+            if (merge is { } given)
+            {
+                (backing.Merge, backing.MergeWhere) = (given, parts.Where("merge"));
+            }
+        });
     }
 
     public static void AddFile(Options options, SubOptions parts)

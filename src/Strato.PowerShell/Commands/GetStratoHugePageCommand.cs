@@ -15,7 +15,8 @@ public sealed class GetStratoHugePageCommand : StratoCmdlet
 
     protected override void ProcessRecord()
     {
-        if (Size is null)
+        // A VM on the pipeline whose memory is of ordinary pages has none to show.
+        if (Size is null && !MyInvocation.BoundParameters.ContainsKey(nameof(Size)))
         {
             foreach (HugePageInfo pages in StratoClient.GetHugePages())
             {
@@ -25,7 +26,7 @@ public sealed class GetStratoHugePageCommand : StratoCmdlet
             return;
         }
 
-        foreach (long size in Size)
+        foreach (long size in Size ?? [])
         {
             if (Try(size, () => StratoClient.GetHugePages(size)) is { } pages)
             {
