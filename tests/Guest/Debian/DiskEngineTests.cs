@@ -83,7 +83,7 @@ public sealed class DiskEngineTests(DiskEngineTests.Shared shared) : IClassFixtu
         // A tenth of a second's worth at once, the others at 50 a second: few enough that the slowest host isn't what limits them.
         AssertTakes(guest, 10, 126);
         guest.Qmp.Call("block_set_io_throttle", new JsonObject { ["id"] = "disk4", ["iops"] = 100 });
-        AssertTakes(guest, 5, 127);
+        AssertTakes(guest, 10, 253);
     }
 
     /// <summary>Asserts that four readers of so many blocks take the seconds within a twentieth: never less, and more only while the host is busy, so not six times.</summary>
