@@ -85,6 +85,15 @@ public sealed partial class StratoClient
             token);
     }
 
+    /// <summary>Refuses what a definition pins threads to, where the host hasn't it. Errors: <c>InvalidAffinity</c>, <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
+    private static void CheckPins(VmDefinition vm)
+    {
+        foreach (AffinityDefinition one in vm.Processor.Affinity)
+        {
+            Affinity.Check(HostCpus.Parse(one.HostCpus, "-Affinity"));
+        }
+    }
+
     /// <summary>Pins a started VM's threads as its definition says.</summary>
     private void PinStarted(VmDefinition vm, CancellationToken token)
     {

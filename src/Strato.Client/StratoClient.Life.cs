@@ -49,10 +49,13 @@ public sealed partial class StratoClient
 
             // The engine's options know no link that is down: it is taken down before the guest runs.
             bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
-            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects ? options with { Paused = true } : options, token);
+            bool pins = vm.Processor.Affinity.Count > 0;
+            CheckPins(vm);
+            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects || pins ? options with { Paused = true } : options, token);
             try
             {
-                if (vm.Processor.Affinity.Count > 0)
+                // A guest that has run may have written to its disks, and isn't ended for a pin.
+                if (pins)
                 {
                     PinStarted(vm, token);
                 }
@@ -60,6 +63,10 @@ public sealed partial class StratoClient
                 if (disconnects)
                 {
                     DisconnectAdapters(vm, options.Paused, token);
+                }
+                else if (pins && !options.Paused)
+                {
+                    InvokeQmp(id, "cont", token: token);
                 }
             }
             catch

@@ -61,14 +61,31 @@ public sealed class Vm
     /// <summary>Number of virtual CPUs the VM is defined with.</summary>
     public int Cpu => _info.Cpu;
 
-    /// <summary>Number of virtual CPUs that there can be.</summary>
-    public int MaximumCpu => _info.Processor.Maximum ?? _info.Cpu;
+    // What New-StratoVm takes by these names is here as it was given, so that a VM on its pipeline is made once more.
+
+    /// <summary>Number of virtual CPUs that there can be; null where nothing is said, for as many as there are.</summary>
+    public int? MaximumCpu => _info.Processor.Maximum;
+
+    /// <summary>Sockets that the guest sees; null where it isn't said.</summary>
+    public int? Socket => _info.Processor.Sockets;
+
+    /// <summary>Dies of a socket; null where it isn't said.</summary>
+    public int? Die => _info.Processor.Dies;
+
+    /// <summary>Cores of a die; null where it isn't said.</summary>
+    public int? Core => _info.Processor.Cores;
+
+    /// <summary>Threads of a core; null where it isn't said.</summary>
+    public int? Thread => _info.Processor.Threads;
 
     /// <summary>How the CPUs are grouped, such as <c>2 sockets of 4 cores of 1 thread</c>.</summary>
     public string CpuTopology => _info.CpuTopology;
 
-    /// <summary>What the CPUs can do: the model, with features more or less, such as <c>x86-64-v2,+aes</c>.</summary>
-    public string CpuModel => string.Join(',', [_info.Processor.Model ?? "host", .. _info.Processor.Features]);
+    /// <summary>What the CPUs can do: <c>host</c>, <c>x86-64-v2</c> or <c>x86-64-v3</c>.</summary>
+    public string CpuModel => _info.Processor.Model ?? "host";
+
+    /// <summary>Features more or less than the model's, such as <c>+aes</c>.</summary>
+    public string[] CpuFeature => [.. _info.Processor.Features];
 
     /// <summary>Machine type.</summary>
     public string Machine => _info.Machine;

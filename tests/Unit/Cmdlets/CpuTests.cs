@@ -17,7 +17,8 @@ public sealed class CpuTests : CmdletTests
     public void ATopologyIsKeptAndToldToTheEngine()
     {
         Vm vm = Run(Vm().With("Socket", 2).With("Core", 4).With("CpuModel", "X86-64-V3").With("CpuFeature", new[] { "+AES", "rdtscp=off" })).Single<Vm>();
-        Assert.Equal((8, 8, "2 sockets of 4 cores of 1 thread", "x86-64-v3,+aes,-rdtscp"), (vm.Cpu, vm.MaximumCpu, vm.CpuTopology, vm.CpuModel));
+        Assert.Equal((8, null, "2 sockets of 4 cores of 1 thread", "x86-64-v3"), (vm.Cpu, vm.MaximumCpu, vm.CpuTopology, vm.CpuModel));
+        Assert.Equal(["+aes", "-rdtscp"], vm.CpuFeature);
         Assert.Contains(" -smp 8,sockets=2,cores=4 -cpu x86-64-v3,+aes,-rdtscp ", Line(), StringComparison.Ordinal);
 
         // What isn't given stays; a zero, an empty list and the default model take back.
@@ -25,7 +26,7 @@ public sealed class CpuTests : CmdletTests
         Assert.Contains(" -smp 2,maxcpus=12,sockets=2,cores=3,threads=2 -cpu x86-64-v3,+aes,-rdtscp ", Line(), StringComparison.Ordinal);
         vm = Run(new Step("Set-StratoVm", "web").With("MaximumCpu", 0).With("Socket", 0).With("Core", 0).With("Thread", 0).With("CpuModel", "host").With("CpuFeature", Array.Empty<string>()).Switch("PassThru"))
             .Single<Vm>();
-        Assert.Equal((2, 2, "2 sockets of 1 core of 1 thread", "host"), (vm.Cpu, vm.MaximumCpu, vm.CpuTopology, vm.CpuModel));
+        Assert.Equal((2, null, "2 sockets of 1 core of 1 thread", "host"), (vm.Cpu, vm.MaximumCpu, vm.CpuTopology, vm.CpuModel));
         Assert.Contains(" -smp 2 -", Line(), StringComparison.Ordinal);
         Assert.DoesNotContain("-cpu", Line(), StringComparison.Ordinal);
     }
@@ -77,7 +78,7 @@ public sealed class CpuTests : CmdletTests
     }
 
     [Fact]
-    public void CountsThatWereWrittenByHandAreToldAtTheStart()
+    public void CountsThatWereWrittenByHandAndDontFitAreKept()
     {
         Run(Vm().With("Socket", 2).With("Core", 2));
         string path = Store.Paths.DefinitionFile(Store.Client.Get("web").Id);
@@ -85,6 +86,34 @@ public sealed class CpuTests : CmdletTests
         Assert.Equal("", Run(new Step("Get-StratoVm", "web")).Single<Vm>().CpuTopology);
         Run(new Step("Set-StratoVm", "web").With("Notes", "kept"));
         Assert.Contains("\"later\": [", File.ReadAllText(path), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AVmOnNewsPipelineIsMadeOnceMore()
+    {
+        Run(Vm().With("Cpu", 2).With("MaximumCpu", 8).With("Core", 4).With("CpuModel", "x86-64-v2").With("CpuFeature", new[] { "+aes" }));
+        Run(new Step("Get-StratoVm", "web"), new Step("New-StratoVm").With("Name", "copy"));
+        Assert.Equal((8, null, null, 4, null, "x86-64-v2"), Said(Store.Client.Get("copy").Processor));
+        Assert.Equal(["+aes"], Store.Client.Get("copy").Processor.Features);
+
+        // What wasn't said isn't said of the other either: it can grow.
+        Run(new Step("New-StratoVm", "plain").With("Kernel", "vmlinuz").With("Cpu", 2));
+        Run(new Step("Get-StratoVm", "plain"), new Step("New-StratoVm").With("Name", "other"));
+        Assert.Equal(4, Run(new Step("Set-StratoVm", "other").With("Cpu", 4).Switch("PassThru")).Single<Vm>().Cpu);
+    }
+
+    [Fact]
+    public void AStartWithAPinThatCantBeStartsNothing()
+    {
+        Run(Vm());
+        Run(new Step("Set-StratoCpu", "web").With("Affinity", new[] { AllowedOf("self") }));
+        Run(new Step("Start-StratoVm", "web"));
+        Assert.Equal("Running", Run(new Step("Get-StratoVm", "web")).Single<Vm>().State);
+        Run(new Step("Stop-StratoVm", "web").Switch("TurnOff", "Force"));
+        string path = Store.Paths.DefinitionFile(Store.Client.Get("web").Id);
+        File.WriteAllText(path, File.ReadAllText(path).Replace($"\"{AllowedOf("self")}\"", "\"8191\"", StringComparison.Ordinal));
+        AssertError(Error(new Step("Start-StratoVm", "web")), "HostCpuOffline", ErrorCategory.ResourceUnavailable, "web");
+        Assert.Equal("Stopped", Run(new Step("Get-StratoVm", "web")).Single<Vm>().State);
     }
 
     [Fact]
@@ -191,4 +220,6 @@ public sealed class CpuTests : CmdletTests
     }
 
     private string Line() => string.Join(' ', EngineArguments.Build(Store.Client.Get("web"), "/run", "/log", "/console", new StartOptions()));
+
+    private static (int?, int?, int?, int?, int?, string?) Said(ProcessorDefinition cpus) => (cpus.Maximum, cpus.Sockets, cpus.Dies, cpus.Cores, cpus.Threads, cpus.Model);
 }
