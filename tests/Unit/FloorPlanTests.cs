@@ -37,7 +37,7 @@ public partial class FloorPlanTests
 
     private static readonly string[] UnsafeRooms = ["Linux", "Kvm", "Memory", "Virtio/Queue"];
 
-    private static string Engine => Path.Combine(Root(), "src", "Strato.Engine");
+    internal static string Engine => Path.Combine(Root(), "src", "Strato.Engine");
 
     [Fact]
     public void EveryRoomUsesOnlyRoomsBelowIt()

@@ -42,9 +42,6 @@ internal sealed class ConsoleLog : IDisposable
         _file = file;
         _path = path;
         _retry = new LoopTimer(loop, Write);
-
-        // A file at the process's limit of size must fail the write, not end the engine.
-        Libc.IgnoreSignal(Libc.SIGXFSZ);
     }
 
     /// <summary>Writes what is new in the ring, unless writing failed within the last second.</summary>

@@ -22,8 +22,11 @@ internal static class Daemon
     }
 
     /// <summary>Starts the engine in the background and waits until its machine runs.</summary>
-    /// <exception cref="UserErrorException">What the engine in the background reported.</exception>
-    public static void Launch(string[] args)
+    /// <param name="args">The engine's own arguments.</param>
+    /// <param name="failure">What the engine in the background reported, or how it ended without a word.</param>
+    /// <returns>0 when the machine runs and QMP answers; else the exit code of the engine in the background, or 128 and the signal that ended it.</returns>
+    /// <exception cref="LinuxException">It can't be started.</exception>
+    public static int Launch(string[] args, out UserErrorException? failure)
     {
         Libc.CreatePipe(out FileDescriptor read, out FileDescriptor write);
         using FileDescriptor reader = read;
@@ -49,13 +52,16 @@ internal static class Daemon
         ReadOnlySpan<byte> line = buffer.AsSpan(0, length);
         if (line.SequenceEqual("ok\n"u8))
         {
-            return;
+            failure = null;
+            return EngineExit.Success;
         }
 
         // When the error is told, nothing is left of the attempt.
-        Libc.WaitChild(child);
-        throw length > 0
+        int status = Libc.WaitChild(child);
+        failure = length > 0
             ? UserErrorException.FromJsonLine(line)
-            : new UserErrorException("EngineDied", "The engine in the background ended before its machine ran, and said nothing.", "-daemonize");
+            : new UserErrorException("EngineDied", $"The engine in the background ended before its machine ran ({ChildRun.DescribeEnd(status)}), and said nothing.", "-daemonize");
+        int code = ChildRun.ExitCode(status);
+        return code == EngineExit.Success ? EngineExit.Error : code;
     }
 }

@@ -17,9 +17,15 @@ internal static class EngineRun
     /// <summary>Builds the machine, tells the readiness pipe, and serves it until it ends.</summary>
     /// <returns>0 after power-off or quit, 3 after a failure while it ran.</returns>
     /// <exception cref="UserErrorException">It can't be built as wished.</exception>
-    public static int Run(VmConfiguration configuration, ReadyPipe ready)
+    public static int Run(VmConfiguration configuration, LogFile? log, ReadyPipe ready)
     {
+        if (configuration.Name is { } name)
+        {
+            Libc.SetThreadName(name);
+        }
+
         using EventLoop loop = new();
+        log?.Join(loop);
         using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
         using KvmSystem kvm = OpenKvm();
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
@@ -32,12 +38,14 @@ internal static class EngineRun
         }
 
         using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
+
+        // By the loop, so that QMP answers whoever is told; and before anything that the guest does.
+        loop.Post(ready.Succeed);
         if (!configuration.StartPaused)
         {
             machine.Resume();
         }
 
-        ready.Succeed();
         loop.Run();
         serial?.Flush(FlushLimit);
         return machine.ExitCode;

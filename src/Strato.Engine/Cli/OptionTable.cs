@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text;
-using Strato.Engine.Linux;
+using Strato.Engine.Diagnostics;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -52,7 +52,7 @@ internal static class OptionTable
         new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
         new("-api-channel", "unix:PATH", "The same, by its older name.", (o, v) => AddQmp(o, "-api-channel", v)) { Repeatable = true },
         new("-config", "PATH", "JSON file with the configuration; the command line wins over it.", (_, _) => { }),
-        new("-D", "PATH", "Append the log to a file, instead of standard error.", (o, v) => o.Configuration.LogFile = Path(v, "log file", "-D")),
+        new("-D", "PATH", $"Append the log to a file, instead of standard error; at {LogFile.DefaultLimit >> 20} MiB it becomes PATH.1, and so on up to PATH.{LogFile.OlderFiles}.", (o, v) => o.Configuration.LogFile = Path(v, "log file", "-D")),
         new("-daemonize", null, "Run in the background; returns when the machine runs. Without -D its later messages are lost.", (o, _) => o.Configuration.Daemonize = true),
         new("-pidfile", "PATH", "Write the process id to a file that must not exist; needs -daemonize.", SetPidFile),
         new("-S", null, "Don't run before QMP's cont.", (o, _) => o.Configuration.StartPaused = true),
@@ -79,7 +79,8 @@ internal static class OptionTable
         }
 
         return text.Append("\nIn a value, a doubled comma stands for one comma. Exit code: 0 the guest powered off or was told to quit,\n")
-            .Append("1 error in options, files or host, 2 wrong usage, 3 the guest or KVM failed while running.\n").ToString();
+            .Append("1 error in options, files or host, 2 wrong usage, 3 the guest or KVM failed while running.\n")
+            .Append($"{LogLevels.Variable}=LEVEL[,ROOM=LEVEL…] chooses what is logged: error, warning or info (info), for all or for a room.\n").ToString();
     }
 
     /// <summary>The option of a name, with one dash or two; what isn't an option is an error that says which is near.</summary>
@@ -172,10 +173,7 @@ internal static class OptionTable
     private static void SetPidFile(Options options, string value)
     {
         options.Configuration.PidFile = Path(value, "pid file", "-pidfile");
-        if (Libc.LinkStat(value, out _) == 0)
-        {
-            throw new UserErrorException("PidFileExists", $"The pid file '{value}' exists; it must not, so that no running engine's is overwritten.", "-pidfile");
-        }
+        PidFile.CheckFree(value);
     }
 
     private static void SetReadyDescriptor(Options options, string value)

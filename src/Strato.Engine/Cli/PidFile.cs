@@ -1,14 +1,19 @@
 using System;
+using System.Globalization;
 using System.Text;
 using Strato.Engine.Linux;
 using Strato.Protocol;
 
 namespace Strato.Engine.Cli;
 
-/// <summary>The file of <c>-pidfile</c>: made new, and removed when the engine ends.</summary>
+/// <summary>The file of <c>-pidfile</c>: made new, locked while the engine runs, and removed when it ends.</summary>
+/// <remarks>By the lock one can tell an engine that runs from one that was killed, whose file is left.</remarks>
 internal sealed class PidFile : IDisposable
 {
+    private const int MaxLength = 32;
+
     private readonly string _path;
+    private readonly FileDescriptor _file;
 
     /// <exception cref="UserErrorException">PidFileExists or PidFileNotWritable.</exception>
     public PidFile(string path)
@@ -18,19 +23,61 @@ internal sealed class PidFile : IDisposable
         if (fd < 0)
         {
             int errno = Errno.Last;
-            throw errno == Errno.EEXIST
-                ? new UserErrorException("PidFileExists", $"The pid file '{path}' exists; it must not, so that no running engine's is overwritten.", "-pidfile")
-                : new UserErrorException("PidFileNotWritable", $"The pid file '{path}' can't be made: {Errno.Text(errno)}.", "-pidfile");
+            throw errno == Errno.EEXIST ? Exists(path) : NotWritable("made", errno);
         }
 
-        using FileDescriptor file = new(fd);
+        _file = new FileDescriptor(fd);
+
+        // Not every file system has locks; only the words of an error hang on it.
+        _ = Libc.SetFileLock(fd, Libc.F_WRLCK);
         if (Libc.Write(fd, Encoding.ASCII.GetBytes($"{Libc.getpid()}\n")) < 0)
         {
             int errno = Errno.Last;
             Dispose();
-            throw new UserErrorException("PidFileNotWritable", $"The pid file '{path}' can't be written: {Errno.Text(errno)}.", "-pidfile");
+            throw NotWritable("written", errno);
         }
     }
 
-    public void Dispose() => _ = Libc.Unlink(_path);
+    /// <summary>Refuses a path where something stands.</summary>
+    /// <exception cref="UserErrorException">PidFileExists.</exception>
+    public static void CheckFree(string path)
+    {
+        if (Libc.LinkStat(path, out _) == 0)
+        {
+            throw Exists(path);
+        }
+    }
+
+    public void Dispose()
+    {
+        _ = Libc.Unlink(_path);
+        _file.Dispose();
+    }
+
+    private static UserErrorException Exists(string path) =>
+        new("PidFileExists", $"The pid file '{path}' exists; it must not, so that no running engine's is overwritten{Owner(path)}.", "-pidfile");
+
+    private static string Owner(string path)
+    {
+        int fd = Libc.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        if (fd < 0)
+        {
+            return "";
+        }
+
+        using FileDescriptor file = new(fd);
+        Span<byte> text = stackalloc byte[MaxLength];
+        nint length = Libc.Read(fd, text);
+        if (length <= 0 || !int.TryParse(Encoding.ASCII.GetString(text[..(int)length]).TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid))
+        {
+            return "";
+        }
+
+        return Libc.FindFileLock(fd, Libc.F_RDLCK) == Libc.F_WRLCK
+            ? $"; the engine with process id {pid} runs and holds it"
+            : $"; no engine holds it, so process {pid} may have been killed, and then it can be removed";
+    }
+
+    private UserErrorException NotWritable(string done, int errno) =>
+        new("PidFileNotWritable", $"The pid file '{_path}' can't be {done}: {Errno.Text(errno)}.", "-pidfile");
 }

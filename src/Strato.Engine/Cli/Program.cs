@@ -1,3 +1,4 @@
+using System;
 using System.Text;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
@@ -15,6 +16,7 @@ internal static class Program
         Options options;
         try
         {
+            Log.Levels = LogLevels.Parse(Environment.GetEnvironmentVariable(LogLevels.Variable));
             options = Options.Parse(args);
         }
         catch (UserErrorException error)
@@ -52,14 +54,21 @@ internal static class Program
                     LogWarnings(options);
                 }
 
-                Daemon.Launch(args);
+                int code = Daemon.Launch(args, out UserErrorException? failure);
+                if (failure is not null)
+                {
+                    return Report(failure, ready, code);
+                }
+
                 ready.Succeed();
-                return 0;
+                return code;
             }
 
-            LogFile.Open(options.Configuration.LogFile);
+            // A file at the process's limit of size must fail the write, not end the engine.
+            Libc.IgnoreSignal(Libc.SIGXFSZ);
+            using LogFile? log = LogFile.Open(options.Configuration.LogFile);
             LogWarnings(options);
-            return EngineRun.Run(options.Configuration, ready);
+            return EngineRun.Run(options.Configuration, log, ready);
         }
         catch (UserErrorException error)
         {

@@ -12,18 +12,39 @@ namespace Strato.Engine.Diagnostics;
 /// </remarks>
 internal static class Log
 {
-    private static int _descriptor = 2;
+    /// <summary>Where lines go. Its number stays the same when the file behind it changes.</summary>
+    public static int Descriptor { get; private set; } = 2;
+
+    /// <summary>Which lines are written.</summary>
+    public static LogLevels Levels { get; set; } = new();
+
+    /// <summary>Called after each line, on the thread that wrote it.</summary>
+    public static Action? Written { get; set; }
 
     /// <summary>Sends all further lines to <paramref name="descriptor"/>, which the log then owns.</summary>
-    public static void Redirect(int descriptor) => _descriptor = descriptor;
+    public static void Redirect(int descriptor) => Descriptor = descriptor;
 
-    public static void Error(string room, string message) => Write(EngineLog.Error, room, message);
+    public static void Error(string room, string message) => Write(LogLevel.Error, EngineLog.Error, room, message);
 
-    public static void Warning(string room, string message) => Write("warning", room, message);
+    public static void Warning(string room, string message) => Write(LogLevel.Warning, "warning", room, message);
 
-    public static void Info(string room, string message) => Write("info", room, message);
+    public static void Info(string room, string message) => Write(LogLevel.Info, "info", room, message);
+
+    /// <summary>Why the engine ends: written whatever the levels, for the client looks for it.</summary>
+    public static void End(string room, string reason) => Write("info", room, EngineLog.End(reason));
+
+    private static void Write(LogLevel level, string name, string room, string message)
+    {
+        if (Levels.Allows(level, room))
+        {
+            Write(name, room, message);
+        }
+    }
 
     // A log that can't be written (full disk, closed pipe) must not stop the machine: the result is not looked at.
-    private static void Write(string level, string room, string message) =>
-        _ = Libc.Write(_descriptor, Encoding.UTF8.GetBytes(EngineLog.Line(DateTime.UtcNow, level, room, message)));
+    private static void Write(string level, string room, string message)
+    {
+        _ = Libc.Write(Descriptor, Encoding.UTF8.GetBytes(EngineLog.Line(DateTime.UtcNow, level, room, message)));
+        Written?.Invoke();
+    }
 }

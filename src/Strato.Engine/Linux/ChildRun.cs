@@ -48,6 +48,9 @@ internal static class ChildRun
     /// <summary>How a child ended, by its status as wait(2) has it.</summary>
     public static string DescribeEnd(int status) => (status & 0x7f) is var signal and not 0 ? $"signal {signal}" : $"exit code {status >> 8}";
 
+    /// <summary>What a shell has for a child's end: its exit code, or 128 and the signal.</summary>
+    public static int ExitCode(int status) => (status & 0x7f) is var signal and not 0 ? 128 + signal : status >> 8;
+
     /// <summary>NAME=VALUE of each variable of this process.</summary>
     public static string[] Environment()
     {

@@ -49,6 +49,9 @@ internal static unsafe partial class Libc
     internal static partial int dup2(int fd, int target);
 
     [LibraryImport("libc")]
+    internal static partial int dup3(int fd, int target, int flags);
+
+    [LibraryImport("libc")]
     internal static partial int isatty(int fd);
 
     [LibraryImport("libc")]

@@ -310,7 +310,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
         State = RunState.Shutdown;
         ExitCode = exitCode;
-        Log.Info(Room, EngineLog.End(reason));
+        Log.End(Room, reason);
         EventRaised(MachineEvent.Shutdown(guest, reason));
         _loop.Stop();
     }

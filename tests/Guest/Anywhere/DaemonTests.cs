@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Linq;
@@ -99,6 +100,109 @@ public sealed class DaemonTests
         Assert.Contains(_pid, result.Errors, StringComparison.Ordinal);
         Assert.Equal("1\n", File.ReadAllText(_pid));
         Assert.False(Path.Exists(_qmp), "a socket is left");
+    }
+
+    [Fact]
+    public void Pid_file_of_an_engine_that_runs_and_of_one_that_was_killed()
+    {
+        Assert.Equal(0, Daemonize("-kernel", Payload.Make(PayloadEnd.Halt)).ExitCode);
+        string owner = File.ReadAllText(_pid);
+        string socket = TestHost.NewPath("qmp");
+        string[] second = ["-force", "-daemonize", "-D", _log, "-pidfile", _pid, "-qmp", $"unix:{socket},server,nowait", "-kernel", Payload.Make(PayloadEnd.Halt)];
+        Command.Result refused = Command.Run(Limit, TestHost.Engine, second);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains($"the engine with process id {owner.Trim()} runs and holds it", refused.Errors, StringComparison.Ordinal);
+        Assert.Equal(owner, File.ReadAllText(_pid));
+        Assert.False(Path.Exists(socket), "a socket is left");
+        using (QmpConnection qmp = QmpConnection.Open(_qmp))
+        {
+            Assert.Equal("running", qmp.Status());
+            Command.Check("kill", "-KILL", owner.Trim());
+            qmp.WaitEnd();
+        }
+
+        WaitGone(int.Parse(owner, CultureInfo.InvariantCulture));
+        refused = Command.Run(Limit, TestHost.Engine, second);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains($"process {owner.Trim()} may have been killed, and then it can be removed", refused.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pid_file_in_no_folder_or_without_room()
+    {
+        string pid = "/no/such/folder/pid";
+        string[] rest = ["-force", "-daemonize", "-qmp", $"unix:{_qmp},server,nowait", "-kernel", Payload.Make(PayloadEnd.Halt), "-pidfile"];
+        Command.Result result = Command.Run(Limit, TestHost.Engine, [.. rest, pid]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains($"'{pid}' can't be made: No such file or directory", result.Errors, StringComparison.Ordinal);
+
+        // No file can grow: the write fails as on a full disk, and what was made is removed.
+        result = Command.Run(Limit, "prlimit", ["--fsize=0", "--", TestHost.Engine, .. rest, _pid]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains($"'{_pid}' can't be written: File too large", result.Errors, StringComparison.Ordinal);
+        Assert.False(Path.Exists(_pid) || Path.Exists(_qmp), "something is left");
+    }
+
+    [Fact]
+    public void Log_on_a_full_disk_does_not_hinder()
+    {
+        Command.Result result = Command.Run(
+            Limit, TestHost.Engine, "-force", "-daemonize", "-D", "/dev/full", "-pidfile", _pid, "-qmp", $"unix:{_qmp},server,nowait", "-kernel", Payload.Make(PayloadEnd.Halt));
+        Assert.True(result is { ExitCode: 0, Errors: "" }, $"{result}");
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        Assert.Equal("running", qmp.Status());
+        int pid = int.Parse(File.ReadAllText(_pid), CultureInfo.InvariantCulture);
+        qmp.Call("quit");
+        qmp.WaitEnd();
+        WaitGone(pid);
+    }
+
+    [Fact]
+    public void Engine_that_is_killed_before_its_machine_runs()
+    {
+        // Both read the configuration: what the parent needs is written once, so the other waits for it until it is killed.
+        string fifo = TestHost.NewPath("config");
+        Command.Check("mkfifo", fifo);
+        using Process parent = Process.Start(new ProcessStartInfo(
+            TestHost.Engine, ["-force", "-daemonize", "-D", _log, "-pidfile", _pid, "-qmp", $"unix:{_qmp},server,nowait", "-config", fifo])
+        {
+            UseShellExecute = false,
+            RedirectStandardError = true,
+        })!;
+        File.WriteAllText(fifo, $$"""{ "boot-source": { "kernel_image_path": "{{Payload.Make(PayloadEnd.Halt)}}" } }""");
+        string child = "";
+        DateTime end = DateTime.UtcNow + Limit;
+        while (child.Length == 0)
+        {
+            Assert.True(DateTime.UtcNow < end && !parent.HasExited, "no engine goes to the background");
+            child = File.ReadAllText($"/proc/{parent.Id}/task/{parent.Id}/children").Trim();
+        }
+
+        Command.Check("kill", "-KILL", child);
+        string errors = parent.StandardError.ReadToEnd();
+        Assert.True(parent.WaitForExit(Limit), "the parent doesn't end");
+        Assert.Equal(128 + 9, parent.ExitCode);
+        Assert.Contains("ended before its machine ran (signal 9), and said nothing. [EngineDied]", errors, StringComparison.Ordinal);
+        Assert.False(Path.Exists(_pid) || Path.Exists(_qmp), "something is left");
+    }
+
+    [Fact]
+    public void Machine_that_waits_for_cont()
+    {
+        Assert.Equal(0, Daemonize("-S", "-no-shutdown", "-name", "a name that is longer", "-kernel", Payload.Make(PayloadEnd.PowerOff)).ExitCode);
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        Assert.Equal("prelaunch", qmp.Status());
+        int pid = int.Parse(File.ReadAllText(_pid), CultureInfo.InvariantCulture);
+        Assert.Equal("a name that is \n", File.ReadAllText($"/proc/{pid}/comm"));
+        Assert.Contains("-name\0a name that is longer\0", File.ReadAllText($"/proc/{pid}/cmdline"), StringComparison.Ordinal);
+        qmp.Call("cont");
+        qmp.WaitEvent("SHUTDOWN");
+        Assert.Equal("shutdown", qmp.Status());
+        Command.Check("kill", "-TERM", $"{pid}");
+        Assert.Equal("host-signal", qmp.WaitEvent("SHUTDOWN")["data"]!["reason"]!.ToString());
+        qmp.WaitEnd();
+        WaitGone(pid);
+        Assert.False(Path.Exists(_pid) || Path.Exists(_qmp), "something is left");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Text.Json.Nodes;
@@ -169,6 +170,30 @@ public sealed class LifeTests
         AssertReason(qmp.WaitEvent("SHUTDOWN"), guest: false, "host-signal");
         engine.WaitExit(0, Limit);
         Assert.False(Path.Exists(_qmp), "the socket is left");
+    }
+
+    [Fact]
+    public void Ctrl_c_at_a_terminal_is_the_guests()
+    {
+        string path = Payload.Make(PayloadEnd.Echo);
+        ProcessStartInfo start = new("script", ["-q", "-e", "-c", $"exec {TestHost.Engine} -force -kernel {path} -serial stdio", "/dev/null"])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        Command.MarkRun(start);
+        using Process terminal = Process.Start(start)!;
+        ByteLog output = new("the terminal", terminal.StandardOutput.BaseStream);
+        output.WaitFor("hello\r\n", 0, Limit);
+        terminal.StandardInput.Write("a\u0003b");
+        terminal.StandardInput.Flush();
+        output.WaitFor("a\u0003b", 0, Limit);
+        terminal.StandardInput.Write('q');
+        terminal.StandardInput.Flush();
+        Assert.True(terminal.WaitForExit(Limit), "the guest didn't power off");
+        Assert.Equal(0, terminal.ExitCode);
+        Assert.Contains("end (guest-shutdown)", output.Text(), StringComparison.Ordinal);
     }
 
     [Fact]
