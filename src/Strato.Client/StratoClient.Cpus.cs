@@ -64,19 +64,22 @@ public sealed partial class StratoClient
             before =>
             {
                 List<AffinityDefinition> changed = Resolve(before, threads, cpus?.ToString() ?? "");
+                if (cpus is not null)
+                {
+                    // Of CPUs that come later, too, and for the next start.
+                    Affinity.Check(cpus);
+                }
+
                 using (EngineProcess? process = Registry.TryOpen(id))
                 {
                     if (process is not null)
                     {
                         Pin(id, process, changed, token);
                     }
-                    else if (cpus is not null)
-                    {
-                        Affinity.Check(cpus);
-                    }
                 }
 
-                List<AffinityDefinition> all = [.. before.Processor.Affinity];
+                // Those of threads that are no more go with all others, whatever the definition says that there is.
+                List<AffinityDefinition> all = threads.IsAll ? [] : [.. before.Processor.Affinity];
                 all.RemoveAll(old => changed.Exists(one => one.Cpu == old.Cpu && one.IoThread == old.IoThread));
                 all.AddRange(changed.FindAll(one => one.HostCpus.Length > 0));
                 all.Sort(static (a, b) => (a.Cpu ?? int.MaxValue).CompareTo(b.Cpu ?? int.MaxValue));
@@ -154,10 +157,9 @@ public sealed partial class StratoClient
 
     private static List<AffinityDefinition> Resolve(VmDefinition vm, AffinityTarget threads, string hostCpus)
     {
-        bool all = threads is { Cpus.Count: 0, IoThreads.Count: 0, Emulator: false };
-        int most = vm.Processor.Maximum ?? vm.Cpu;
+        int most = ProcessorRules.ShapeOf(vm.Cpu, vm.Processor).MaxCpus;
         List<AffinityDefinition> result = [];
-        for (int index = 0; all && index < most; index++)
+        for (int index = 0; threads.IsAll && index < most; index++)
         {
             result.Add(new AffinityDefinition { Cpu = index, HostCpus = hostCpus });
         }
@@ -172,12 +174,12 @@ public sealed partial class StratoClient
             result.Add(new AffinityDefinition { Cpu = index, HostCpus = hostCpus });
         }
 
-        foreach (string name in all ? Each(vm.IoThreads, thread => thread.Id) : threads.IoThreads)
+        foreach (string name in threads.IsAll ? Each(vm.IoThreads, thread => thread.Id) : threads.IoThreads)
         {
             result.Add(new AffinityDefinition { IoThread = FindIoThread(vm, name).Id, HostCpus = hostCpus });
         }
 
-        if (all || threads.Emulator)
+        if (threads.IsAll || threads.Emulator)
         {
             result.Add(new AffinityDefinition { HostCpus = hostCpus });
         }

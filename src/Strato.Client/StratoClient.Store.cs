@@ -81,6 +81,7 @@ public sealed partial class StratoClient
                 if (after.Cpu != before.Cpu || after.Processor != before.Processor)
                 {
                     VmRules.CheckProcessor(after.Cpu, after.Processor);
+                    after = ProcessorRules.WithoutOrphans(after);
                 }
 
                 return after;

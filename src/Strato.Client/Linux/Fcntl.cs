@@ -31,6 +31,7 @@ internal static unsafe partial class Libc
     internal const int S_IFREG = 0x8000;
     internal const int S_IFBLK = 0x6000;
     internal const int X_OK = 1;
+    internal const int W_OK = 2;
 
     /// <summary>struct flock of <c>asm-generic/fcntl.h</c> on 64-bit Linux.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -141,11 +142,16 @@ internal static unsafe partial class Libc
         }
     }
 
-    internal static bool MayExecute(string path)
+    internal static bool MayExecute(string path) => May(path, X_OK);
+
+    /// <summary>Whether files can be made in a folder.</summary>
+    internal static bool MayFill(string path) => May(path, W_OK | X_OK);
+
+    private static bool May(string path, int mode)
     {
         fixed (byte* pointer = Bytes(path))
         {
-            return access(pointer, X_OK) == 0;
+            return access(pointer, mode) == 0;
         }
     }
 }

@@ -30,4 +30,8 @@ public sealed record CpuInfo
 /// <param name="Cpus">Numbers of virtual CPUs.</param>
 /// <param name="IoThreads">Ids of iothreads.</param>
 /// <param name="Emulator">The main thread and all others.</param>
-public sealed record AffinityTarget(IReadOnlyList<int> Cpus, IReadOnlyList<string> IoThreads, bool Emulator);
+public sealed record AffinityTarget(IReadOnlyList<int> Cpus, IReadOnlyList<string> IoThreads, bool Emulator)
+{
+    /// <summary>Whether nothing is named.</summary>
+    public bool IsAll => this is { Cpus.Count: 0, IoThreads.Count: 0, Emulator: false };
+}

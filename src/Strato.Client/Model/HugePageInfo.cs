@@ -20,7 +20,7 @@ public sealed record HugePageInfo
     /// <summary>Pages beyond those set aside, made while a process needs them.</summary>
     public required long Surplus { get; init; }
 
-    /// <summary>Where a hugetlbfs of that page size is mounted, the first that is; null for none.</summary>
+    /// <summary>Where a hugetlbfs of that page size is mounted: the first in which files can be made, else the first; null for none.</summary>
     public string? MountPath { get; init; }
 
     /// <summary>The pages of each NUMA node, by its number.</summary>

@@ -38,7 +38,8 @@ internal static class HostHugePages
             }
 
             long size = kibibytes << 10;
-            int mount = mounts.FindIndex(mount => mount.PageSize == size);
+            List<(long PageSize, string Path)> own = mounts.FindAll(mount => mount.PageSize == size);
+            int writable = own.FindIndex(mount => Libc.MayFill(mount.Path));
             all.Add(new HugePageInfo
             {
                 PageSize = size,
@@ -46,7 +47,7 @@ internal static class HostHugePages
                 Free = Number(folder, "free_hugepages"),
                 Reserved = Number(folder, "resv_hugepages"),
                 Surplus = Number(folder, "surplus_hugepages"),
-                MountPath = mount < 0 ? null : mounts[mount].Path,
+                MountPath = own.Count == 0 ? null : own[Math.Max(0, writable)].Path,
                 Nodes = ReadNodes(name),
             });
         }

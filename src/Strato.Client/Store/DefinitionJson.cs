@@ -113,7 +113,7 @@ internal static class DefinitionJson
                 Initrd = fields.OptionalText("initrd"),
                 CommandLine = fields.OptionalText("commandLine") ?? "",
                 Memory = fields.Integer("memory"),
-                HugePage = fields.OptionalInteger("hugePage"),
+                HugePage = fields.OptionalInteger("hugePage") is { } size and not 0 ? size : null,
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Processor = ProcessorFields.Read(fields),
                 Drives = ReadDrives(fields),

@@ -99,6 +99,9 @@ internal readonly struct Fields
 
     internal long? OptionalInteger(string name) => Optional(name) is { } value ? Integer(name, value) : null;
 
+    /// <summary>A number that is small where it is right; beyond an int it stays as wrong as it is.</summary>
+    internal int? OptionalCount(string name) => OptionalInteger(name) is { } number ? (int)Math.Clamp(number, int.MinValue, int.MaxValue) : null;
+
     internal KeyValuePair<string, JsonElement>[] Rest()
     {
         KeyValuePair<string, JsonElement>[] rest = new KeyValuePair<string, JsonElement>[_left.Count];

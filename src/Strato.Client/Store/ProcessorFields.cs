@@ -61,11 +61,11 @@ internal static class ProcessorFields
 
         ProcessorDefinition known = new()
         {
-            Maximum = (int?)processor.OptionalInteger("maximum"),
-            Sockets = (int?)processor.OptionalInteger("sockets"),
-            Dies = (int?)processor.OptionalInteger("dies"),
-            Cores = (int?)processor.OptionalInteger("cores"),
-            Threads = (int?)processor.OptionalInteger("threads"),
+            Maximum = processor.OptionalCount("maximum"),
+            Sockets = processor.OptionalCount("sockets"),
+            Dies = processor.OptionalCount("dies"),
+            Cores = processor.OptionalCount("cores"),
+            Threads = processor.OptionalCount("threads"),
             Model = processor.OptionalText("model"),
             Features = processor.OptionalText("features") is { Length: > 0 } features ? features.Split(',') : [],
             Affinity = ReadAffinity(processor),
@@ -76,7 +76,7 @@ internal static class ProcessorFields
     private static AffinityDefinition[] ReadAffinity(Fields processor) =>
         Array.ConvertAll(
             processor.List("affinity"),
-            one => new AffinityDefinition { Cpu = (int?)one.OptionalInteger("cpu"), IoThread = one.OptionalText("ioThread"), HostCpus = one.Text("hostCpus") });
+            one => new AffinityDefinition { Cpu = one.OptionalCount("cpu"), IoThread = one.OptionalText("ioThread"), HostCpus = one.Text("hostCpus") });
 
     private static void Write(Utf8JsonWriter writer, string name, int? value)
     {

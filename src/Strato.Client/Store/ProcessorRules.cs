@@ -47,6 +47,14 @@ internal static class ProcessorRules
         return text;
     }
 
+    /// <summary>Without pins of CPUs that there can't be any more.</summary>
+    internal static VmDefinition WithoutOrphans(VmDefinition vm)
+    {
+        int most = ShapeOf(vm.Cpu, vm.Processor).MaxCpus;
+        List<AffinityDefinition> left = [.. vm.Processor.Affinity];
+        return left.RemoveAll(one => one.Cpu >= most) == 0 ? vm : vm with { Processor = vm.Processor with { Affinity = left } };
+    }
+
     private static int? Change(int? given, int? before) => given is null ? before : given == 0 ? null : given;
 
     private static CpuModel Read(string name, string[] features) =>

@@ -1,5 +1,4 @@
 using System;
-using System.Numerics;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -12,9 +11,6 @@ namespace Strato.Engine.Boot;
 /// </remarks>
 internal readonly record struct CpuTopology
 {
-    /// <summary>The in-kernel IOAPIC addresses 8-bit ids; 255 means all.</summary>
-    public const int HighestApicIdAllowed = 254;
-
     /// <param name="sockets">At least 1.</param>
     /// <param name="cores">In a die, at least 1.</param>
     /// <param name="threads">In a core, at least 1.</param>
@@ -36,14 +32,7 @@ internal readonly record struct CpuTopology
         }
 
         Present = Count;
-        int highest = ApicId(Count - 1);
-        if (highest > HighestApicIdAllowed)
-        {
-            throw new UserErrorException(
-                "InvalidTopology",
-                $"with {CpuShape.Describe(sockets, dies, cores, threads)} the last CPU has the APIC id {highest}; {HighestApicIdAllowed} is the highest that interrupts reach",
-                "-smp");
-        }
+        CpuShape.CheckApicIds(sockets, dies, cores, threads, "-smp");
     }
 
     /// <summary>One CPU.</summary>
@@ -76,13 +65,13 @@ internal readonly record struct CpuTopology
     public int PerDie => Cores * Threads;
 
     /// <summary>Bits of an APIC id that number the threads of a core.</summary>
-    public int ThreadBits => Bits(Threads);
+    public int ThreadBits => CpuShape.Bits(Threads);
 
     /// <summary>Bits of an APIC id that number the CPUs of a die.</summary>
-    public int DieShift => Bits(Threads) + Bits(Cores);
+    public int DieShift => CpuShape.Bits(Threads) + CpuShape.Bits(Cores);
 
     /// <summary>Bits of an APIC id that number the CPUs of a socket.</summary>
-    public int SocketShift => DieShift + Bits(Dies);
+    public int SocketShift => DieShift + CpuShape.Bits(Dies);
 
     public static CpuTopology Of(CpuShape shape) => new(shape.Sockets, shape.Cores, shape.Threads, shape.Dies) { Present = shape.Cpus };
 
@@ -90,11 +79,5 @@ internal readonly record struct CpuTopology
     public CpuPlace PlaceOf(int cpu) => CpuShape.PlaceOf(cpu, Dies, Cores, Threads);
 
     /// <summary>The APIC id of a CPU, by its number from 0.</summary>
-    public int ApicId(int cpu)
-    {
-        CpuPlace place = PlaceOf(cpu);
-        return (place.Socket << SocketShift) | (place.Die << DieShift) | (place.Core << ThreadBits) | place.Thread;
-    }
-
-    private static int Bits(int count) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)count));
+    public int ApicId(int cpu) => CpuShape.ApicId(cpu, Dies, Cores, Threads);
 }

@@ -100,9 +100,9 @@ internal static class MemoryOption
                 throw new UserErrorException("InvalidOption", $"The machine's memory is given twice, by {machine.Backing.PathWhere} and by the object '{id}'; give one of both.", "-machine memory-backend");
             }
 
-            if (options.IsMemoryGiven && machine.Memory != size)
+            if (machine.MemoryWhere is { } where && machine.Memory != size)
             {
-                throw new UserErrorException("InvalidMemory", $"The object '{id}' has {ByteSize.Describe(size)}, and -m {ByteSize.Describe(machine.Memory)}; a machine has all of its memory in one object.", parts.Where("size"));
+                throw new UserErrorException("InvalidMemory", $"The object '{id}' has {ByteSize.Describe(size)}, and {where} {ByteSize.Describe(machine.Memory)}; a machine has all of its memory in one object.", parts.Where("size"));
             }
 
             machine.Memory = size;

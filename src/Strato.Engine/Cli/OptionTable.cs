@@ -155,7 +155,7 @@ internal static class OptionTable
         string text = parts.Require("size");
         parts.End();
         options.Configuration.Memory = ByteSize.ParseMemory(text, "-m");
-        options.IsMemoryGiven = true;
+        options.Configuration.MemoryWhere = "-m";
     }
 
     private static void AddQmp(Options options, string name, string value)

@@ -39,9 +39,6 @@ internal sealed class Options
     /// <summary>What the machine's memory may be, by the ids of their <c>-object</c>: each puts itself into the configuration.</summary>
     public Backends<Action> MemoryBackends { get; } = new("-object", "memory");
 
-    /// <summary>Whether the command line has <c>-m</c>.</summary>
-    public bool IsMemoryGiven { get; set; }
-
     /// <summary>Where network interfaces lead, by the ids of their <c>-netdev</c>; with what its older form says of the interface.</summary>
     public Backends<NetConfiguration> Netdevs { get; } = new("-netdev", "netdev");
 

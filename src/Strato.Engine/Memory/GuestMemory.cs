@@ -193,7 +193,14 @@ internal sealed unsafe class GuestMemory : IDisposable
             }
             else if (!GiveBack((void*)region.HostAddress, region.Length))
             {
-                throw LinuxException.Last("madvise of guest memory");
+                // Not every file system can take pages out of a file: NFS of version 3, 9p, vfat, ramfs.
+                LinuxException error = LinuxException.Last("madvise of guest memory");
+                if (error.Errno != Errno.EOPNOTSUPP)
+                {
+                    throw error;
+                }
+
+                MemoryWorkers.Clear((byte*)region.HostAddress, region.Length, HostPageSize);
             }
         }
     }
@@ -268,8 +275,10 @@ internal sealed unsafe class GuestMemory : IDisposable
     {
         // NORESERVE: a guest may be larger than what the host has free now; it is told so when it is started.
         const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE;
+        // What a file is put over is no memory that may be written to, which a host that doesn't overcommit would count as well.
+        int access = file is null ? Libc.PROT_READ | Libc.PROT_WRITE : Libc.PROT_NONE;
         ulong alignment = file is { IsHuge: true } ? Math.Max(file.PageSize, HugePageSize) : HugePageSize;
-        byte* map = (byte*)Libc.mmap(null, (nuint)(length + alignment), Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0);
+        byte* map = (byte*)Libc.mmap(null, (nuint)(length + alignment), access, Flags, -1, 0);
         if (map == Libc.MAP_FAILED)
         {
             throw LinuxException.Last($"mmap of {length} bytes of guest memory");

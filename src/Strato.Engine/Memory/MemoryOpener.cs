@@ -38,7 +38,7 @@ internal static class MemoryOpener
 
             if (wish.Merge)
             {
-                AllowMerging(memory);
+                AllowMerging(memory, wish.MergeWhere);
             }
 
             if (wish.Preallocate)
@@ -87,18 +87,13 @@ internal static class MemoryOpener
     private static MemoryFile OpenFolder(string path, VmConfiguration machine)
     {
         string where = machine.Backing.PathWhere;
-        int fd = Libc.Open(path, Libc.O_RDONLY);
-        if (fd < 0)
+        int fd = Libc.Open(path, Libc.O_RDONLY | Libc.O_DIRECTORY);
+        if (fd < 0 && Errno.Last is var errno)
         {
-            throw Refused(path, where, new LinuxException("open", Errno.Last));
+            throw errno != Errno.ENOTDIR ? Refused(path, where, new LinuxException("open", errno)) : new UserErrorException("MemPathNotFolder", $"'{path}' is no folder; guest memory is a file without a name in a folder, for huge pages that of a mounted hugetlbfs.", where);
         }
 
         using FileDescriptor folder = new(fd);
-        if (Libc.Stat(fd, out Libc.statx_t status) < 0 || (status.stx_mode & Libc.S_IFMT) != Libc.S_IFDIR)
-        {
-            throw new UserErrorException("MemPathNotFolder", $"'{path}' is no folder; guest memory is a file without a name in a folder, for huge pages that of a mounted hugetlbfs.", where);
-        }
-
         if (Libc.FileSystem(fd, out Libc.statfs_t system) < 0)
         {
             throw Refused(path, where, LinuxException.Last("fstatfs"));
@@ -110,7 +105,8 @@ internal static class MemoryOpener
             throw new UserErrorException("MemPathNotHuge", $"'{path}' is not on a hugetlbfs, so it has no huge pages; 'mount -t hugetlbfs hugetlbfs {path}' as root makes it one.", where);
         }
 
-        if (!isHuge && (ulong)machine.Memory / (ulong)system.f_bsize > system.f_bavail)
+        // A ramfs has no number of blocks: it takes what the host has.
+        if (!isHuge && system.f_blocks != 0 && (ulong)machine.Memory / (ulong)system.f_bsize > system.f_bavail)
         {
             throw new UserErrorException(
                 "MemPathFull",
@@ -199,7 +195,7 @@ internal static class MemoryOpener
         }
     }
 
-    private static void AllowMerging(GuestMemory memory)
+    private static void AllowMerging(GuestMemory memory, string where)
     {
         try
         {
@@ -207,7 +203,7 @@ internal static class MemoryOpener
         }
         catch (LinuxException error)
         {
-            throw new UserErrorException("KsmUnavailable", $"The host's kernel can't merge equal pages (KSM): {error.Message}.", "merge", error);
+            throw new UserErrorException("KsmUnavailable", $"The host's kernel can't merge equal pages (KSM): {error.Message}.", where, error);
         }
 
         if (KernelFile.ReadNumber(KsmFile) != 1)

@@ -32,7 +32,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [ArgumentCompleter(typeof(HugePageSizeCompleter))]
     public long? HugePage { get; set; }
 
-    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of virtual CPUs, 1 to 254; 1 if omitted.")]
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Number of virtual CPUs, 1 to 254; all of the topology if omitted, 1 without one or with -MaximumCpu.")]
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
 

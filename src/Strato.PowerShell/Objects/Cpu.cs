@@ -10,6 +10,7 @@ public sealed class Cpu
 {
     internal Cpu(VmTarget vm, CpuInfo cpu)
     {
+        Vm = vm;
         VMName = vm.Name;
         VMId = vm.Id;
         Index = cpu.Index;
@@ -52,6 +53,8 @@ public sealed class Cpu
 
     /// <summary>Seconds of processor time that it has used since the VM was started.</summary>
     public double Time { get; }
+
+    internal VmTarget Vm { get; }
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{VMName} {Index}");
 }

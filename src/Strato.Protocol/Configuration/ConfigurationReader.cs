@@ -109,6 +109,7 @@ public static class ConfigurationReader
                 case "mem_size":
                     configuration.Memory = cursor.GetInt64();
                     ConfigurationLimits.CheckMemory(configuration.Memory, cursor.Path);
+                    configuration.MemoryWhere = cursor.Path;
                     break;
                 case "dump_guest_core":
                     configuration.DumpGuestCore = cursor.GetBoolean();

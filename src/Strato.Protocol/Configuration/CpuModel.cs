@@ -25,7 +25,8 @@ public sealed class CpuModel
     // What keeps guests safe from each other and from themselves isn't a level's business.
     private const string Protection =
         " md-clear spec-ctrl stibp flush-l1d arch-capabilities ssbd ibpb ibrs amd-stibp stibp-always-on amd-ssbd virt-ssbd amd-no-ssb"
-        + " lfence-always-serializing null-sel-clr-base auto-ibrs sbpb ibpb-brtype srso-no";
+        + " lfence-always-serializing null-sel-clr-base auto-ibrs sbpb ibpb-brtype srso-no"
+        + " intel-psfd ipred-ctrl rrsba-ctrl ddpd-u bhi-ctrl mcdt-no amd-psfd ibpb-ret verw-clear";
 
     private const string OfLevel2 = "cx16 lahf-lm popcnt pni sse4.1 sse4.2 ssse3";
     private const string OfLevel3 = OfLevel2 + " avx avx2 bmi1 bmi2 f16c fma abm movbe xsave";

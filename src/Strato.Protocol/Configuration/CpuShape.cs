@@ -1,5 +1,6 @@
 using System;
 using System.Globalization;
+using System.Numerics;
 
 namespace Strato.Protocol.Configuration;
 
@@ -21,6 +22,9 @@ public sealed record CpuCountNames(string Cpus, string MaxCpus, string Sockets, 
 /// <summary>How many CPUs a machine has, and how they are grouped: sockets · dies · cores · threads are <see cref="MaxCpus"/>.</summary>
 public sealed record CpuShape
 {
+    /// <summary>The in-kernel IOAPIC addresses 8-bit ids; 255 means all.</summary>
+    public const int HighestApicId = 254;
+
     private CpuShape(int cpus, int maxCpus, int sockets, int dies, int cores, int threads) =>
         (Cpus, MaxCpus, Sockets, Dies, Cores, Threads) = (cpus, maxCpus, sockets, dies, cores, threads);
 
@@ -87,6 +91,7 @@ public sealed record CpuShape
             throw Invalid($"{Describe(sockets.Value, dies, cores.Value, threads.Value)} are {made} CPUs, where there can be {all}; sockets · dies · cores · threads has to be {all}.", where.Sockets);
         }
 
+        CheckApicIds(sockets.Value, dies, cores.Value, threads.Value, where.Sockets);
         return new CpuShape(cpus ?? all, all, sockets.Value, dies, cores.Value, threads.Value);
     }
 
@@ -96,6 +101,29 @@ public sealed record CpuShape
     /// <summary>The same for any shape.</summary>
     public static CpuPlace PlaceOf(int cpu, int dies, int cores, int threads) =>
         new(cpu / (dies * cores * threads), cpu / (cores * threads) % dies, cpu / threads % cores, cpu % threads);
+
+    /// <summary>The APIC id of a CPU of any shape, by its number from 0: socket, die, core and thread in bit fields just wide enough (Intel SDM 3, 9.9).</summary>
+    public static int ApicId(int cpu, int dies, int cores, int threads)
+    {
+        CpuPlace place = PlaceOf(cpu, dies, cores, threads);
+        int id = (place.Socket << Bits(dies)) | place.Die;
+        id = (id << Bits(cores)) | place.Core;
+        return (id << Bits(threads)) | place.Thread;
+    }
+
+    /// <summary>Bits that number so many.</summary>
+    public static int Bits(int count) => BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)count));
+
+    /// <summary>Refuses shapes whose gaps between ids leave the last CPU out of the IOAPIC's reach.</summary>
+    /// <exception cref="UserErrorException">InvalidTopology.</exception>
+    public static void CheckApicIds(int sockets, int dies, int cores, int threads, string where)
+    {
+        int highest = ApicId((sockets * dies * cores * threads) - 1, dies, cores, threads);
+        if (highest > HighestApicId)
+        {
+            throw Invalid($"With {Describe(sockets, dies, cores, threads)} the last CPU has the APIC id {highest}; {HighestApicId} is the highest that interrupts reach.", where);
+        }
+    }
 
     public override string ToString() => Describe(Sockets, Dies, Cores, Threads);
 

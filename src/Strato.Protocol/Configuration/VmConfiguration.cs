@@ -45,6 +45,9 @@ public sealed class VmConfiguration
     /// <summary>Bytes of guest memory: a multiple of 4096, 256 MiB to 512 GiB.</summary>
     public long Memory { get; set; } = ConfigurationLimits.MinMemory;
 
+    /// <summary>The option or JSON path that gave <see cref="Memory"/>, for errors; null for the default.</summary>
+    public string? MemoryWhere { get; set; }
+
     /// <summary>How many vCPUs there are, 1 to 254, and how they are grouped.</summary>
     public CpuShape Shape { get; set; } = CpuShape.Flat(1);
 

@@ -62,6 +62,7 @@ public class LinuxAbiTests
         .Equal("O_APPEND", Libc.O_APPEND)
         .Equal("O_NONBLOCK", Libc.O_NONBLOCK)
         .Equal("O_DIRECT", Libc.O_DIRECT)
+        .Equal("O_DIRECTORY", Libc.O_DIRECTORY)
         .Equal("O_CLOEXEC", Libc.O_CLOEXEC)
         .Equal("F_GETFL", Libc.F_GETFL)
         .Equal("F_SETFL", Libc.F_SETFL)

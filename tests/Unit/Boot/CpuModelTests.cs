@@ -102,6 +102,12 @@ public class CpuModelTests
     [InlineData("svm", 0x8000_0001, 0, CpuidRegister.Ecx, 2)]
     [InlineData("nx", 0x8000_0001, 0, CpuidRegister.Edx, 20)]
     [InlineData("pdpe1gb", 0x8000_0001, 0, CpuidRegister.Edx, 26)]
+    [InlineData("verw-clear", 0x8000_0021, 0, CpuidRegister.Eax, 5)]
+    [InlineData("ibpb-ret", 0x8000_0008, 0, CpuidRegister.Ebx, 30)]
+    [InlineData("sha512", 7, 1, CpuidRegister.Eax, 0)]
+    [InlineData("sm3", 7, 1, CpuidRegister.Eax, 1)]
+    [InlineData("sm4", 7, 1, CpuidRegister.Eax, 2)]
+    [InlineData("avx-vnni-int16", 7, 1, CpuidRegister.Edx, 10)]
     [InlineData("SSE4_1", 1, 0, CpuidRegister.Ecx, 19)]
     [InlineData("lahf_lm", 0x8000_0001, 0, CpuidRegister.Ecx, 0)]
     public void NamesStandForTheirBits(string name, uint leaf, uint index, CpuidRegister register, int bit)
@@ -144,6 +150,11 @@ public class CpuModelTests
         Assert.Empty(hasNot.Split(' ').Except(has.Split(' ')).Intersect(on));
         Assert.Superset(new HashSet<string> { "fpu", "sse2", "lm", "nx", "syscall", "x2apic", "spec-ctrl", "ibpb" }, on.ToHashSet());
 
+        // What guards against speculation isn't a level's business.
+        Assert.Superset(
+            new HashSet<string> { "bhi-ctrl", "rrsba-ctrl", "ipred-ctrl", "ddpd-u", "intel-psfd", "amd-psfd", "mcdt-no", "verw-clear", "ibpb-ret", "srso-no" },
+            on.ToHashSet());
+
         // No bit that the level doesn't name: not even those without a name, but for AMD's copies of leaf 1.
         Assert.Equal(0u, Leaf(guest, 7).Ebx & (1 << 6));
         Assert.Equal(0x0183_F3FFu, Leaf(guest, 0x8000_0001).Edx & 0x0183_F3FF);
@@ -181,7 +192,7 @@ public class CpuModelTests
     public void WhatNeedsAFeatureGoesWithIt()
     {
         List<string> on = CpuFilter.Offered(Apply("host,-avx"));
-        Assert.Empty(on.Intersect(["avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "vaes", "avx-vnni"]));
+        Assert.Empty(on.Intersect(["avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "vaes", "avx-vnni", "avx-vnni-int16", "sha512", "sm3", "sm4"]));
         Assert.Contains("xsaveopt", on);
         Assert.Empty(CpuFilter.Offered(Apply("host,-xsave")).Intersect(["xsaveopt", "avx", "pku", "amx-tile", "amx-int8"]));
         Assert.Empty(CpuFilter.Offered(Apply("host,-svm")).Intersect(["npt", "vgif"]));

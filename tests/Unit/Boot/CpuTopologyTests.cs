@@ -163,7 +163,7 @@ public class CpuTopologyTests
                 (id & ((1 << topology.SocketShift) - 1)) >> topology.DieShift,
                 (id & ((1 << topology.DieShift) - 1)) >> topology.ThreadBits,
                 id & ((1 << topology.ThreadBits) - 1));
-            Assert.True(id > last && id <= CpuTopology.HighestApicIdAllowed && decoded == topology.PlaceOf(cpu), $"{topology}: CPU {cpu} has id {id}, {decoded}");
+            Assert.True(id > last && id <= CpuShape.HighestApicId && decoded == topology.PlaceOf(cpu), $"{topology}: CPU {cpu} has id {id}, {decoded}");
             last = id;
         }
 

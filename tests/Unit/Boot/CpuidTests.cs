@@ -174,7 +174,7 @@ public class CpuidTests
     [Theory]
     [InlineData(1, 255, 1, "1 socket of 255 cores of 1 thread are more than 254 CPUs")]
     [InlineData(65536, 65536, 65536, "are more than 254 CPUs")]
-    [InlineData(3, 65, 1, "with 3 sockets of 65 cores of 1 thread the last CPU has the APIC id 320; 254 is the highest that interrupts reach")]
+    [InlineData(3, 65, 1, "With 3 sockets of 65 cores of 1 thread the last CPU has the APIC id 320; 254 is the highest that interrupts reach")]
     public void ShapesThatInterruptsCannotReachAreRefused(int sockets, int cores, int threads, string message)
     {
         UserErrorException error = Assert.Throws<UserErrorException>(() => new CpuTopology(sockets, cores, threads));

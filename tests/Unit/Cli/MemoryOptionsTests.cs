@@ -72,6 +72,22 @@ public class MemoryOptionsTests
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void AnObjectOfAnotherSizeThanTheFilesIsRefused()
+    {
+        string folder = System.IO.Directory.CreateTempSubdirectory("strato-mem-").FullName;
+        string file = $"{folder}/vm.json";
+        System.IO.File.WriteAllText(file, """{"machine-config": {"mem_size": 2147483648}}""");
+        const string Object = "-machine memory-backend=m -object memory-backend-ram,id=m,size=";
+        UserErrorException error = Assert.Throws<UserErrorException>(() => Parse($"-config {file} {Object}1G"));
+        Assert.Equal(
+            ("InvalidMemory", "-object size", "The object 'm' has 1 GiB, and machine-config.mem_size 2 GiB; a machine has all of its memory in one object."),
+            (error.Id, error.Where, error.Message));
+        Assert.Equal(2L << 30, Parse($"-config {file} {Object}2G").Memory);
+        Assert.Equal(1L << 30, Parse($"-config {file} -m 1G {Object}1G").Memory);
+        System.IO.Directory.Delete(folder, recursive: true);
+    }
+
     private static VmConfiguration Parse(string options) =>
         Options.Parse([.. $"-kernel k {options}".Split(' ', StringSplitOptions.RemoveEmptyEntries)]).Configuration;
 }

@@ -1,4 +1,5 @@
 using Strato.Engine.Cli;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 using Xunit;
 
@@ -30,6 +31,16 @@ public class SmpTests
         Assert.Equal((cpus, maxCpus, sockets, dies, cores, threads), (shape.Cpus, shape.MaxCpus, shape.Sockets, shape.Dies, shape.Cores, shape.Threads));
     }
 
+    [Fact]
+    public void AShapeWhoseLastCpuInterruptsCannotReachIsRefused()
+    {
+        UserErrorException error = Assert.Throws<UserErrorException>(() => Options.Parse(["-kernel", "k", "-smp", "195,sockets=3,cores=65"]));
+        Assert.Equal(
+            ("InvalidTopology", "-smp sockets", "With 3 sockets of 65 cores of 1 thread the last CPU has the APIC id 320; 254 is the highest that interrupts reach."),
+            (error.Id, error.Where, error.Message));
+        Assert.Equal(192, Options.Parse(["-kernel", "k", "-smp", "192,sockets=3,cores=64"]).Configuration.Shape.MaxCpus);
+    }
+
     // Every shape that is given whole is taken when its product is right, and refused when it isn't.
     [Fact]
     public void TheProductDecides()
@@ -48,7 +59,7 @@ public class SmpTests
                         {
                             Options.Parse(["-kernel", "k", "-smp", value]);
                         }
-                        catch (Strato.Protocol.UserErrorException error) when (error.Id == "InvalidTopology")
+                        catch (UserErrorException error) when (error.Id == "InvalidTopology")
                         {
                             taken = false;
                         }

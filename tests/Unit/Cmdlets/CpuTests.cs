@@ -2,7 +2,9 @@ using System;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Threading;
 using Strato.Client;
+using Strato.Client.Linux;
 using Strato.Client.Runtime;
 using Strato.Tests.CmdletHost;
 using Xunit;
@@ -51,6 +53,7 @@ public sealed class CpuTests : CmdletTests
     [InlineData("MaximumCpu=300", "InvalidTopology", "300 CPUs at most are out of range; allowed: 1 to 254.")]
     [InlineData("Socket=-1", "InvalidTopology", "-1 sockets are out of range; allowed: 1 to 254.")]
     [InlineData("Socket=100 Core=100", "InvalidTopology", "100 sockets of 100 cores of 1 thread are 10000 CPUs; allowed: 1 to 254.")]
+    [InlineData("Socket=3 Core=65", "InvalidTopology", "With 3 sockets of 65 cores of 1 thread the last CPU has the APIC id 320; 254 is the highest that interrupts reach.")]
     [InlineData("Cpu=255", "InvalidCpuCount", "255 vCPUs are out of range; allowed: 1 to 254.")]
     [InlineData("CpuModel=haswell", "UnknownCpuModel", "The CPU model 'haswell' is unknown; allowed: host, x86-64-v2, x86-64-v3.")]
     [InlineData("CpuFeature=aes", "InvalidCpuFeature", "'aes' is not a CPU feature with its sign; allowed: +NAME, -NAME, NAME=on, NAME=off.")]
@@ -88,6 +91,55 @@ public sealed class CpuTests : CmdletTests
         Assert.Contains("\"later\": [", File.ReadAllText(path), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("\"maximum\": 4294967298")]
+    [InlineData("\"maximum\": 2000000000")]
+    public void AMaximumBeyondReasonIsNeitherWrappedNorCountedTo(string written)
+    {
+        Run(Vm().With("Cpu", 2).With("MaximumCpu", 8));
+        string path = Store.Paths.DefinitionFile(Store.Client.Get("web").Id);
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"maximum\": 8", written, StringComparison.Ordinal));
+        Assert.Equal("", Run(new Step("Get-StratoVm", "web")).Single<Vm>().CpuTopology);
+        AssertError(Error(new Step("Set-StratoCpu", "web").With("Affinity", new[] { "" })), "InvalidTopology", ErrorCategory.InvalidArgument, "web");
+    }
+
+    [Fact]
+    public void PinsOfCpusThatCanNoLongerBeGo()
+    {
+        Run(Vm().With("Cpu", 4));
+        string first = AllowedOf("self").Split(',', '-')[0];
+        Run(new Step("Set-StratoCpu", "web").With("Affinity", new[] { first }));
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 2));
+        Assert.Equal([0, 1, null], Store.Client.Get("web").Processor.Affinity.Select(one => one.Cpu));
+
+        // One that was left by hand goes with all.
+        string path = Store.Paths.DefinitionFile(Store.Client.Get("web").Id);
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"cpu\": 1,", "\"cpu\": 7,", StringComparison.Ordinal));
+        Assert.Contains(Store.Client.Get("web").Processor.Affinity, one => one.Cpu == 7);
+        Run(new Step("Set-StratoCpu", "web").With("Affinity", new[] { "" }));
+        Assert.Empty(Store.Client.Get("web").Processor.Affinity);
+    }
+
+    [Fact]
+    public void APinOfACpuThatMayComeIsLookedAtWhileItRuns()
+    {
+        Run(Vm().With("Cpu", 1).With("MaximumCpu", 2));
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Set-StratoCpu", "web").With("Cpu", new[] { 1 }).With("Affinity", new[] { "8191" })), "HostCpuOffline", ErrorCategory.ResourceUnavailable, "web");
+        Assert.Empty(Store.Client.Get("web").Processor.Affinity);
+    }
+
+    [Fact]
+    public void CpusThatWereGotArePinned()
+    {
+        Run(Vm().With("Cpu", 3));
+        string first = AllowedOf("self").Split(',', '-')[0];
+        Run(new Step("Get-StratoCpu", "web"), new Step("Set-StratoCpu").With("Affinity", new[] { first }));
+        Assert.Equal([0, 1, 2], Store.Client.Get("web").Processor.Affinity.Select(one => one.Cpu));
+        Run(new Step("Set-StratoCpu").With("InputObject", new[] { Cpus()[1] }).With("Affinity", new[] { "" }));
+        Assert.Equal([0, 2], Store.Client.Get("web").Processor.Affinity.Select(one => one.Cpu));
+    }
+
     [Fact]
     public void AVmOnNewsPipelineIsMadeOnceMore()
     {
@@ -120,21 +172,23 @@ public sealed class CpuTests : CmdletTests
     public void APinIsKeptForTheStartAndChangedWhileItRuns()
     {
         Run(Vm().With("Socket", 1).With("Core", 3));
-        string all = AllowedOf("self");
-        string first = all.Split(',', '-')[0];
+        string own = AllowedOf("self");
+        string all = AllOf();
+        string first = own.Split(',', '-')[0];
+        Assert.SkipWhen(all == first, "there is one CPU, to which every thread is pinned");
         Run(new Step("Set-StratoCpu", "web").With("Cpu", new[] { 1 }).With("Affinity", new[] { first }));
         Assert.Equal([(0, 0, null, null), (1, 1, first, null), (2, 2, null, null)], Cpus().Select(cpu => (cpu.Index, cpu.Core, cpu.Affinity, cpu.ThreadId)));
         Run(new Step("Start-StratoVm", "web"));
         Cpu[] cpus = Cpus();
         int process = Run(new Step("Get-StratoVm", "web")).Single<Vm>().ProcessId!.Value;
-        Assert.Equal([all, first, all], cpus.Select(cpu => cpu.Affinity));
+        Assert.Equal([own, first, own], cpus.Select(cpu => cpu.Affinity));
         Assert.Equal(3, cpus.Select(cpu => cpu.ThreadId).Distinct().Count());
         Assert.All(cpus, cpu => Assert.Equal(cpu.Affinity, AllowedOf($"{process}/task/{cpu.ThreadId}")));
         Assert.All(cpus, cpu => Assert.InRange(cpu.HostCpu ?? -1, 0, HostCpus.Most));
 
         Run(new Step("Set-StratoCpu", "web").Switch("Emulator").With("Affinity", new[] { first }));
         Assert.Equal(first, AllowedOf($"{process}"));
-        Assert.Equal([all, first, all], Cpus().Select(cpu => cpu.Affinity));
+        Assert.Equal([own, first, own], Cpus().Select(cpu => cpu.Affinity));
         Run(new Step("Set-StratoCpu", "web").With("Affinity", new[] { "" }).Switch("WhatIf"));
         Error(new Step("Set-StratoCpu", "web").With("Cpu", new[] { 1 }).With("Affinity", new[] { "8191" }));
         Assert.Equal(first, Cpus()[1].Affinity);
@@ -199,6 +253,22 @@ public sealed class CpuTests : CmdletTests
 
     private static string AllowedOf(string process) =>
         File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal)).Split('\t')[1];
+
+    /// <summary>All CPUs that a thread of this cgroup can have, which this process need not have been given.</summary>
+    private static string AllOf()
+    {
+        byte[] mask = new byte[HostCpus.Most / 8];
+        int outcome = -1;
+        Thread asking = new(() =>
+        {
+            Array.Fill<byte>(mask, 0xFF);
+            outcome = Math.Min(Libc.SetAffinity(0, mask), Libc.GetAffinity(0, mask));
+        });
+        asking.Start();
+        asking.Join();
+        Assert.Equal(0, outcome);
+        return HostCpus.FromMask(mask).ToString();
+    }
 
     private Cpu[] Cpus() => [.. Run(new Step("Get-StratoCpu", "web")).Of<Cpu>()];
 

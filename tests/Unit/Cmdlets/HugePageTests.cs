@@ -121,6 +121,25 @@ public sealed class HugePageTests : CmdletTests, IDisposable
     }
 
     [Fact]
+    public void AMountThatCanBeFilledComesFirst()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_root, "mine")).FullName;
+        Mount($"hugetlbfs {_root}/theirs hugetlbfs ro,pagesize=2M 0 0\nhugetlbfs {folder} hugetlbfs rw,pagesize=2M 0 0\n");
+        Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").With("HugePage", Small));
+        Assert.Contains($" -mem-path {folder} ", Line(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ZeroThatWasWrittenByHandIsPlainPages()
+    {
+        Vm vm = Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").With("HugePage", Small)).Single<Vm>();
+        string path = Store.Paths.DefinitionFile(vm.Id);
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"hugePage\": 2097152", "\"hugePage\": 0", StringComparison.Ordinal));
+        Run(new Step("Set-StratoVm", "web").With("Memory", 1L << 30));
+        Assert.Null(Run(new Step("Get-StratoVm", "web")).Single<Vm>().HugePage);
+    }
+
+    [Fact]
     public void ASizeThatIsNotMountedIsRefusedWithTheRemedy()
     {
         ErrorRecord error = Error(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").With("HugePage", Large).With("Memory", Large));

@@ -1,5 +1,7 @@
 using System;
+using System.Diagnostics;
 using System.IO;
+using System.Threading.Tasks;
 using Strato.Engine.Boot;
 using Strato.Engine.Memory;
 using Strato.Protocol;
@@ -149,6 +151,38 @@ public sealed class MemoryOpenerTests
         Directory.Delete(folder);
     }
 
+    /// <summary>Opened for reading, a pipe without a writer waits for one.</summary>
+    [Fact]
+    public async Task APipeIsNoFolder()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("strato-mem-").FullName, "pipe");
+        Runs("mkfifo", path);
+        await Task.Run(() => Fails(machine => UseFolder(machine, path), "MemPathNotFolder"), TestContext.Current.CancellationToken)
+            .WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    /// <summary>It tells no size, and can't take pages out of a file.</summary>
+    [Fact]
+    public void ARamfsHoldsTheMemoryOverAReset()
+    {
+        string folder = Directory.CreateTempSubdirectory("strato-mem-").FullName;
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && Runs("mount", "-t", "ramfs", "none", folder), "this process may not mount");
+        try
+        {
+            using GuestMemory memory = Open(machine => machine.Backing.Path = folder);
+            Assert.True(memory.TryWrite(4096, 7));
+            memory.Discard();
+            Assert.True(memory.TryRead(4096, out int value));
+            Assert.Equal(0, value);
+        }
+        finally
+        {
+            Assert.True(Runs("umount", folder));
+            Directory.Delete(folder);
+        }
+    }
+
     [Fact]
     public void AllMemoryIsThereBeforehandWhereItIsToBe()
     {
@@ -178,6 +212,13 @@ public sealed class MemoryOpenerTests
         using GuestMemory memory = Open(machine => (machine.Backing.Merge, machine.DumpGuestCore) = (true, false));
         Assert.Contains("mg", Smaps.Flags(memory.Regions[0].HostAddress));
         Assert.Contains("dd", Smaps.Flags(memory.Regions[0].HostAddress));
+    }
+
+    private static bool Runs(string command, params string[] arguments)
+    {
+        using Process run = Process.Start(command, arguments);
+        run.WaitForExit();
+        return run.ExitCode == 0;
     }
 
     private static void UseFolder(VmConfiguration machine, string folder) =>
