@@ -41,6 +41,9 @@ internal sealed record GuestOptions
 
     public int Cpus { get; init; } = 1;
 
+    /// <summary>The value of <c>-smp</c>, in place of <see cref="Cpus"/>.</summary>
+    public string? Smp { get; init; }
+
     /// <summary>Added to the kernel's command line.</summary>
     public string CommandLine { get; init; } = "";
 
@@ -73,7 +76,7 @@ internal sealed class DebianGuest : IDisposable
         };
         List<string> arguments =
         [
-            "-name", "guest", "-machine", options.Machine, "-kernel", options.Kernel, "-m", options.Memory, "-smp", $"{options.Cpus}",
+            "-name", "guest", "-machine", options.Machine, "-kernel", options.Kernel, "-m", options.Memory, "-smp", options.Smp ?? $"{options.Cpus}",
             "-append", $"console=ttyS0 quiet panic=-1 strato.autologin {options.CommandLine}",
             "-serial", serial, "-qmp", $"unix:{QmpPath},server,nowait",
         ];
