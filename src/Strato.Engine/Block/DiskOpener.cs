@@ -14,7 +14,9 @@ namespace Strato.Engine.Block;
 /// </remarks>
 internal static class DiskOpener
 {
-    private const uint LeastPhysicalBlock = 4096;
+    /// <summary>Bytes of the physical block that the guest is told at least.</summary>
+    public const uint LeastPhysicalBlock = 4096;
+
     private const string ReadOnlyAdvice = "readonly=on opens it for reading";
 
     /// <summary>Opens a drive's image.</summary>

@@ -32,7 +32,7 @@ internal static class OptionTable
     private static readonly OptionSpec[] All =
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
-        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off][,mem-merge=on|off][,memory-backend=ID]", "Machine type; whether its memory is part of a core dump (on), shared with other processes (off), merged where pages are equal (off); the -object it is.", SetMachine),
+        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off][,mem-merge=on|off][,memory-backend=ID][,hotplug=on|off]", "Machine type; whether its memory is part of a core dump (on), shared with other processes (off), merged where pages are equal (off); the -object it is;\n        whether there are empty slots, up to four for disks (six with the given) and two for nics, that QMP can fill (on).", SetMachine),
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
@@ -127,6 +127,7 @@ internal static class OptionTable
         }
 
         MemoryOption.ApplyMachine(options, parts);
+        options.Configuration.HotPlug = parts.TakeBoolean("hotplug") ?? options.Configuration.HotPlug;
         parts.End();
     }
 

@@ -29,6 +29,7 @@ internal sealed unsafe class EventLoop : IDisposable
     private int _used;
     private List<Action> _posted = [];
     private List<Action> _running = [];
+    private volatile Thread? _runner;
     private bool _stopped;
 
     public EventLoop()
@@ -94,14 +95,51 @@ internal sealed unsafe class EventLoop : IDisposable
         Libc.SignalEventFd(_wake.Value);
     }
 
+    /// <summary>Runs <paramref name="work"/> on the loop's thread, and waits for it: at once on that thread, or where nobody runs the loop.</summary>
+    /// <exception cref="LinuxException">The host refuses what the work asks for.</exception>
+    public void Invoke(Action work)
+    {
+        if (_runner is null || _runner == Thread.CurrentThread)
+        {
+            work();
+            return;
+        }
+
+        ManualResetEventSlim done = new();
+        LinuxException? refusal = null;
+        Post(() =>
+        {
+            try
+            {
+                work();
+            }
+            catch (LinuxException error)
+            {
+                refusal = error;
+            }
+            finally
+            {
+                done.Set();
+            }
+        });
+        done.Wait();
+        if (refusal is not null)
+        {
+            throw refusal;
+        }
+    }
+
     /// <summary>Serves events until <see cref="Stop"/>.</summary>
     public void Run()
     {
+        _runner = Thread.CurrentThread;
         Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
         while (!_stopped)
         {
             Poll(batch, -1);
         }
+
+        _runner = null;
     }
 
     /// <summary>Serves what is ready now, or what becomes ready within the time; whether anything did. For tests and nested waits.</summary>

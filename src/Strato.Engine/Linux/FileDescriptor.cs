@@ -13,5 +13,13 @@ internal sealed class FileDescriptor : SafeHandleMinusOneIsInvalid
 
     public int Value => (int)handle;
 
+    /// <summary>Gives the descriptor away: closing it is the caller's from now on.</summary>
+    public int Detach()
+    {
+        int value = Value;
+        SetHandleAsInvalid();
+        return value;
+    }
+
     protected override bool ReleaseHandle() => Libc.close((int)handle) == 0;
 }

@@ -7,6 +7,7 @@ namespace Strato.Engine.Linux;
 internal static unsafe partial class Libc
 {
     internal const int SCM_RIGHTS = 1;
+    internal const int MSG_CMSG_CLOEXEC = 0x40000000;
 
     /// <summary>Most descriptors that one of our messages carries.</summary>
     internal const int MaxPassedFiles = VHOST_MAX_REGIONS;
@@ -36,6 +37,9 @@ internal static unsafe partial class Libc
     internal static partial nint sendmsg(int fd, msghdr* message, int flags);
 
     [LibraryImport("libc")]
+    internal static partial nint recvmsg(int fd, msghdr* message, int flags);
+
+    [LibraryImport("libc")]
     internal static partial int getsockname(int fd, sockaddr_un* address, uint* length);
 
     /// <summary>sendmsg(2) with descriptors for the other end; may send less; -1 with errno on failure (EAGAIN: no room now).</summary>
@@ -55,6 +59,40 @@ internal static unsafe partial class Libc
                 count = sendmsg(fd, &message, MSG_NOSIGNAL);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
+            return count;
+        }
+    }
+
+    /// <summary>recvmsg(2) with the descriptors that came, close-on-exec; 0 at the stream's end; -1 with errno on failure (EAGAIN: nothing there now).</summary>
+    /// <param name="fd">The socket.</param>
+    /// <param name="buffer">Takes the bytes.</param>
+    /// <param name="files">Takes the descriptors, which are the caller's; those that have no room the kernel closes. At most <see cref="MaxPassedFiles"/>.</param>
+    /// <param name="fileCount">How many descriptors came.</param>
+    internal static nint ReceiveFiles(int fd, Span<byte> buffer, Span<int> files, out int fileCount)
+    {
+        byte* control = stackalloc byte[sizeof(cmsghdr) + (MaxPassedFiles * sizeof(int))];
+        fixed (byte* pointer = buffer)
+        {
+            iovec part = new() { iov_base = (nint)pointer, iov_len = (nuint)buffer.Length };
+            msghdr message = new()
+            {
+                msg_iov = &part,
+                msg_iovlen = 1,
+                msg_control = control,
+                msg_controllen = (nuint)(sizeof(cmsghdr) + (files.Length * sizeof(int))),
+            };
+            nint count;
+            do
+            {
+                count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+            }
+            while (count < 0 && Errno.Last == Errno.EINTR);
+
+            cmsghdr* header = (cmsghdr*)control;
+            bool has = count >= 0 && message.msg_controllen >= (nuint)sizeof(cmsghdr)
+                && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS;
+            fileCount = has ? (int)((header->cmsg_len - (nuint)sizeof(cmsghdr)) / sizeof(int)) : 0;
+            new ReadOnlySpan<int>(control + sizeof(cmsghdr), fileCount).CopyTo(files);
             return count;
         }
     }

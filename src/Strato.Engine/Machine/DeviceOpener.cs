@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
-using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
 
@@ -18,40 +17,13 @@ internal static class DeviceOpener
     /// <exception cref="Strato.Protocol.UserErrorException">What the device stands on can't be opened.</exception>
     public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine, EventLoop loop) => device switch
     {
-        NetConfiguration net => OpenNet(net, net.GetMac(machine.Name, IndexOf(net, machine))),
+        NetConfiguration net => OpenedNetdev.Open(net.Netdev, net.Name).CreateDevice(net.Name, net.GetMac(machine.Name, IndexOf(net, machine))),
         RngConfiguration rng => new RngDevice(rng.Name, EntropySource.Open(rng.Source, rng.Name, rng.WhereIs("rng", "random_file")), Limit(rng)),
         VsockConfiguration vsock => new VsockDevice(vsock.Name, (ulong)vsock.GuestCid, VhostOpener.OpenVsock(vsock)),
         ConsoleConfiguration console => new ConsoleDevice(console.Name, OpenPorts(console, loop)),
         BalloonConfiguration balloon => new BalloonDevice(balloon.Name, balloon.DeflateOnOom, balloon.FreePageReporting),
         FsConfiguration fs => FsOpener.Open(fs, loop),
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
-    };
-
-    private static NetInterface OpenNet(NetConfiguration net, byte[] mac)
-    {
-        INetBackend[] backends = OpenNetdev(net.Netdev, net.Name);
-        if (!net.Netdev.Vhost)
-        {
-            return new NetDevice(net.Name, backends, mac);
-        }
-
-        try
-        {
-            return new VhostNetDevice(net.Name, backends, VhostOpener.OpenNet(net.Netdev, net.Name, backends.Length), mac);
-        }
-        catch
-        {
-            Array.ForEach(backends, backend => backend.Dispose());
-            throw;
-        }
-    }
-
-    private static INetBackend[] OpenNetdev(NetdevConfiguration netdev, string id) => netdev switch
-    {
-        { Kind: NetdevKind.User } => [Passt.Start(netdev.Forwards, Environment.GetEnvironmentVariable("PATH"), id, netdev.Where)],
-        { Kind: NetdevKind.Stream, SocketPath: { } path } => [StreamOpener.Open(path, id, netdev.Where)],
-        { Kind: NetdevKind.Stream } => [StreamOpener.Take((int)netdev.Descriptors[0], id, netdev.Where)],
-        _ => TapOpener.Open(netdev, id),
     };
 
     /// <summary>Which of the machine's network interfaces this is.</summary>

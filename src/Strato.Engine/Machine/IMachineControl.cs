@@ -92,6 +92,13 @@ internal readonly record struct MachineEvent(string Name, string Data)
     public static MachineEvent NetStreamDisconnected(string netdev) =>
         new("NETDEV_STREAM_DISCONNECTED", $$"""{"netdev-id":"{{JsonEncodedText.Encode(netdev)}}"}""");
 
+    /// <summary>A disk or network interface is no longer in the machine.</summary>
+    public static MachineEvent DeviceDeleted(string id)
+    {
+        JsonEncodedText name = JsonEncodedText.Encode(id);
+        return new MachineEvent("DEVICE_DELETED", $$"""{"device":"{{name}}","path":"{{name}}"}""");
+    }
+
     /// <param name="guest">Whether the guest asked for it.</param>
     /// <param name="reason">QEMU's name: guest-reset, guest-triple-fault, host-qmp-system-reset …</param>
     public static MachineEvent Reset(bool guest, string reason) => new("RESET", Cause(guest, reason));
@@ -130,9 +137,6 @@ internal interface IMachineControl
 
     MemoryStatus Memory { get; }
 
-    /// <summary>In the order in which the guest sees them: vda first.</summary>
-    IReadOnlyList<DriveStatus> Drives { get; }
-
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
@@ -142,14 +146,8 @@ internal interface IMachineControl
     /// <summary>Null when the machine has none.</summary>
     MemoryBalloon? Balloon { get; }
 
-    /// <summary>Changes a disk's limit of requests a second; 0 for none. False when no disk has the id.</summary>
-    bool SetDriveIops(string id, int iops);
-
-    /// <summary>What <see cref="SetLink"/> takes, beside the ids of netdevs.</summary>
-    IReadOnlyList<string> NetNames { get; }
-
-    /// <summary>Takes the link of a network interface up or down. False when neither one nor its netdev has the name.</summary>
-    bool SetLink(string name, bool up);
+    /// <summary>Disks and network interfaces, which may come and go.</summary>
+    HotPlug HotPlug { get; }
 
     /// <summary>Parks all vCPUs; when it returns they are parked. Does nothing, and raises nothing, unless Running.</summary>
     /// <remarks>Under Prelaunch the machine stays as it is.</remarks>

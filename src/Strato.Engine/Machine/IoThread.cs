@@ -31,7 +31,7 @@ internal sealed class IoThread : IDisposable
     /// <summary>The kernel's id of the thread; 0 before <see cref="Start"/>.</summary>
     public int ThreadId => _threadId;
 
-    /// <summary>Starts the thread; returns when its id is known.</summary>
+    /// <summary>Starts the thread; returns when its loop runs.</summary>
     public void Start()
     {
         _started = true;
@@ -61,7 +61,7 @@ internal sealed class IoThread : IDisposable
     {
         Libc.SetThreadName(Id);
         _threadId = Libc.gettid();
-        _running.Set();
+        Loop.Post(_running.Set);
         Loop.Run();
     }
 }

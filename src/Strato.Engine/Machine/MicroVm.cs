@@ -26,8 +26,6 @@ internal sealed class MicroVm : IDisposable
     private readonly CpuTopology _topology;
     private readonly KvmVcpu[] _vcpus;
     private readonly List<MmioTransport> _transports = [];
-    private readonly List<DriveStatus> _drives = [];
-    private readonly List<(NetConfiguration Configuration, NetInterface Device)> _nets = [];
     private readonly List<Func<ChardevStatus>> _chardevs = [];
     private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
@@ -93,27 +91,40 @@ internal sealed class MicroVm : IDisposable
                 _ioThreads.Add(made);
             }
 
-            foreach (DiskImage disk in disks)
+            HotPlug = Own(new HotPlug(loop, _ioThreads, id => configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
+            HotPlug.DiskFailed = failure => DiskFailed(failure);
+            HotPlug.NetLost = netdev => NetLost(netdev);
+            for (int i = 0; i < disks.Count; i++)
             {
-                DriveConfiguration drive = configuration.Drives[_drives.Count];
-                AddDisk(disk, drive, LoopOf(drive.IoThread) ?? loop);
+                DriveConfiguration drive = configuration.Drives[i];
+                AddDisk(disks[i], drive, LoopOf(drive.IoThread) ?? loop);
+            }
+
+            for (int i = 0; i < CountSpareDisks(configuration); i++)
+            {
+                AddSpareDisk(loop);
             }
 
             for (int i = 0; i < devices.Count; i++)
             {
-                if (devices[i] is NetInterface net)
-                {
-                    NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
-                    _nets.Add((wish, net));
-                    net.Lost = () => NetLost(wish);
-                }
-
                 if (devices[i] is ConsoleDevice console)
                 {
                     AddChardevs((ConsoleConfiguration)configuration.Devices[i], console);
                 }
 
-                Attach(devices[i], LoopOf(configuration.Devices[i].IoThread) ?? loop);
+                EventLoop ownLoop = LoopOf(configuration.Devices[i].IoThread) ?? loop;
+                MmioTransport transport = Attach(devices[i], ownLoop);
+                if (devices[i] is NetInterface net)
+                {
+                    NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
+                    HotPlug.AddNetSlot(transport, ownLoop).Describe(wish);
+                    net.Lost = () => NetLost(wish.Netdev);
+                }
+            }
+
+            for (int i = 0; i < CountSpareNets(configuration); i++)
+            {
+                AddSpareNet(configuration, loop);
             }
 
             if (devices.Find(device => device is BalloonDevice) is BalloonDevice balloon)
@@ -144,39 +155,15 @@ internal sealed class MicroVm : IDisposable
     public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
 
     /// <summary>The host's side of a network interface has gone. On the thread that serves it.</summary>
-    public Action<NetConfiguration> NetLost { get; set; } = _ => { };
+    public Action<NetdevConfiguration> NetLost { get; set; } = _ => { };
 
-    public IReadOnlyList<DriveStatus> Drives => _drives;
+    /// <summary>Disks and network interfaces.</summary>
+    public HotPlug HotPlug { get; }
 
     public MemoryStatus Memory { get; }
 
     /// <summary>Null when there is none.</summary>
     public MemoryBalloon? Balloon { get; }
-
-    /// <summary>Changes a disk's limit of requests a second; false when there is no such disk.</summary>
-    public bool SetDriveIops(string id, int iops)
-    {
-        int at = _drives.FindIndex(drive => drive.Id == id);
-        if (at < 0)
-        {
-            return false;
-        }
-
-        ((BlockDevice)_transports[at].Device).SetIops(iops);
-        _drives[at] = _drives[at] with { Iops = iops };
-        return true;
-    }
-
-    /// <summary>Names by which <see cref="SetLink"/> knows the network interfaces.</summary>
-    public IReadOnlyList<string> NetNames => _nets.ConvertAll(net => net.Configuration.Name);
-
-    /// <summary>Takes the link of a network interface up or down; false when none has the name, nor its netdev.</summary>
-    public bool SetLink(string name, bool up)
-    {
-        NetInterface? net = _nets.Find(net => net.Configuration.Name == name || net.Configuration.Netdev.Id == name).Device;
-        net?.SetLink(up);
-        return net is not null;
-    }
 
     public CpuTopology Topology => _topology;
 
@@ -299,7 +286,7 @@ internal sealed class MicroVm : IDisposable
             CommandLine = configuration.CommandLine,
             CommandLineWhere = configuration.CommandLineWhere,
             Topology = CpuTopology.Of(configuration.Shape),
-            VirtioSlots = new int[configuration.Drives.Count + configuration.Devices.Count],
+            VirtioSlots = new int[configuration.Drives.Count + CountSpareDisks(configuration) + configuration.Devices.Count + CountSpareNets(configuration)],
             HasSerial = hasSerial,
         };
         for (int slot = 0; slot < request.VirtioSlots.Length; slot++)
@@ -349,25 +336,54 @@ internal sealed class MicroVm : IDisposable
         }
     }
 
+    // Spare slots come behind the devices that were given, so that those have the names that they would have alone.
+    private static int CountSpareDisks(VmConfiguration configuration) =>
+        CountSpare(configuration, HotPlug.SpareDisks, ConfigurationLimits.MaxDrives - configuration.Drives.Count, taken: 0);
+
+    private static int CountSpareNets(VmConfiguration configuration) => CountSpare(
+        configuration,
+        NetConfiguration.Maximum,
+        NetConfiguration.Maximum - configuration.Devices.FindAll(device => device is NetConfiguration).Count,
+        CountSpareDisks(configuration));
+
+    private static int CountSpare(VmConfiguration configuration, int wanted, int allowed, int taken)
+    {
+        int room = DeviceLimits.MaxDevices - configuration.Drives.Count - configuration.Devices.Count - taken;
+        return configuration.HotPlug ? int.Min(wanted, int.Min(allowed, room)) : 0;
+    }
+
+    private void AddSpareDisk(EventLoop loop)
+    {
+        BlockDevice device = DiskSlot.CreateSpare(HotPlug.DiskSlots);
+        _ = HotPlug.AddDiskSlot(Attach(device, loop, isSpare: true), loop);
+    }
+
+    private void AddSpareNet(VmConfiguration configuration, EventLoop loop)
+    {
+        // A machine without a name has nothing that an address could follow from.
+        byte[] mac = MacAddress.Generate(configuration.Name ?? Guid.NewGuid().ToString(), HotPlug.NetSlots);
+        _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, mac), loop, isSpare: true), loop);
+    }
+
     private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
     {
         BlockDevice device = Own(new BlockDevice(drive.Id, disk, DriveSetup.OptionsOf(drive)));
         device.Failed = failure => DiskFailed(failure);
-        Attach(device, loop);
-        _drives.Add(new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)disk.Length, drive.Iops));
+        HotPlug.AddDiskSlot(Attach(device, loop), loop).Describe(drive, disk);
     }
 
     private EventLoop? LoopOf(string? ioThread) => _ioThreads.Find(thread => thread.Id == ioThread)?.Loop;
 
     /// <summary>Plugs a device into the next free slot.</summary>
-    private void Attach(VirtioDevice device, EventLoop loop)
+    private MmioTransport Attach(VirtioDevice device, EventLoop loop, bool isSpare = false)
     {
         int slot = _transports.Count;
         ulong address = Layout.VirtioMmioBase(slot);
         MmioTransport transport = Own(
-            new MmioTransport(device, _memory, Interrupt(Layout.VirtioMmioGsi(slot)), new KvmDoorbells(_vm, address), loop));
+            new MmioTransport(device, _memory, Interrupt(Layout.VirtioMmioGsi(slot)), new KvmDoorbells(_vm, address), loop, isSpare));
         _mmio.Attach(address, MmioTransport.Length, transport);
         _transports.Add(transport);
+        return transport;
     }
 
     /// <summary>A line that raises a GSI without a lock or an exit.</summary>

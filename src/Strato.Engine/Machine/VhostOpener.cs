@@ -26,16 +26,18 @@ internal static class VhostOpener
         }
     }
 
-    /// <summary>What serves each queue pair of a network interface: opened, or taken where it was passed.</summary>
+    /// <summary>What serves each queue pair of a network interface: opened, or taken where it was passed, and then closed on failure.</summary>
     /// <exception cref="UserErrorException">VhostUnavailable.</exception>
     public static VhostNetFile[] OpenNet(NetdevConfiguration netdev, string id, int pairs)
     {
         List<VhostNetFile> files = [];
+        int taken = 0;
         string where = netdev.VhostDescriptors.Count > 0 ? "-netdev vhostfd" : "-netdev vhost";
         try
         {
             for (int i = 0; i < pairs; i++)
             {
+                taken++;
                 FileDescriptor file = i < netdev.VhostDescriptors.Count
                     ? new FileDescriptor((int)netdev.VhostDescriptors[i])
                     : Open(VhostNetFile.Path, "vhost_net", $"net '{id}'", where);
@@ -47,12 +49,22 @@ internal static class VhostOpener
         catch (LinuxException e)
         {
             files.ForEach(file => file.Dispose());
+            CloseFrom(netdev, taken);
             throw new UserErrorException("VhostUnavailable", $"net '{id}': {VhostNetFile.Path} can't be used: {e.Message}", where, e);
         }
         catch (UserErrorException)
         {
             files.ForEach(file => file.Dispose());
             throw;
+        }
+    }
+
+    /// <summary>Closes the descriptors that were passed, from one on.</summary>
+    public static void CloseFrom(NetdevConfiguration netdev, int index)
+    {
+        for (; index < netdev.VhostDescriptors.Count; index++)
+        {
+            _ = Libc.close((int)netdev.VhostDescriptors[index]);
         }
     }
 

@@ -48,6 +48,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.HostRefused = error => loop.Post(() => FailByHost(error));
         board.DiskFailed = failure => PostForThisLife(() => OnDiskFailure(failure));
         board.NetLost = net => loop.Post(() => OnNetLost(net));
+        board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
         {
             balloon.EventRaised = raised => EventRaised(raised);
@@ -71,8 +72,6 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public MemoryStatus Memory => _board.Memory;
 
-    public IReadOnlyList<DriveStatus> Drives => _board.Drives;
-
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
 
     public IReadOnlyList<ChardevStatus> Chardevs => _board.Chardevs;
@@ -82,11 +81,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     /// <summary>The engine's exit code, once <see cref="EventLoop.Run"/> has returned: 0 after power-off or quit, 3 after a failure.</summary>
     public int ExitCode { get; private set; }
 
-    public bool SetDriveIops(string id, int iops) => _board.SetDriveIops(id, iops);
-
-    public IReadOnlyList<string> NetNames => _board.NetNames;
-
-    public bool SetLink(string name, bool up) => _board.SetLink(name, up);
+    public HotPlug HotPlug => _board.HotPlug;
 
     public void Pause() => Pause(RunState.Paused);
 
@@ -170,11 +165,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     }
 
     /// <remarks>QEMU has an event for streams alone.</remarks>
-    private void OnNetLost(NetConfiguration net)
+    private void OnNetLost(NetdevConfiguration netdev)
     {
-        if (net.Netdev.Kind != NetdevKind.Tap)
+        if (netdev.Kind != NetdevKind.Tap)
         {
-            EventRaised(MachineEvent.NetStreamDisconnected(net.Netdev.Id));
+            EventRaised(MachineEvent.NetStreamDisconnected(netdev.Id));
         }
     }
 

@@ -12,12 +12,13 @@ internal static class TapOpener
     private const ushort Flags = Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR;
 
     /// <summary>Opens each queue of a tap; of those behind the first none is used yet.</summary>
-    /// <param name="netdev">What the user wants.</param>
+    /// <param name="netdev">What the user wants. Descriptors that were passed are owned from now on, and closed on failure.</param>
     /// <param name="id">The user's name of the device, for errors.</param>
     /// <exception cref="UserErrorException">TapFailed, or TapScriptFailed.</exception>
     public static TapDevice[] Open(NetdevConfiguration netdev, string id)
     {
         List<TapDevice> queues = [];
+        int taken = 0;
         try
         {
             if (netdev.Interface is { } name)
@@ -31,6 +32,7 @@ internal static class TapOpener
 
             foreach (long descriptor in netdev.Descriptors)
             {
+                taken++;
                 queues.Add(Take((int)descriptor, queues.Count, id, netdev.Where));
             }
 
@@ -50,6 +52,11 @@ internal static class TapOpener
         catch
         {
             queues.ForEach(queue => queue.Dispose());
+            for (; taken < netdev.Descriptors.Count; taken++)
+            {
+                _ = Libc.close((int)netdev.Descriptors[taken]);
+            }
+
             throw;
         }
     }

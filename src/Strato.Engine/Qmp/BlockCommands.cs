@@ -30,10 +30,10 @@ internal static class BlockCommands
             throw new QmpException($"Parameter 'iops' is {iops}; allowed: 0 (no limit) to {DriveConfiguration.MaxIops}");
         }
 
-        if (!call.Machine.SetDriveIops(id, (int)iops))
+        if (!call.Machine.HotPlug.SetDriveIops(id, (int)iops))
         {
             List<string> ids = [];
-            foreach (DriveStatus drive in call.Machine.Drives)
+            foreach (DriveStatus drive in call.Machine.HotPlug.Drives)
             {
                 ids.Add(ConfigurationLimits.Printable(drive.Id));
             }

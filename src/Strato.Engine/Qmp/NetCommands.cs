@@ -17,9 +17,9 @@ internal static class NetCommands
         bool up = reader.TokenType is JsonTokenType.True or JsonTokenType.False
             ? reader.GetBoolean()
             : throw new QmpException("Parameter 'up' must be true or false");
-        if (!call.Machine.SetLink(name, up))
+        if (!call.Machine.HotPlug.SetLink(name, up))
         {
-            string allowed = string.Join(", ", call.Machine.NetNames);
+            string allowed = string.Join(", ", call.Machine.HotPlug.NetNames);
             throw new QmpException(
                 QmpErrorClass.DeviceNotFound,
                 $"Device '{ConfigurationLimits.Printable(name)}' not found; {(allowed.Length == 0 ? "the machine has no network interface" : "allowed: " + ConfigurationLimits.Printable(allowed))}");

@@ -6,8 +6,11 @@ using Strato.Protocol.Qmp;
 namespace Strato.Engine.Qmp;
 
 /// <summary>One command while it runs: what it may look at, and where its return value goes.</summary>
-internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result)
+internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result, PassedFiles files)
 {
+    /// <summary>Descriptors that came over the client's connection.</summary>
+    public PassedFiles Files { get; } = files;
+
     public IMachineControl Machine { get; } = machine;
 
     /// <summary>Takes the return value, one JSON value; a command that writes nothing returns <c>{}</c>.</summary>
@@ -18,21 +21,10 @@ internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8J
 
     /// <summary>The text of one argument, a valid JSON value; empty when it isn't given.</summary>
     /// <exception cref="QmpException">It is given twice.</exception>
-    public ReadOnlySpan<byte> Argument(string name)
-    {
-        ReadOnlySpan<byte> text = request.Arguments.Span;
-        ReadOnlySpan<byte> found = default;
-        QmpArguments arguments = new(text);
-        while (arguments.Next(out string given, out ReadOnlySpan<byte> value))
-        {
-            if (given == name)
-            {
-                found = found.IsEmpty ? value : throw new QmpException($"Parameter '{name}' is given twice");
-            }
-        }
+    public ReadOnlySpan<byte> Argument(string name) => Arguments.Find(name);
 
-        return found;
-    }
+    /// <summary>All arguments.</summary>
+    public QmpObject Arguments => new(request.Arguments.Span);
 }
 
 /// <summary>Walks through the members of a command's arguments.</summary>

@@ -39,6 +39,9 @@ internal sealed class QmpClient
     /// <summary>Bytes of memory held for input and output.</summary>
     public int Capacity => _framer.Capacity + _output.Capacity;
 
+    /// <summary>Descriptors that the client has passed.</summary>
+    public PassedFiles Files { get; } = new();
+
     /// <summary>Queues a message and sends what the socket takes. A client whose queue is full is cut off.</summary>
     public void Send(ReadOnlySpan<byte> message)
     {
@@ -82,6 +85,7 @@ internal sealed class QmpClient
         if (!_closed)
         {
             _closed = true;
+            Files.Dispose();
             _loop.Remove(_socket.Value);
             _socket.Dispose();
             _server.Forget(this);
@@ -108,7 +112,16 @@ internal sealed class QmpClient
 
     private void Receive()
     {
-        nint count = Libc.Receive(_socket.Value, _framer.GetSpan(ReceiveSize));
+        Span<int> files = stackalloc int[Libc.MaxPassedFiles];
+        nint count = Libc.ReceiveFiles(_socket.Value, _framer.GetSpan(ReceiveSize), files, out int fileCount);
+        foreach (int file in files[..fileCount])
+        {
+            if (!Files.Add(file))
+            {
+                _server.Report($"a client passes more than {PassedFiles.Maximum} descriptors; the others are closed");
+            }
+        }
+
         if (count > 0)
         {
             _framer.Advance((int)count);

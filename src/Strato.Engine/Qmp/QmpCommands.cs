@@ -31,6 +31,15 @@ internal static class QmpCommands
         new("query-block", QueryCommands.Block),
         new("query-iothreads", QueryCommands.IoThreads),
         new("query-chardev", QueryCommands.Chardevs),
+        new("blockdev-add", DeviceCommands.AddNode, DeviceCommands.NodeArguments),
+        new("blockdev-del", DeviceCommands.RemoveNode, "node-name"),
+        new("netdev_add", DeviceCommands.AddNetdev, DeviceCommands.NetdevArguments),
+        new("netdev_del", DeviceCommands.RemoveNetdev, "id"),
+        new("device_add", DeviceCommands.AddDevice, DeviceCommands.DeviceArguments),
+        new("device_del", DeviceCommands.RemoveDevice, "id"),
+        new("query-hotplug-slots", DeviceCommands.Slots),
+        new("getfd", DeviceCommands.GetFile, "fdname"),
+        new("closefd", DeviceCommands.CloseFile, "fdname"),
         new("block_set_io_throttle", BlockCommands.SetThrottle, "device", "id", "iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"),
         new("set_link", NetCommands.SetLink, "name", "up"),
         new("query-balloon", BalloonCommands.Query),
@@ -48,7 +57,7 @@ internal static class QmpCommands
 
     public static IReadOnlyList<QmpCommand> List => All;
 
-    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED"];
+    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED", "DEVICE_DELETED"];
 
     /// <summary>The command of a request, whose arguments it knows.</summary>
     /// <exception cref="QmpException">CommandNotFound, or GenericError for an unknown argument.</exception>

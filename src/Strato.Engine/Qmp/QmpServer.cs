@@ -146,7 +146,7 @@ internal sealed class QmpServer : IDisposable
             return;
         }
 
-        QmpCall call = new(_machine, request, _writer.BeginReturn());
+        QmpCall call = new(_machine, request, _writer.BeginReturn(), client.Files);
         try
         {
             QmpCommands.Find(request).Run(call);

@@ -150,7 +150,7 @@ internal static class QueryCommands
     {
         Utf8JsonWriter json = call.Result;
         json.WriteStartArray();
-        foreach (DriveStatus drive in call.Machine.Drives)
+        foreach (DriveStatus drive in call.Machine.HotPlug.Drives)
         {
             json.WriteStartObject();
             json.WriteString("device", drive.Id);

@@ -28,6 +28,7 @@ internal sealed class BlockDevice : VirtioDevice
     private readonly BlockMeaning _meaning;
     private readonly BlockFailures _failures;
     private readonly int _capacity;
+    private readonly bool _isEmpty;
     private readonly bool[] _answered;
     private readonly bool[] _starved;
     private TokenBucket? _limit;
@@ -49,6 +50,8 @@ internal sealed class BlockDevice : VirtioDevice
         _answered = new bool[_options.QueueCount];
         _starved = new bool[_options.QueueCount];
         _capacity = int.Min(MostRequests, _options.QueueCount * _options.QueueSize);
+        _isEmpty = disk.Length == 0;
+        Geometry = disk.Geometry;
         _disk = new DiskQueue(disk, _capacity, OnCompleted);
         _limit = LimitOf(_options.Iops, Stopwatch.GetTimestamp());
         Span<byte> configuration = stackalloc byte[BlockLayout.ConfigurationBytes];
@@ -56,6 +59,11 @@ internal sealed class BlockDevice : VirtioDevice
         BlockLayout.Describe(disk, _options, configuration);
         SetConfiguration(0, configuration);
     }
+
+    public BlockOptions Options => _options;
+
+    /// <summary>What the driver was told, with the length 0 where there is no disk.</summary>
+    public DiskGeometry Geometry { get; }
 
     /// <summary>Requests that the disk has and hasn't finished.</summary>
     public int UnderWay => _disk.UnderWay;
@@ -86,7 +94,7 @@ internal sealed class BlockDevice : VirtioDevice
     protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
         _disk.Watch(loop, _ => OnResults());
-        _timer = new LoopTimer(loop, OnTimer);
+        _timer = _isEmpty ? null : new LoopTimer(loop, OnTimer);
     }
 
     protected override void OnUnplug(EventLoop loop)
@@ -100,6 +108,16 @@ internal sealed class BlockDevice : VirtioDevice
     protected override void DrainRequests()
     {
         _disk.Drain();
+        Signal();
+    }
+
+    protected override void OnHandOver()
+    {
+        while (_held.Take() is { } request)
+        {
+            Answer((BlockRequest)request, BlockLayout.StatusIoError);
+        }
+
         Signal();
     }
 

@@ -76,7 +76,7 @@ internal static class BlockLayout
         offer |= disk.ReadOnly ? FeatureReadOnly : FeatureWriteZeroes;
         offer |= options.WriteThrough ? 0 : FeatureFlush;
         offer |= options.QueueCount > 1 ? FeatureManyQueues : 0;
-        offer |= options.Discard && !disk.ReadOnly ? FeatureDiscard : 0;
+        offer |= (options.Discard || options.OfferDiscard) && !disk.ReadOnly ? FeatureDiscard : 0;
         return offer;
     }
 
@@ -100,7 +100,7 @@ internal static class BlockLayout
         Write32(configuration, ZeroesSectorsOffset, MostRangeSectors);
         Write32(configuration, ZeroesRangesOffset, MostRanges);
         configuration[ZeroesUnmapOffset] = options.Discard ? (byte)1 : (byte)0;
-        if (options.Discard)
+        if (options.Discard || options.OfferDiscard)
         {
             Write32(configuration, DiscardSectorsOffset, MostRangeSectors);
             Write32(configuration, DiscardRangesOffset, MostRanges);

@@ -43,8 +43,9 @@ internal sealed class BlockMeaning
             return Refuse(request, "its header is cut off");
         }
 
-        // 5.2.6.2: a driver without FLUSH relies on each write being stable when it is answered.
-        request.Stable = (features & BlockLayout.FeatureFlush) == 0 && !_options.IgnoreFlush;
+        // 5.2.6.2: a driver without FLUSH relies on each write being stable when it is answered. One may have it from before
+        // a disk came that is to be written through.
+        request.Stable = ((features & BlockLayout.FeatureFlush) == 0 || _options.WriteThrough) && !_options.IgnoreFlush;
         switch (request.Header.Type)
         {
             case BlockLayout.TypeIn:
@@ -56,11 +57,15 @@ internal sealed class BlockMeaning
                 request.Buffers = request.Chain.Readable;
                 request.Unmap = _options.DetectZeroes == DriveDetectZeroes.Unmap;
                 return Transfer(request, IsToBeZeroed(request) ? DiskOperation.WriteZeroes : DiskOperation.Write);
+            case BlockLayout.TypeFlush when _sectors == 0:
+                return Refuse(request, "there is no disk");
             case BlockLayout.TypeFlush when _image.ReadOnly || _options.IgnoreFlush:
                 return BlockLayout.StatusOk;
             case BlockLayout.TypeFlush:
                 request.Operation = DiskOperation.Flush;
                 return null;
+            case BlockLayout.TypeDiscard when (features & BlockLayout.FeatureDiscard) != 0 && !_options.Discard && _sectors > 0:
+                return BlockLayout.StatusOk;
             case BlockLayout.TypeDiscard when (features & BlockLayout.FeatureDiscard) != 0:
             case BlockLayout.TypeWriteZeroes when (features & BlockLayout.FeatureWriteZeroes) != 0:
                 ulong bytes = request.Chain.Readable.Length;

@@ -37,6 +37,9 @@ internal sealed record BlockOptions
     /// <summary>Whether the driver is offered DISCARD, and zeros may take blocks away from the file.</summary>
     public bool Discard { get; init; }
 
+    /// <summary>Whether the driver is offered DISCARD all the same: where a disk comes that gives space back, and the driver asks but once. What isn't to be done is answered.</summary>
+    public bool OfferDiscard { get; init; }
+
     public DriveDetectZeroes DetectZeroes { get; init; }
 
     /// <summary>Most requests a second on average; 0 for no limit.</summary>

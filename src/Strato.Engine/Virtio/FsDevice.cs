@@ -75,8 +75,6 @@ internal sealed class FsDevice : VirtioDevice
 
     protected override void OnFail() => Halt();
 
-    protected override void OnReset() => _queues.Reset();
-
     protected override void OnUnplug(EventLoop loop)
     {
         loop.Remove(_error.Value);
@@ -119,7 +117,7 @@ internal sealed class FsDevice : VirtioDevice
         _going = false;
         try
         {
-            _queues.Save();
+            _queues.Save(this);
         }
         catch (LinuxException e)
         {

@@ -29,6 +29,8 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
     private readonly IEventInterruptLine _interruptLine;
     private readonly IDoorbells _doorbells;
     private readonly StatusMachine _status;
+    private volatile VirtioDevice _device;
+    private bool _hasDoorbells;
     private uint _interruptStatus;
     private uint _deviceFeaturesSelect;
     private uint _driverFeaturesSelect;
@@ -36,22 +38,46 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     /// <summary>Plugs <paramref name="device"/>, which the transport then owns, into the loop that serves its queues.</summary>
     /// <remarks>Before the loop runs, or on its thread.</remarks>
-    public MmioTransport(VirtioDevice device, GuestMemory memory, IEventInterruptLine interruptLine, IDoorbells doorbells, EventLoop loop)
+    /// <param name="device">The device.</param>
+    /// <param name="memory">The guest's.</param>
+    /// <param name="interruptLine">The slot's line.</param>
+    /// <param name="doorbells">Where the queues' doorbells are attached.</param>
+    /// <param name="loop">What serves the device.</param>
+    /// <param name="isSpare">Whether nothing is there yet: doorbells, which cost the kernel some time each, are attached when a device comes, and go through the engine before.</param>
+    public MmioTransport(VirtioDevice device, GuestMemory memory, IEventInterruptLine interruptLine, IDoorbells doorbells, EventLoop loop, bool isSpare = false)
     {
-        Device = device;
+        _device = device;
         _interruptLine = interruptLine;
         _doorbells = doorbells;
-        _status = new StatusMachine(device, _log);
+        _status = new StatusMachine(_log) { Device = device };
         device.Plug(memory, loop, this);
-        for (int i = 0; i < device.Queues.Length; i++)
+        if (!isSpare)
         {
-            doorbells.Attach(MmioRegister.QueueNotify, (uint)i, device.DoorbellEvent(i));
+            AttachDoorbells();
         }
     }
 
-    public VirtioDevice Device { get; }
+    /// <summary>What is behind the registers now; the transport owns it.</summary>
+    public VirtioDevice Device => _device;
 
     public int QueueEvent => _interruptLine.EventFd;
+
+    /// <summary>Puts another device, which the transport then owns, behind the registers; the driver is told that the configuration changed, and sees no other difference.</summary>
+    /// <remarks>Nothing of the driver's requests to the former device is under way when this returns; that one is the caller's to dispose.</remarks>
+    /// <param name="next">Offers the same queues.</param>
+    /// <param name="loop">What serves it.</param>
+    /// <exception cref="LinuxException">The host refuses to serve it; it is the transport's, and may be replaced in turn.</exception>
+    public void Replace(VirtioDevice next, EventLoop loop)
+    {
+        lock (_registers)
+        {
+            AttachDoorbells();
+            _device.HandOver(next);
+            _device = next;
+            _status.Device = next;
+            loop.Invoke(() => next.Enter(loop));
+        }
+    }
 
     /// <summary>Power-on state, for a reset of the machine. With the vCPUs stopped; doorbells and loop stay.</summary>
     public void Reset()
@@ -137,12 +163,22 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     public void Dispose()
     {
-        for (int i = 0; i < Device.Queues.Length; i++)
+        for (int i = 0; _hasDoorbells && i < Device.Queues.Length; i++)
         {
             _doorbells.Detach(MmioRegister.QueueNotify, (uint)i, Device.DoorbellEvent(i));
         }
 
         Device.Dispose();
+    }
+
+    private void AttachDoorbells()
+    {
+        for (int i = 0; !_hasDoorbells && i < Device.Queues.Length; i++)
+        {
+            _doorbells.Attach(MmioRegister.QueueNotify, (uint)i, Device.DoorbellEvent(i));
+        }
+
+        _hasDoorbells = true;
     }
 
     // 4.2.2.2: registers are 32 bits wide, and accessed so.

@@ -49,7 +49,7 @@ internal abstract class NetInterface : VirtioDevice
     private readonly INetBackend[] _backends;
     private readonly DescriptorChain _command = new();
     private EventLoop? _loop;
-    private volatile bool _present = true;
+    private volatile bool _present;
     private volatile bool _linkUp = true;
 
     /// <param name="id">The user's name of the device.</param>
@@ -60,6 +60,7 @@ internal abstract class NetInterface : VirtioDevice
         : base(id, VirtioType.Network, Offer(backends) & ~missing, QueueSizes(backends.Length), backends.Length > 1 ? MultiqueueConfigurationBytes : ConfigurationBytes)
     {
         _backends = backends;
+        _present = backends[0].Descriptor >= 0;
         Span<byte> number = stackalloc byte[sizeof(ushort)];
         if (backends.Length > 1)
         {
@@ -67,9 +68,16 @@ internal abstract class NetInterface : VirtioDevice
             SetConfiguration(PairsOffset, number);
         }
 
-        SetConfiguration(MacOffset, mac[..MacBytes]);
+        Mac = mac[..MacBytes].ToArray();
+        SetConfiguration(MacOffset, Mac);
         TellLink();
     }
+
+    /// <summary>The interface's address, 6 bytes.</summary>
+    public byte[] Mac { get; }
+
+    /// <summary>Queue pairs that the driver is offered.</summary>
+    public int Pairs => _backends.Length;
 
     /// <summary>Called once, when the host's side has gone. On the loop's thread.</summary>
     public Action Lost { get; set; } = () => { };
@@ -100,7 +108,7 @@ internal abstract class NetInterface : VirtioDevice
     protected override void OnPlug(Memory.GuestMemory memory, EventLoop loop)
     {
         _loop = loop;
-        for (int pair = 0; pair < _backends.Length; pair++)
+        for (int pair = 0; _present && pair < _backends.Length; pair++)
         {
             int index = pair;
             loop.Add(_backends[pair].Descriptor, EpollEvents.None, events => OnBackend(index, events));
@@ -123,6 +131,9 @@ internal abstract class NetInterface : VirtioDevice
         _ = TrySetPairs(1);
         _backends[0].SetOffload(0);
     }
+
+    /// <remarks>The driver told how many pairs it uses when it started.</remarks>
+    protected override void OnTakeOver(VirtioDevice previous) => _ = TrySetPairs(((NetInterface)previous).ActivePairs);
 
     /// <summary>5.1.2: the control queue is behind all pairs that are offered, or behind the first for a driver that takes but one.</summary>
     protected bool IsControlQueue(int index) =>
@@ -186,9 +197,10 @@ internal abstract class NetInterface : VirtioDevice
         Lost();
     }
 
+    protected override void OnUnplug(EventLoop loop) => Leave();
+
     protected override void OnDispose()
     {
-        Leave();
         foreach (INetBackend backend in _backends)
         {
             backend.Dispose();
@@ -255,7 +267,8 @@ internal abstract class NetInterface : VirtioDevice
         return sizes;
     }
 
-    private static ulong Offer(INetBackend[] backends) =>
+    /// <summary>The features of an interface whose frames go there, beside those of all devices.</summary>
+    internal static ulong Offer(INetBackend[] backends) =>
         FeatureMac | FeatureStatus | FeatureMergeableBuffers
         | (backends.Length > 1 ? FeatureControlQueue | FeatureMultiqueue : 0)
         | (backends[0].Offloads

@@ -8,7 +8,7 @@ namespace Strato.Engine.Virtio;
 /// any time. Several steps in one write are taken one after the other. What breaks the order has no effect and is
 /// logged. Called under the transport's lock.
 /// </remarks>
-internal sealed class StatusMachine(VirtioDevice device, RateLimit log)
+internal sealed class StatusMachine(RateLimit log)
 {
     private const string Room = "virtio";
     private const VirtioStatus Progress =
@@ -18,8 +18,11 @@ internal sealed class StatusMachine(VirtioDevice device, RateLimit log)
     private ulong _driverFeatures;
     private bool _impossibleFeature;
 
+    /// <summary>The device whose driver it is; another may come in its place.</summary>
+    public required VirtioDevice Device { get; set; }
+
     /// <summary>What the driver reads.</summary>
-    public VirtioStatus Value => _said | (device.NeedsReset ? VirtioStatus.NeedsReset : VirtioStatus.None);
+    public VirtioStatus Value => _said | (Device.NeedsReset ? VirtioStatus.NeedsReset : VirtioStatus.None);
 
     /// <summary>Whether queues may be set up: features are settled, and the driver isn't running yet.</summary>
     public bool QueuesOpen => (_said & (Progress | VirtioStatus.Failed)) == (Progress & ~VirtioStatus.DriverOk);
@@ -29,7 +32,7 @@ internal sealed class StatusMachine(VirtioDevice device, RateLimit log)
     {
         if ((_said & VirtioStatus.FeaturesOk) != 0)
         {
-            log.Warn(Room, () => $"{device.Id}: features were written after FEATURES_OK; ignored");
+            log.Warn(Room, () => $"{Device.Id}: features were written after FEATURES_OK; ignored");
             return;
         }
 
@@ -62,33 +65,33 @@ internal sealed class StatusMachine(VirtioDevice device, RateLimit log)
         if (value > 0xff || (wanted & ~(Progress | VirtioStatus.Failed)) != 0 || (_said & ~wanted) != 0
             || !IsInOrder(wanted) || ((_said & VirtioStatus.Failed) != 0 && added != 0))
         {
-            log.Warn(Room, () => $"{device.Id}: status can't go from 0x{(uint)_said:x} to 0x{value:x}; ignored");
+            log.Warn(Room, () => $"{Device.Id}: status can't go from 0x{(uint)_said:x} to 0x{value:x}; ignored");
             return;
         }
 
-        if ((added & VirtioStatus.FeaturesOk) != 0 && (_impossibleFeature || !device.TryAccept(_driverFeatures)))
+        if ((added & VirtioStatus.FeaturesOk) != 0 && (_impossibleFeature || !Device.TryAccept(_driverFeatures)))
         {
             // 3.1.1 step 6: the driver reads the bit back, finds it clear, and knows.
-            log.Warn(Room, () => $"{device.Id}: features 0x{_driverFeatures:x} of the driver don't fit 0x{device.OfferedFeatures:x} that are offered");
+            log.Warn(Room, () => $"{Device.Id}: features 0x{_driverFeatures:x} of the driver don't fit 0x{Device.OfferedFeatures:x} that are offered");
             added &= ~(VirtioStatus.FeaturesOk | VirtioStatus.DriverOk);
         }
 
         _said |= added;
         if ((added & VirtioStatus.DriverOk) != 0)
         {
-            device.Start();
+            Device.Start();
         }
 
         if ((added & VirtioStatus.Failed) != 0)
         {
-            device.Stop();
+            Device.Stop();
         }
     }
 
     /// <summary>Device and handshake back to power-on.</summary>
     public void Reset()
     {
-        device.Reset();
+        Device.Reset();
         _said = VirtioStatus.None;
         _driverFeatures = 0;
         _impossibleFeature = false;

@@ -17,14 +17,13 @@ internal sealed class VhostNetDevice : NetInterface
 
     private readonly Pair[] _pairs;
     private readonly FileDescriptor _error = Libc.CreateEventFd();
-    private EventLoop? _loop;
 
     /// <param name="id">The user's name of the device.</param>
     /// <param name="taps">The tap's queues; the device owns them from now on.</param>
     /// <param name="vhosts">What serves each pair; the device owns them from now on.</param>
     /// <param name="mac">The interface's address, 6 bytes.</param>
     public VhostNetDevice(string id, INetBackend[] taps, IVhostNet[] vhosts, ReadOnlySpan<byte> mac)
-        : base(id, taps, mac, FeatureMergeableBuffers & ~vhosts[0].Features)
+        : base(id, taps, mac, MissingOf(vhosts[0]))
     {
         _pairs = new Pair[vhosts.Length];
         for (int i = 0; i < vhosts.Length; i++)
@@ -35,6 +34,9 @@ internal sealed class VhostNetDevice : NetInterface
 
     public override bool KernelSignalsQueues => true;
 
+    /// <summary>Features that the kernel can't do.</summary>
+    internal static ulong MissingOf(IVhostNet vhost) => FeatureMergeableBuffers & ~vhost.Features;
+
     protected override bool IsKernels(int queue) => queue < 2 * Backends.Length;
 
     /// <remarks>A control queue without pairs would stand where the kernel hears the doorbell of the second pair.</remarks>
@@ -44,7 +46,6 @@ internal sealed class VhostNetDevice : NetInterface
     protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
         base.OnPlug(memory, loop);
-        _loop = loop;
         loop.Add(_error.Value, EpollEvents.In, _ => OnError());
         foreach (Pair pair in _pairs)
         {
@@ -76,23 +77,19 @@ internal sealed class VhostNetDevice : NetInterface
 
     protected override void OnFail() => HaltAll();
 
-    protected override void OnReset()
-    {
-        base.OnReset();
-        foreach (Pair pair in _pairs)
-        {
-            pair.Queues.Reset();
-        }
-    }
-
     /// <summary>The tap is watched for its end alone.</summary>
     protected override void OnReady(int pair, EpollEvents events)
     {
     }
 
+    protected override void OnUnplug(EventLoop loop)
+    {
+        loop.Remove(_error.Value);
+        base.OnUnplug(loop);
+    }
+
     protected override void OnDispose()
     {
-        _loop?.Remove(_error.Value);
         _error.Dispose();
         foreach (Pair pair in _pairs)
         {
@@ -152,7 +149,7 @@ internal sealed class VhostNetDevice : NetInterface
         try
         {
             pair.Vhost.SetBackend(-1);
-            pair.Queues.Save();
+            pair.Queues.Save(this);
         }
         catch (LinuxException e)
         {

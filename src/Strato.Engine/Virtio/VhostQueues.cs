@@ -15,7 +15,6 @@ namespace Strato.Engine.Virtio;
 /// <param name="count">How many.</param>
 internal sealed class VhostQueues(IVhost vhost, int first, int count)
 {
-    private readonly ushort[] _next = new ushort[count];
     private VhostRegion[] _regions = [];
     private GuestMemory? _memory;
 
@@ -56,7 +55,7 @@ internal sealed class VhostQueues(IVhost vhost, int first, int count)
                 HostAddress(queue.DescriptorTable, RingLayout.DescriptorTableBytes(size)),
                 HostAddress(queue.AvailableRing, RingLayout.AvailableBytes(size)),
                 HostAddress(queue.UsedRing, RingLayout.UsedBytes(size)),
-                _next[i],
+                queue.Position,
                 device.DoorbellEvent(first + i),
                 callEvent,
                 errorEvent));
@@ -64,16 +63,13 @@ internal sealed class VhostQueues(IVhost vhost, int first, int count)
     }
 
     /// <summary>Remembers where the queues, which are stopped, are to go on.</summary>
-    public void Save()
+    public void Save(VirtioDevice device)
     {
         for (int i = 0; i < count; i++)
         {
-            _next[i] = vhost.GetRingBase(i);
+            device.Queues[first + i].Position = vhost.GetRingBase(i);
         }
     }
-
-    /// <summary>The next start is from the rings' beginning.</summary>
-    public void Reset() => Array.Clear(_next);
 
     // An enabled queue's addresses were checked when it was enabled.
     private nint HostAddress(ulong address, int length) =>

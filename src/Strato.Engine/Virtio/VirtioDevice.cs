@@ -27,12 +27,15 @@ internal abstract class VirtioDevice : IDisposable
     private VirtQueue[] _queues = [];
     private FileDescriptor[] _doorbells = [];
     private IVirtioInterrupts? _interrupts;
+    private GuestMemory? _memory;
     private EventLoop? _loop;
     private volatile bool _running;
     private bool _paused;
     private bool _disposed;
+    private bool _replaced;
     private volatile bool _needsReset;
     private int _generation;
+    private int _seenGeneration;
 
     /// <param name="id">The user's name of the device, for messages.</param>
     /// <param name="type">One of <see cref="VirtioType"/>.</param>
@@ -52,7 +55,8 @@ internal abstract class VirtioDevice : IDisposable
 
     public uint Type { get; }
 
-    public ulong OfferedFeatures { get; }
+    /// <summary>In a place where another device was before: what that one offered, for the driver asks once.</summary>
+    public ulong OfferedFeatures { get; private set; }
 
     /// <summary>What the driver took of the offer; 0 until it said FEATURES_OK.</summary>
     public ulong Features { get; private set; }
@@ -71,29 +75,62 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>Changes with every change of the configuration space.</summary>
     public uint ConfigurationGeneration => (uint)Volatile.Read(ref _generation);
 
+    /// <summary>Whether the driver has read the configuration space since it changed last.</summary>
+    public bool IsConfigurationSeen => Volatile.Read(ref _seenGeneration) == Volatile.Read(ref _generation);
+
     /// <summary>Whether interrupts for queues are raised by the kernel (vhost), so that no InterruptStatus of ours knows of them.</summary>
     public virtual bool KernelSignalsQueues => false;
 
     /// <summary>Connects the device to its transport. Before the loop runs, or on the loop's thread; once.</summary>
     public void Plug(GuestMemory memory, EventLoop loop, IVirtioInterrupts interrupts)
     {
-        _loop = loop;
+        _memory = memory;
         _interrupts = interrupts;
         _queues = new VirtQueue[_queueSizes.Length];
         _doorbells = new FileDescriptor[_queueSizes.Length];
         for (int i = 0; i < _queueSizes.Length; i++)
         {
-            int index = i;
             _queues[i] = new VirtQueue(memory, _queueSizes[i]);
             _doorbells[i] = Libc.CreateEventFd();
-            if (!IsKernels(i))
+        }
+
+        Join(loop);
+    }
+
+    /// <summary>Gives this device's place to another that offers the same queues: with them, their doorbells, and all that the driver said. Then this one is only to be disposed.</summary>
+    /// <remarks>
+    /// With the transport's registers locked, from any thread. What is under way is finished first, and what is held back answered.
+    /// The other device isn't served yet: <see cref="Enter"/>.
+    /// </remarks>
+    public void HandOver(VirtioDevice next)
+    {
+        EventLoop loop = _loop!;
+        loop.Invoke(() => Leave(loop));
+        lock (_gate)
+        {
+            DrainRequests();
+            OnHandOver();
+            next.TakeOver(this);
+            _running = false;
+            _replaced = true;
+        }
+    }
+
+    /// <summary>After <see cref="HandOver"/>: the device is served from now on, and the driver is told to look at its configuration. On the loop's thread.</summary>
+    /// <exception cref="LinuxException">The host refuses; the device's place can be given to another.</exception>
+    public void Enter(EventLoop loop)
+    {
+        Join(loop);
+        lock (_gate)
+        {
+            if (_running)
             {
-                // By its edge: each ring wakes the loop once, and nobody has to read the counter back to zero.
-                loop.Add(_doorbells[i].Value, EpollEvents.In | EpollEvents.EdgeTriggered, _ => OnDoorbell(index));
+                OnStart();
+                _interrupts?.SignalConfiguration();
             }
         }
 
-        OnPlug(memory, loop);
+        RingAll();
     }
 
     /// <summary>The eventfd that starts the service of a queue.</summary>
@@ -217,6 +254,7 @@ internal abstract class VirtioDevice : IDisposable
             lock (_configurationLock)
             {
                 _configuration.AsSpan(start, count).CopyTo(data);
+                Volatile.Write(ref _seenGeneration, _generation);
             }
         }
     }
@@ -240,15 +278,14 @@ internal abstract class VirtioDevice : IDisposable
             _running = false;
         }
 
-        if (_loop is not null)
+        if (_loop is { } loop)
         {
-            OnUnplug(_loop);
+            Leave(loop);
         }
 
-        for (int i = 0; i < _doorbells.Length; i++)
+        if (!_replaced)
         {
-            _loop?.Remove(_doorbells[i].Value);
-            _doorbells[i].Dispose();
+            Array.ForEach(_doorbells, doorbell => doorbell.Dispose());
         }
 
         _doorbells = [];
@@ -293,6 +330,16 @@ internal abstract class VirtioDevice : IDisposable
 
     /// <summary>Forget what the driver said. Under the gate; queues are reset already.</summary>
     protected virtual void OnReset()
+    {
+    }
+
+    /// <summary>Another device comes in this one's place: what is held back is answered. Under the gate, with nothing under way.</summary>
+    protected virtual void OnHandOver()
+    {
+    }
+
+    /// <summary>The device comes in another's place: what of that one's state the driver counts on. Under the other's gate.</summary>
+    protected virtual void OnTakeOver(VirtioDevice previous)
     {
     }
 
@@ -460,6 +507,48 @@ internal abstract class VirtioDevice : IDisposable
 
     /// <summary>A queue is broken, as its <see cref="VirtQueue.Fault"/> says: NEEDS_RESET.</summary>
     protected void FailQueue(int index) => Fail($"queue {index}: {_queues[index].Fault.Describe(_queues[index].FaultValue)}");
+
+    private void Join(EventLoop loop)
+    {
+        _loop = loop;
+        for (int i = 0; i < _doorbells.Length; i++)
+        {
+            int index = i;
+            if (!IsKernels(i))
+            {
+                // By its edge: each ring wakes the loop once, and nobody has to read the counter back to zero.
+                loop.Add(_doorbells[i].Value, EpollEvents.In | EpollEvents.EdgeTriggered, _ => OnDoorbell(index));
+            }
+        }
+
+        OnPlug(_memory!, loop);
+    }
+
+    private void Leave(EventLoop loop)
+    {
+        OnUnplug(loop);
+        foreach (FileDescriptor doorbell in _doorbells)
+        {
+            loop.Remove(doorbell.Value);
+        }
+
+        _loop = null;
+    }
+
+    private void TakeOver(VirtioDevice previous)
+    {
+        _memory = previous._memory;
+        _interrupts = previous._interrupts;
+        _queues = previous._queues;
+        _doorbells = previous._doorbells;
+        OfferedFeatures = previous.OfferedFeatures;
+        Features = previous.Features;
+        _paused = previous._paused;
+        _needsReset = previous._needsReset;
+        _running = previous._running;
+        Volatile.Write(ref _generation, previous._generation + _generation + 1);
+        OnTakeOver(previous);
+    }
 
     /// <summary>Serves the queue; a doorbell that comes while paused or stopped is answered by Resume and Start, which ring all.</summary>
     private void OnDoorbell(int index) => _ = TryServe(index);

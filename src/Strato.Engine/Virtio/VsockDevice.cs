@@ -68,8 +68,6 @@ internal sealed class VsockDevice : VirtioDevice
 
     protected override void OnFail() => Halt();
 
-    protected override void OnReset() => _queues.Reset();
-
     protected override void OnDispose()
     {
         _loop?.Remove(_error.Value);
@@ -107,7 +105,7 @@ internal sealed class VsockDevice : VirtioDevice
         try
         {
             _vhost.SetRunning(false);
-            _queues.Save();
+            _queues.Save(this);
         }
         catch (LinuxException e)
         {

@@ -12,7 +12,7 @@ public static class ConfigurationReader
 {
     private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "console", "vsock", "balloon", "serial", "iothread"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
-    private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share", "mem_path", "mem_prealloc", "mem_merge"];
+    private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share", "mem_path", "mem_prealloc", "mem_merge", "hotplug"];
     private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
     private static readonly string[] SerialFields = ["stdio"];
     private static readonly string[] IoThreadFields = ["id"];
@@ -127,6 +127,9 @@ public static class ConfigurationReader
                     break;
                 case "mem_merge":
                     (backing.Merge, backing.MergeWhere) = (cursor.GetBoolean(), cursor.Path);
+                    break;
+                case "hotplug":
+                    configuration.HotPlug = cursor.GetBoolean();
                     break;
                 default:
                     throw cursor.UnknownField(field, MachineFields);

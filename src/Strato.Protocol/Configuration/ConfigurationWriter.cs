@@ -72,6 +72,11 @@ public static class ConfigurationWriter
             writer.WriteBoolean("mem-share", true);
         }
 
+        if (!configuration.HotPlug)
+        {
+            writer.WriteBoolean("hotplug", false);
+        }
+
         WriteBacking(writer, configuration.Backing);
 
         writer.WriteEndObject();

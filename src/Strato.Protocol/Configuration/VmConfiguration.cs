@@ -24,6 +24,9 @@ public sealed class VmConfiguration
     /// <summary>What the host keeps guest memory in.</summary>
     public MemoryBacking Backing { get; } = new();
 
+    /// <summary>Whether there are empty slots, into which disks and network interfaces can be plugged while the machine runs.</summary>
+    public bool HotPlug { get; set; } = true;
+
     /// <summary>Path of the kernel: a bzImage or an ELF vmlinux.</summary>
     public string? Kernel { get; set; }
 

@@ -220,14 +220,20 @@ internal sealed class MmioDriver : IDisposable
     public Span<byte> Ram(ulong address, int length) =>
         Memory.TryGetSpan(address, length, out Span<byte> span) ? span : throw new ArgumentOutOfRangeException(nameof(address));
 
-    public void Dispose()
+    /// <summary>Ends that thread; the loop runs no more.</summary>
+    public void StopLoopThread()
     {
         if (_loopThread is not null)
         {
             Loop.Post(Loop.Stop);
             _loopThread.Join();
+            _loopThread = null;
         }
+    }
 
+    public void Dispose()
+    {
+        StopLoopThread();
         Transport.Dispose();
         Interrupt.Dispose();
         Loop.Dispose();

@@ -22,7 +22,7 @@ public sealed class BlockCommandTests : IDisposable
     {
         using TestClient client = _harness.Connect();
         Assert.Equal("""{"return":{}}""", client.Ask($$"""{"execute":"block_set_io_throttle","arguments":{{arguments}}}"""));
-        Assert.Equal(iops, _harness.Machine.Drives[0].Iops);
+        Assert.Equal(iops, _harness.Machine.HotPlug.Drives[0].Iops);
         Assert.Contains($"\"iops\":{iops},", client.Ask("""{"execute":"query-block"}"""), StringComparison.Ordinal);
     }
 
@@ -41,7 +41,7 @@ public sealed class BlockCommandTests : IDisposable
         using JsonDocument reply = JsonDocument.Parse(client.Ask($$"""{"execute":"block_set_io_throttle","arguments":{{arguments}}}"""));
         JsonElement error = reply.RootElement.GetProperty("error");
         Assert.Equal((errorClass, description), (error.GetProperty("class").GetString(), error.GetProperty("desc").GetString()));
-        Assert.Equal(0, _harness.Machine.Drives[0].Iops);
+        Assert.Equal(0, _harness.Machine.HotPlug.Drives[0].Iops);
     }
 
     [Fact]

@@ -2,12 +2,15 @@ using System;
 using System.Collections.Generic;
 using Strato.Engine.Boot;
 using Strato.Engine.Machine;
+using Strato.Tests.Unit.Driver;
 
 namespace Strato.Tests.Unit.Qmp;
 
 /// <summary>A machine without a guest that keeps the promises of <see cref="IMachineControl"/>.</summary>
-internal sealed class FakeMachine : IMachineControl
+internal sealed class FakeMachine : IMachineControl, IDisposable
 {
+    private SlotBoard? _board;
+
     public event Action<MachineEvent>? EventRaised;
 
     public string? Name { get; set; } = "fake";
@@ -18,13 +21,9 @@ internal sealed class FakeMachine : IMachineControl
 
     public List<CpuStatus> CpuList { get; } = [new(0, 8439, false), new(1, 8440, false)];
 
-    public List<DriveStatus> DriveList { get; } = [new("rootfs", "/path/to/rootfs", false, null, 1 << 30)];
-
     public CpuTopology Topology { get; set; } = new(2, 1, 1);
 
     public IReadOnlyList<CpuStatus> Cpus => CpuList;
-
-    public IReadOnlyList<DriveStatus> Drives => DriveList;
 
     public List<IoThreadStatus> IoThreadList { get; } = [new("iothread1", 8441)];
 
@@ -36,37 +35,12 @@ internal sealed class FakeMachine : IMachineControl
 
     public MemoryBalloon? Balloon { get; set; }
 
-    public List<string> DownLinks { get; } = [];
+    public HotPlug HotPlug => Board.HotPlug;
 
-    public IReadOnlyList<string> NetNames { get; set; } = ["net0"];
+    /// <summary>A disk "rootfs", an interface "net0" of the netdev "nd0", and empty slots.</summary>
+    public SlotBoard Board => _board ??= MakeBoard();
 
     public string? QuitReason { get; private set; }
-
-    public bool SetDriveIops(string id, int iops)
-    {
-        int at = DriveList.FindIndex(drive => drive.Id == id);
-        if (at >= 0)
-        {
-            DriveList[at] = DriveList[at] with { Iops = iops };
-        }
-
-        return at >= 0;
-    }
-
-    public bool SetLink(string name, bool up)
-    {
-        bool known = name == "net0";
-        if (known && !up)
-        {
-            DownLinks.Add(name);
-        }
-        else if (known)
-        {
-            DownLinks.Remove(name);
-        }
-
-        return known;
-    }
 
     public void Pause()
     {
@@ -97,4 +71,13 @@ internal sealed class FakeMachine : IMachineControl
     }
 
     public void Raise(MachineEvent raised) => EventRaised?.Invoke(raised);
+
+    public void Dispose() => _board?.Dispose();
+
+    private SlotBoard MakeBoard()
+    {
+        SlotBoard board = new();
+        board.HotPlug.Deleted = id => Raise(MachineEvent.DeviceDeleted(id));
+        return board;
+    }
 }

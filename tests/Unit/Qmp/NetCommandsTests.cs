@@ -1,5 +1,6 @@
 using System;
 using Strato.Engine.Machine;
+using Strato.Engine.Virtio;
 using Xunit;
 
 namespace Strato.Tests.Unit.Qmp;
@@ -8,6 +9,8 @@ public sealed class NetCommandsTests : IDisposable
 {
     private readonly QmpHarness _harness = new();
 
+    private byte Link => _harness.Machine.Board.Nets[0].ReadConfiguration(8)[NetInterface.StatusOffset];
+
     public void Dispose() => _harness.Dispose();
 
     [Fact]
@@ -15,9 +18,9 @@ public sealed class NetCommandsTests : IDisposable
     {
         using TestClient client = _harness.Connect();
         Assert.Equal("""{"return":{}}""", client.Ask("""{"execute":"set_link","arguments":{"name":"net0","up":false}}"""));
-        Assert.Equal(["net0"], _harness.Machine.DownLinks);
-        Assert.Equal("""{"return":{}}""", client.Ask("""{"execute":"set_link","arguments":{"name":"net0","up":true}}"""));
-        Assert.Empty(_harness.Machine.DownLinks);
+        Assert.Equal(0, Link);
+        Assert.Equal("""{"return":{}}""", client.Ask("""{"execute":"set_link","arguments":{"name":"nd0","up":true}}"""));
+        Assert.Equal(1, Link);
     }
 
     [Theory]
@@ -35,7 +38,7 @@ public sealed class NetCommandsTests : IDisposable
     [Fact]
     public void AMachineWithoutInterfacesSaysSo()
     {
-        _harness.Machine.NetNames = [];
+        _harness.Machine.HotPlug.Remove("net0");
         using TestClient client = _harness.Connect();
         Assert.Contains("the machine has no network interface", client.Ask("""{"execute":"set_link","arguments":{"name":"x","up":true}}"""), StringComparison.Ordinal);
     }

@@ -55,6 +55,7 @@ internal sealed class QmpHarness : IDisposable
     public void Dispose()
     {
         Server.Dispose();
+        Machine.Dispose();
         Loop.Dispose();
         Directory.Delete(_folder, recursive: true);
     }

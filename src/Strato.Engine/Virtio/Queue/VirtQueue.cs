@@ -72,6 +72,13 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
     /// <summary>Chains that were popped and not yet pushed; never more than <see cref="Size"/>.</summary>
     public int InFlight => (ushort)(_next - _pushed);
 
+    /// <summary>Index of the next request, for who serves the queue in turn with another (vhost). Only while nothing is in flight.</summary>
+    public ushort Position
+    {
+        get => _next;
+        set => _next = _seenAvailable = _pushed = _signalled = value;
+    }
+
     /// <summary>Checks what the driver set up and starts the queue at index 0; else <see cref="Fault"/> says why not.</summary>
     public bool TryEnable(bool eventIndex, bool indirect)
     {

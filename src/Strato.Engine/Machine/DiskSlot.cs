@@ -1,0 +1,99 @@
+using Strato.Engine.Block;
+using Strato.Engine.Linux;
+using Strato.Engine.Virtio;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>A place for a disk.</summary>
+internal sealed class DiskSlot(MmioTransport transport, int index, EventLoop loop) : DeviceSlot(transport, index, loop)
+{
+    public override string GuestName => $"vd{(char)('a' + Index)}";
+
+    /// <summary>The disk in it, when there is one.</summary>
+    public DriveStatus Drive { get; private set; }
+
+    /// <summary>Its image; null when the slot is empty.</summary>
+    public DiskImage? Image { get; private set; }
+
+    public bool IsReadOnly => (Device.OfferedFeatures & BlockLayout.FeatureReadOnly) != 0;
+
+    private BlockDevice Disk => (BlockDevice)Device;
+
+    private bool HasDiscard => (Device.OfferedFeatures & BlockLayout.FeatureDiscard) != 0;
+
+    /// <summary>A device for a slot that is empty from the start: what most disks fit into.</summary>
+    public static BlockDevice CreateSpare(int index) =>
+        new($"slot vd{(char)('a' + index)}", new EmptyImage(EmptyImage.Usual, readOnly: false), new BlockOptions { OfferDiscard = true });
+
+    /// <summary>Tells of the disk that is in the slot from the start.</summary>
+    public void Describe(DriveConfiguration drive, DiskImage image)
+    {
+        DeviceId = drive.DeviceId.Length > 0 ? drive.DeviceId : drive.Id;
+        Set(drive, image);
+    }
+
+    /// <summary>Why a disk doesn't fit: what the driver asked for once, when it found the slot, and can't be told anew; null when it fits.</summary>
+    public string? Misfit(DriveConfiguration drive, DiskImage image)
+    {
+        if (drive.ReadOnly != IsReadOnly)
+        {
+            return $"it is {(IsReadOnly ? "read-only" : "writable")} and the disk is {(drive.ReadOnly ? "read-only" : "writable")}";
+        }
+
+        if (drive.QueueCount != Disk.Options.QueueCount)
+        {
+            return $"it has num-queues={Disk.Options.QueueCount} and the disk {drive.QueueCount}";
+        }
+
+        if (drive.QueueSize != Disk.Options.QueueSize)
+        {
+            return $"it has queue-size={Disk.Options.QueueSize} and the disk {drive.QueueSize}";
+        }
+
+        if (image.Geometry.LogicalBlock != Disk.Geometry.LogicalBlock)
+        {
+            return $"it has sectors of {Disk.Geometry.LogicalBlock} bytes and the disk of {image.Geometry.LogicalBlock}";
+        }
+
+        return drive.Discard == DriveDiscard.Unmap && !HasDiscard ? "it has no discards and the disk has discard=unmap" : null;
+    }
+
+    /// <summary>Makes a device of an image, which fits.</summary>
+    /// <exception cref="Strato.Protocol.UserErrorException">DriveSerial, DriveAio; the image stays the caller's.</exception>
+    public BlockDevice CreateDevice(string id, DriveConfiguration drive, DiskImage image) =>
+        new(id, image, DriveSetup.OptionsOf(drive) with { OfferDiscard = HasDiscard });
+
+    /// <inheritdoc cref="DeviceSlot.Fill"/>
+    public void Fill(string id, BlockDevice device, DriveConfiguration drive, DiskImage image, EventLoop loop)
+    {
+        Fill(id, device, loop);
+        Set(drive, image);
+    }
+
+    /// <inheritdoc/>
+    public override VirtioDevice Clear()
+    {
+        VirtioDevice old = base.Clear();
+        Image = null;
+        Drive = default;
+        return old;
+    }
+
+    public void SetIops(int iops)
+    {
+        Disk.SetIops(iops);
+        Drive = Drive with { Iops = iops };
+    }
+
+    protected override VirtioDevice CreateEmpty() => new BlockDevice(
+        $"slot {GuestName}",
+        new EmptyImage(Disk.Geometry, IsReadOnly),
+        new BlockOptions { QueueCount = Disk.Options.QueueCount, QueueSize = Disk.Options.QueueSize, OfferDiscard = HasDiscard });
+
+    private void Set(DriveConfiguration drive, DiskImage image)
+    {
+        Image = image;
+        Drive = new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)image.Length, drive.Iops);
+    }
+}
