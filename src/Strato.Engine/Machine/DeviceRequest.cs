@@ -1,3 +1,5 @@
+using Strato.Protocol.Configuration;
+
 namespace Strato.Engine.Machine;
 
 /// <summary>A disk or network interface to be plugged in (device_add).</summary>
@@ -17,6 +19,13 @@ internal sealed record DeviceRequest(string Id, string? Backend, long? Address)
 
     /// <summary>Of a disk: entries of a queue; null for 256.</summary>
     public int? QueueSize { get; init; }
+
+    /// <summary>Of a disk: whether a write may be answered before it is stable.</summary>
+    public bool WriteCache { get; init; } = true;
+
+    public DriveErrorAction WriteError { get; init; }
+
+    public DriveErrorAction ReadError { get; init; }
 
     /// <summary>Of a network interface: its address; null for the slot's.</summary>
     public string? Mac { get; init; }

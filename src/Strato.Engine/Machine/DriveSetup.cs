@@ -18,6 +18,24 @@ internal static class DriveSetup
             AioWhere = drive.WhereIs("aio", "aio"),
         });
 
+    /// <summary>Gives a drive what its device was asked for.</summary>
+    public static void Apply(this DriveConfiguration drive, DeviceRequest request)
+    {
+        drive.Serial = request.Serial;
+        drive.QueueCount = request.QueueCount ?? 1;
+        drive.QueueSize = request.QueueSize ?? DriveConfiguration.DefaultQueueSize;
+        drive.WriteError = request.WriteError;
+        drive.ReadError = request.ReadError;
+        if (!request.WriteCache)
+        {
+            drive.Cache = drive.IsDirect ? DriveCache.DirectSync : DriveCache.Writethrough;
+        }
+        else if (drive.IsWriteThrough)
+        {
+            drive.Cache = drive.IsDirect ? DriveCache.None : DriveCache.Writeback;
+        }
+    }
+
     public static BlockOptions OptionsOf(DriveConfiguration drive) => new()
     {
         Serial = drive.Serial,

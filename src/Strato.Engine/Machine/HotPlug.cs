@@ -138,9 +138,7 @@ internal sealed class HotPlug : IDisposable
         int at = FindNode(request.Backend ?? request.Id);
         (DriveConfiguration drive, DiskImage image) = _nodes[at];
         CheckDeviceId(request.Id);
-        drive.Serial = request.Serial;
-        drive.QueueCount = request.QueueCount ?? 1;
-        drive.QueueSize = request.QueueSize ?? DriveConfiguration.DefaultQueueSize;
+        drive.Apply(request);
         EventLoop loop = LoopOf(request.IoThread);
         DiskSlot slot = Choose(_disks, "disk", request, candidate => candidate.Misfit(drive, image));
         Allowed(() =>

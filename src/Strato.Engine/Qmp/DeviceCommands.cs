@@ -13,14 +13,17 @@ namespace Strato.Engine.Qmp;
 internal static class DeviceCommands
 {
     /// <summary>Names of blockdev-add.</summary>
-    public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes"];
+    public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes", "snapshot"];
 
     /// <summary>Names of netdev_add.</summary>
     public static readonly string[] NetdevArguments = ["id", "type", "ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds", "addr"];
 
     /// <summary>Names of device_add.</summary>
     public static readonly string[] DeviceArguments =
-        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "mac"];
+        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac"];
+
+    private static readonly string[] DiskOnly = ["drive", "lun", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror"];
+    private static readonly string[] NetOnly = ["netdev", "mac"];
 
     private const string DiskDriver = "virtio-blk-mmio";
     private const string NetDriver = "virtio-net-mmio";
@@ -48,6 +51,7 @@ internal static class DeviceCommands
             Aio = (DriveAio?)(file.Choice("aio", DriveNames.Aio) ?? arguments.Choice("aio", DriveNames.Aio)),
             Discard = (DriveDiscard)(arguments.Choice("discard", DriveNames.Discard) ?? 0),
             DetectZeroes = (DriveDetectZeroes)(arguments.Choice("detect-zeroes", DriveNames.DetectZeroes) ?? 0),
+            Snapshot = arguments.Boolean("snapshot") ?? false,
             Where = "blockdev-add",
         };
         Run(() =>
@@ -127,7 +131,7 @@ internal static class DeviceCommands
             address = address is null ? lun + 1 : throw new QmpException("Parameters 'addr' and 'lun' are both given; give one (lun 0 is addr 0x1)");
         }
 
-        foreach (string name in disk ? ["netdev", "mac"] : new[] { "drive", "lun", "serial", "serial_num", "num-queues", "queue-size" })
+        foreach (string name in disk ? NetOnly : DiskOnly)
         {
             if (!arguments.Find(name).IsEmpty)
             {
@@ -141,6 +145,9 @@ internal static class DeviceCommands
             Serial = arguments.Text("serial") ?? arguments.Text("serial_num"),
             QueueCount = Small(arguments, "num-queues"),
             QueueSize = Small(arguments, "queue-size"),
+            WriteCache = Switch(arguments, "write-cache") ?? true,
+            WriteError = (DriveErrorAction)(arguments.Choice("werror", DriveNames.WriteError) ?? 0),
+            ReadError = (DriveErrorAction)(arguments.Choice("rerror", DriveNames.ReadError) ?? 0),
             Mac = arguments.Text("mac"),
         };
         Run(() =>

@@ -117,7 +117,7 @@ public class ConfigurationJsonTests
     [InlineData("""{"net": [{"iface_id": "a"}]}""", "MissingField", "net[0].host_dev_name", "The field 'host_dev_name' is missing.")]
     [InlineData("""{"net": [{"iface_id": "a", "mac": "1"}]}""", "InvalidMac", "net[0].mac", "'1' isn't six bytes in hexadecimal")]
     [InlineData("""{"net": [{"iface_id": "a", "vhost": true}]}""", "UnknownField", "net[0].vhost", "The field 'vhost' is unknown")]
-    [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share, mem_path, mem_prealloc, mem_merge.")]
+    [InlineData("""{"machine-config": {"vcpu_cuont": 2}}""", "UnknownField", "machine-config.vcpu_cuont", "The field 'vcpu_cuont' is unknown (did you mean vcpu_count?); allowed here: type, vcpu_count, mem_size, dump_guest_core, mem-share, mem_path, mem_prealloc, mem_merge, hotplug.")]
     [InlineData("""{"machine-config": {"mem_path": "hugepages"}}""", "InvalidPath", "machine-config.mem_path", "The path of the memory's folder, 'hugepages', is not absolute.")]
     [InlineData("""{"machine-config": {"mem_path": ""}}""", "InvalidPath", "machine-config.mem_path", "The path of the memory's folder is empty")]
     [InlineData("""{"machine-config": {"mem_prealloc": 1}}""", "InvalidField", "machine-config.mem_prealloc", "true or false")]
@@ -223,8 +223,8 @@ public class ConfigurationJsonTests
                 vm.Validate();
                 VmConfiguration read = ConfigurationReader.Read(ConfigurationWriter.Write(vm));
                 Assert.Equal(
-                    (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.MemShare, vm.Serial),
-                    (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.MemShare, read.Serial));
+                    (vm.Kernel, vm.Initrd, vm.CommandLine, vm.Memory, vm.Cpus, vm.DumpGuestCore, vm.MemShare, vm.HotPlug, vm.Serial),
+                    (read.Kernel, read.Initrd, read.CommandLine, read.Memory, read.Cpus, read.DumpGuestCore, read.MemShare, read.HotPlug, read.Serial));
                 Assert.Equal(
                     (vm.Backing.Path, vm.Backing.Huge, vm.Backing.Preallocate, vm.Backing.Merge),
                     (read.Backing.Path, read.Backing.Huge, read.Backing.Preallocate, read.Backing.Merge));
@@ -278,6 +278,7 @@ public class ConfigurationJsonTests
             Cpus = cpus,
             DumpGuestCore = dump,
             MemShare = drives % 2 == 1,
+            HotPlug = drives % 3 == 1,
             Serial = new SerialConfiguration(serial),
         };
         (vm.Backing.Path, vm.Backing.Huge) = drives == 2 ? ("/dev/huge pages", true) : (null, false);

@@ -1,0 +1,193 @@
+using System;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Text.Json.Nodes;
+using System.Threading;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+
+namespace Strato.Tests.Guest.Debian;
+
+/// <summary>Disks and network interfaces that come and go under Debian's own drivers.</summary>
+public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<HotPlugTests.Shared>
+{
+    private const int Bytes = 32 << 20;
+    private const string Sectors = "65536";
+
+    // Of the range for measurements (RFC 2544), so that it is nobody's.
+    private const string HostAddress = "198.18.78.1";
+    private const string GuestAddress = "198.18.78.2";
+
+    public sealed class Shared : SharedGuest
+    {
+        private GuestOptions? _options;
+
+        internal override GuestOptions Options => _options ??= new() { Disks = [new Disk(TestHost.NewDisk("first.img", Bytes))], More = ["-iothread", "id=io"] };
+    }
+
+    [Fact]
+    public void Empty_slots_are_disks_without_a_size_behind_the_given_and_interfaces_without_a_carrier()
+    {
+        DebianGuest guest = shared.Guest;
+        Assert.Equal("vda vdb vdc vdd vde", guest.Check("(cd /sys/block; echo vd*)"));
+        Assert.Equal($"{Sectors}\n0\n0\n0\n0", guest.Check("cat /sys/block/vd*/size"));
+        Assert.Equal("1", guest.Check("grep -c vd /proc/partitions"));
+        Assert.NotEqual(0, guest.Run("dd if=/dev/vdb of=/dev/null bs=512 count=1 2>/dev/null | grep -q .").ExitCode);
+        Assert.Equal("", guest.Check("cat /sys/block/vdb/serial"));
+        guest.Check("modprobe virtio_net; cd /sys/class/net; for n in eth0 eth1; do busybox ip link set $n up; [ $(cat $n/carrier) = 0 ] || exit 1; done; cd /root");
+        KernelLog.AssertClean(guest, "vdb");
+    }
+
+    [Theory]
+    [InlineData("threads", false, null)]
+    [InlineData("native", true, "io")]
+    [InlineData("io_uring", false, null)]
+    public void A_disk_is_there_at_once_and_goes_in_the_middle_of_its_work(string aio, bool direct, string? ioThread)
+    {
+        DebianGuest guest = shared.Guest;
+        string image = TestHost.NewDisk("plugged.img", Bytes);
+        for (int round = 0; round < 3; round++)
+        {
+            Plug(guest, image, aio, direct, ioThread);
+            WaitSize(guest, Sectors);
+            guest.Check("[ -s /tmp/pattern ] || dd if=/dev/urandom of=/tmp/pattern bs=1M count=4 2>/dev/null");
+            guest.Check("dd if=/tmp/pattern of=/dev/vdb bs=1M seek=3 conv=notrunc,fsync 2>/dev/null && echo 3 >/proc/sys/vm/drop_caches && dd if=/dev/vdb bs=1M skip=3 count=4 2>/dev/null | cmp - /tmp/pattern");
+            guest.Check("( while dd if=/dev/zero of=/dev/vdb bs=64k count=64 seek=128 oflag=direct conv=notrunc; do echo >>/tmp/wrote; done >/dev/null 2>&1; touch /tmp/over ) & until [ -s /tmp/wrote ]; do usleep 10000; done");
+            guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
+            Assert.Equal("drive-0", (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
+            guest.Check("until [ -f /tmp/over ]; do usleep 10000; done; rm /tmp/over /tmp/wrote");
+            WaitSize(guest, "0");
+        }
+
+        byte[] start = File.ReadAllBytes(image);
+        Assert.Contains(start[(3 << 20)..(7 << 20)], value => value != 0);
+        Assert.Equal("disk0", (string?)Assert.Single(guest.Qmp.Call("query-block").AsArray())!["device"]);
+    }
+
+    [Fact]
+    public void Two_hundred_rounds_leave_nothing_behind()
+    {
+        DebianGuest guest = shared.Guest;
+        string image = TestHost.NewDisk("rounds.img", Bytes);
+        string process = $"/proc/{guest.Engine.Id}";
+        (int files, int threads, long memory) before = default;
+        for (int round = 0; round < 220; round++)
+        {
+            if (round == 20)
+            {
+                before = Count(process);
+            }
+
+            Plug(guest, image, "threads", direct: false, ioThread: null);
+            WaitSeen(guest);
+            if (round % 20 == 0)
+            {
+                guest.Check("dd if=/dev/vdb of=/dev/null bs=64k count=16 2>/dev/null");
+            }
+
+            guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
+            WaitSeen(guest);
+        }
+
+        (int files, int threads, long memory) after = Count(process);
+        Assert.InRange(after.files, 0, before.files + 2);
+        Assert.InRange(after.threads, 0, before.threads + 2);
+        Assert.InRange(after.memory, 0, before.memory + (8 << 20));
+        Assert.Equal("0", guest.Check("cat /sys/block/vdb/size"));
+        KernelLog.AssertClean(guest, "vdb");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_tap_comes_and_goes_with_ping_over_it(bool vhost)
+    {
+        DebianGuest guest = shared.Guest;
+        Assert.SkipUnless(!vhost || File.Exists("/dev/vhost-net"), "no /dev/vhost-net");
+        string tap = $"sth{Environment.ProcessId % 100000}";
+        Command.Check("ip", "tuntap", "add", tap, "mode", "tap");
+        try
+        {
+            Command.Check("ip", "addr", "add", $"{HostAddress}/30", "dev", tap);
+            Command.Check("ip", "link", "set", tap, "up");
+            guest.Check("modprobe virtio_net; busybox ip link set eth0 up");
+            for (int round = 0; round < 3; round++)
+            {
+                guest.Qmp.Call("netdev_add", new JsonObject { ["id"] = "net-0", ["ifname"] = tap, ["vhost"] = vhost });
+                guest.Qmp.Call("device_add", new JsonObject { ["id"] = "net-0", ["driver"] = "virtio-net-mmio", ["addr"] = "0x0" });
+                WaitCarrier(guest, 1);
+                guest.Check($"busybox ip addr replace {GuestAddress}/30 dev eth0 && busybox ping -c 2 {HostAddress}");
+                using Ping ping = new();
+                Assert.Equal(IPStatus.Success, ping.Send(IPAddress.Parse(GuestAddress), 60_000, new byte[5000]).Status);
+                guest.Qmp.Call("device_del", new JsonObject { ["id"] = "net-0" });
+                Assert.Equal("net-0", (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
+                WaitCarrier(guest, 0);
+            }
+        }
+        finally
+        {
+            Command.Check("ip", "link", "del", tap);
+        }
+    }
+
+    private static void Plug(DebianGuest guest, string image, string aio, bool direct, string? ioThread)
+    {
+        guest.Qmp.Call(
+            "blockdev-add",
+            new JsonObject
+            {
+                ["node-name"] = "drive-0",
+                ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = image, ["aio"] = aio },
+                ["cache"] = new JsonObject { ["direct"] = direct },
+                ["read-only"] = false,
+            });
+        JsonObject device = new() { ["id"] = "drive-0", ["driver"] = "virtio-blk-mmio", ["addr"] = "0x1" };
+        if (ioThread is not null)
+        {
+            device["iothread"] = ioThread;
+        }
+
+        guest.Qmp.Call("device_add", device);
+    }
+
+    private static void WaitSize(DebianGuest guest, string sectors) =>
+        guest.Check($"until [ $(cat /sys/block/vdb/size) = {sectors} ]; do usleep 10000; done");
+
+    private static void WaitCarrier(DebianGuest guest, int carrier) =>
+        guest.Check($"until [ $(cat /sys/class/net/eth0/carrier) = {carrier} ]; do usleep 10000; done");
+
+    /// <summary>Waits until the guest's driver has looked at the slot of vdb.</summary>
+    private static void WaitSeen(DebianGuest guest)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!(bool)guest.Qmp.Call("query-hotplug-slots")[1]!["seen"]!)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < DebianGuest.Limit, "the guest doesn't look");
+            Thread.Yield();
+        }
+    }
+
+    /// <summary>Descriptors, threads, and bytes of memory without the guest's, which is one large map.</summary>
+    private static (int Files, int Threads, long Memory) Count(string process)
+    {
+        long memory = 0;
+        bool isGuests = false;
+        foreach (string line in File.ReadLines($"{process}/smaps"))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words[0] == "Size:")
+            {
+                isGuests = long.Parse(words[1], CultureInfo.InvariantCulture) >= 128 << 10;
+            }
+            else if (words[0] == "Rss:" && !isGuests)
+            {
+                memory += long.Parse(words[1], CultureInfo.InvariantCulture) << 10;
+            }
+        }
+
+        return (Directory.GetFileSystemEntries($"{process}/fd").Length, Directory.GetDirectories($"{process}/task").Length, memory);
+    }
+}
