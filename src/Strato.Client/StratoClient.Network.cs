@@ -11,15 +11,14 @@ namespace Strato.Client;
 
 public sealed partial class StratoClient
 {
-    private const string TheAdapters = "Its network adapters";
-
-    /// <summary>Adds a network interface to a stopped VM.</summary>
+    /// <summary>Adds a network interface to a VM; to a running one, too.</summary>
     /// <param name="id">The VM's.</param>
     /// <param name="settings">Where it leads: a tap, or <see cref="NetworkAdapterSettings.User"/>.</param>
     /// <param name="adapterId">Default: the first free of net0, net1.</param>
+    /// <param name="options">For a running VM.</param>
     /// <param name="token">Ends the wait for the store.</param>
-    /// <remarks>Errors: <c>VmRunning</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>, <c>IoThreadNotFound</c>.</remarks>
-    public NetworkAdapterDefinition AddNetworkAdapter(string id, NetworkAdapterSettings settings, string? adapterId = null, CancellationToken token = default)
+    /// <remarks>Errors: those of QMP for a running VM, of which the definition then knows nothing, <c>WaitTimeout</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>, <c>IoThreadNotFound</c>.</remarks>
+    public NetworkAdapterDefinition AddNetworkAdapter(string id, NetworkAdapterSettings settings, string? adapterId = null, HotPlugOptions? options = null, CancellationToken token = default)
     {
         if (adapterId is not null)
         {
@@ -28,9 +27,9 @@ public sealed partial class StratoClient
 
         VmRules.CheckNetworkAdapter(settings, adapterId ?? "net");
         NetworkAdapterDefinition? added = null;
-        Change(
+        ChangeDevices(
             id,
-            TheAdapters,
+            options ?? new(),
             before =>
             {
                 if (before.NetworkAdapters.Count >= NetConfiguration.Maximum)
@@ -52,6 +51,7 @@ public sealed partial class StratoClient
                 added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, "net"), Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread) } };
                 return before with { NetworkAdapters = [.. before.NetworkAdapters, added] };
             },
+            qmp => Plug(qmp, added!, token),
             token);
         return added!;
     }
@@ -95,17 +95,18 @@ public sealed partial class StratoClient
         return changed!;
     }
 
-    /// <summary>Removes a network interface from a stopped VM; the tap stays. Errors: <c>VmRunning</c>, <c>NetworkAdapterNotFound</c>.</summary>
-    public void RemoveNetworkAdapter(string id, string adapterId, CancellationToken token = default) => Change(
+    /// <summary>Removes a network interface from a VM, from a running one, too; the tap stays. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>NetworkAdapterNotFound</c>.</summary>
+    public void RemoveNetworkAdapter(string id, string adapterId, HotPlugOptions? options = null, CancellationToken token = default) => ChangeDevices(
         id,
-        TheAdapters,
+        options ?? new(),
         before =>
         {
             List<NetworkAdapterDefinition> left = [.. before.NetworkAdapters];
-            return left.RemoveAll(adapter => SameId(adapter.Id, adapterId)) > 0
+            return left.RemoveAll(adapter => SameId(adapter.Id, adapterId)) > 0 || options?.Transient == true
                 ? before with { NetworkAdapters = left.Count == 0 ? [] : left }
                 : throw NoNetworkAdapter(before, adapterId);
         },
+        qmp => Unplug(qmp, adapterId, mayLack: options?.Transient != true, token),
         token);
 
     /// <summary>Before the guest of a VM that was started paused runs: takes the links down that are to be down.</summary>

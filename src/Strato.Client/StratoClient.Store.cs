@@ -108,8 +108,8 @@ public sealed partial class StratoClient
             token);
     }
 
-    /// <summary>Adds a drive to a stopped VM. Errors: <c>VmRunning</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>, <c>IoThreadNotFound</c>.</summary>
-    public DriveDefinition AddDrive(string id, DriveSettings drive, CancellationToken token = default)
+    /// <summary>Adds a drive to a VM; to a running one, too. Errors: those of QMP for a running VM, of which the definition then knows nothing, <c>WaitTimeout</c>, <c>DriveFileNotFound</c>, <c>DriveSize</c>, <c>DriveExists</c>, <c>InvalidSerialNumber</c>, <c>InvalidId</c>, <c>TooManyDrives</c>, <c>IoThreadNotFound</c>.</summary>
+    public DriveDefinition AddDrive(string id, DriveSettings drive, HotPlugOptions? options = null, CancellationToken token = default)
     {
         if (drive.Id is not null)
         {
@@ -119,12 +119,11 @@ public sealed partial class StratoClient
         DriveDefinition asked = new() { Id = drive.Id ?? Path.GetFileName(drive.Path), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
         VmRules.CheckDrive(asked, imageToo: true);
         DriveDefinition? added = null;
-        Store.Update(
+        ChangeDevices(
             id,
-            rename: false,
+            options ?? new(),
             before =>
             {
-                RefuseRunning(before, "Its drives");
                 if (before.Drives.Count >= MaximumDrives)
                 {
                     throw new StratoException(StratoErrorKind.InvalidArgument, "TooManyDrives", $"The VM '{before.Name}' has {before.Drives.Count} drives; a {before.Machine} has at most {MaximumDrives}.") { VmName = before.Name };
@@ -138,6 +137,7 @@ public sealed partial class StratoClient
                 added = asked with { Id = drive.Id ?? FreeId(before, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
                 return before with { Drives = [.. before.Drives, added] };
             },
+            qmp => Plug(qmp, added!, token),
             token);
         return added!;
     }
@@ -209,15 +209,14 @@ public sealed partial class StratoClient
         InvokeQmp(id, "block_set_io_throttle", document.RootElement, token: token);
     }
 
-    /// <summary>Removes a drive from a stopped VM; the image stays. Errors: <c>VmRunning</c>, <c>DriveNotFound</c>.</summary>
-    public void RemoveDrive(string id, string driveId, CancellationToken token = default) => Store.Update(
+    /// <summary>Removes a drive from a VM, from a running one, too; the image stays. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>DriveNotFound</c>.</summary>
+    public void RemoveDrive(string id, string driveId, HotPlugOptions? options = null, CancellationToken token = default) => ChangeDevices(
         id,
-        rename: false,
+        options ?? new(),
         before =>
         {
-            RefuseRunning(before, "Its drives");
             List<DriveDefinition> left = [.. before.Drives];
-            if (left.RemoveAll(drive => SameId(drive.Id, driveId)) == 0)
+            if (left.RemoveAll(drive => SameId(drive.Id, driveId)) == 0 && options?.Transient != true)
             {
                 throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.")
                 {
@@ -228,6 +227,7 @@ public sealed partial class StratoClient
 
             return before with { Drives = left };
         },
+        qmp => Unplug(qmp, driveId, mayLack: options?.Transient != true, token),
         token);
 
     private static bool SameId(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);

@@ -286,6 +286,24 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Set-StratoDrive disk0 -VMName tiny -Iops 50
         (Get-StratoDrive -VMName tiny).Iops | Should -Be 50
     }
+    It 'gets a disk while it runs, and loses it' {
+        [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
+        Start-StratoVm tiny
+        Add-StratoDrive "$folder/disk.img" -VMName tiny -Serial S1
+        (Get-StratoDrive -VMName tiny).Id | Should -Be 'disk0'
+        (Invoke-StratoQmp query-block -VMName tiny).device | Should -Be 'disk0'
+        { Add-StratoDrive "$folder/disk.img" -VMName tiny -ErrorAction Stop } | Should -Throw -ErrorId 'QmpGenericError,*' -ExpectedMessage "*file of this machine's drive 'disk0'*"
+        (Get-StratoDrive -VMName tiny).Id | Should -Be 'disk0'
+
+        # This guest has no driver: nobody looks.
+        { Remove-StratoDrive disk0 -VMName tiny -Wait -Timeout 0 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        Get-StratoDrive -VMName tiny | Should -BeNullOrEmpty
+        Invoke-StratoQmp query-block -VMName tiny | Should -BeNullOrEmpty
+        Add-StratoDrive "$folder/disk.img" -VMName tiny -Id hot -Transient
+        Get-StratoDrive -VMName tiny | Should -BeNullOrEmpty
+        Remove-StratoDrive hot -VMName tiny -Transient
+        { Remove-StratoDrive hot -VMName tiny -Transient -ErrorAction Stop } | Should -Throw -ErrorId 'QmpDeviceNotFound,*'
+    }
     It 'has the iothreads that its devices name' {
         [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
         Get-StratoVm tiny | Add-StratoIoThread a-long-name-of-a-thread -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive "$folder/disk.img" -IoThread iothread0 -PassThru |

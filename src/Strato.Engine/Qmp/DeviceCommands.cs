@@ -16,7 +16,7 @@ internal static class DeviceCommands
     public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes", "snapshot"];
 
     /// <summary>Names of netdev_add.</summary>
-    public static readonly string[] NetdevArguments = ["id", "type", "ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds", "addr"];
+    public static readonly string[] NetdevArguments = ["id", "type", "ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds", "addr", "hostfwd"];
 
     /// <summary>Names of device_add.</summary>
     public static readonly string[] DeviceArguments =
@@ -97,6 +97,7 @@ internal static class DeviceCommands
             Vhost = Switch(arguments, "vhost") ?? vhostFiles.Count > 0,
             VhostDescriptors = vhostFiles.ConvertAll(name => (long)call.Files.Find(name)),
             SocketPath = path,
+            Forwards = Forwards(arguments.Find("hostfwd")),
             Where = "netdev_add",
         };
         Run(() =>
@@ -241,6 +242,34 @@ internal static class DeviceCommands
 
         names.AddRange(arguments.Text(several)?.Split(':') ?? []);
         return names;
+    }
+
+    /// <summary>Ports of the host, as QEMU has them: <c>[{"str": "tcp::2222-:22"}]</c>.</summary>
+    private static List<PortForward> Forwards(ReadOnlySpan<byte> text)
+    {
+        List<PortForward> forwards = [];
+        if (text.IsEmpty)
+        {
+            return forwards;
+        }
+
+        if (text[0] != (byte)'[')
+        {
+            throw new QmpException("Parameter 'hostfwd' must be an array");
+        }
+
+        Utf8JsonReader reader = new(text);
+        _ = reader.Read();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            int start = (int)reader.TokenStartIndex;
+            bool isObject = reader.TokenType == JsonTokenType.StartObject;
+            reader.Skip();
+            string forward = isObject ? new QmpObject(text[start..(int)reader.BytesConsumed], "hostfwd.").Require("str") : throw new QmpException("Parameter 'hostfwd' must be an array of objects");
+            Run(() => forwards.Add(PortForward.Parse(forward, "hostfwd")));
+        }
+
+        return forwards;
     }
 
     /// <summary>A boolean, or on and off as StratoVirt's examples have it.</summary>

@@ -132,8 +132,12 @@ internal abstract class NetInterface : VirtioDevice
         _backends[0].SetOffload(0);
     }
 
-    /// <remarks>The driver told how many pairs it uses when it started.</remarks>
-    protected override void OnTakeOver(VirtioDevice previous) => _ = TrySetPairs(((NetInterface)previous).ActivePairs);
+    /// <remarks>The driver told how many pairs it uses when it started. They are served when the device is.</remarks>
+    protected override void OnTakeOver(VirtioDevice previous)
+    {
+        int count = ((NetInterface)previous).ActivePairs;
+        ActivePairs = TryUse(count) ? count : 1;
+    }
 
     /// <summary>5.1.2: the control queue is behind all pairs that are offered, or behind the first for a driver that takes but one.</summary>
     protected bool IsControlQueue(int index) =>
@@ -209,18 +213,28 @@ internal abstract class NetInterface : VirtioDevice
 
     private bool TrySetPairs(int count)
     {
+        if (!TryUse(count))
+        {
+            return false;
+        }
+
+        int before = ActivePairs;
+        ActivePairs = count;
+        OnPairs(before);
+        return true;
+    }
+
+    private bool TryUse(int pairs)
+    {
         for (int pair = 1; pair < _backends.Length; pair++)
         {
-            bool used = pair < count;
+            bool used = pair < pairs;
             if (used != pair < ActivePairs && !_backends[pair].TryUse(used))
             {
                 return false;
             }
         }
 
-        int before = ActivePairs;
-        ActivePairs = count;
-        OnPairs(before);
         return true;
     }
 

@@ -3,7 +3,7 @@ using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Add-StratoDrive: gives a stopped VM a disk.</summary>
+/// <summary>Add-StratoDrive: gives a VM a disk, a running one, too.</summary>
 [Cmdlet(VerbsCommon.Add, "StratoDrive", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
 public sealed class AddStratoDriveCommand : DriveIoCmdlet
@@ -23,6 +23,16 @@ public sealed class AddStratoDriveCommand : DriveIoCmdlet
     [ValidateNotNullOrEmpty]
     public string? Serial { get; set; }
 
+    [Parameter(HelpMessage = "Change the running VM alone; its next start is as before.")]
+    public SwitchParameter Transient { get; set; }
+
+    [Parameter(HelpMessage = "Wait until a running VM's guest has looked at the change.")]
+    public SwitchParameter Wait { get; set; }
+
+    [Parameter(HelpMessage = "Seconds to wait before that is an error; for ever if omitted.")]
+    [ValidateRange(0, int.MaxValue / 1000)]
+    public int Timeout { get; set; }
+
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
@@ -34,7 +44,7 @@ public sealed class AddStratoDriveCommand : DriveIoCmdlet
             return;
         }
 
-        vm.Client.AddDrive(vm.Id, drive, Token);
+        vm.Client.AddDrive(vm.Id, drive, HotPlug(Transient, Wait, nameof(Timeout), Timeout), Token);
         if (PassThru)
         {
             WriteNow(vm);

@@ -3,7 +3,7 @@ using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Add-StratoNetworkAdapter: gives a stopped VM a network interface.</summary>
+/// <summary>Add-StratoNetworkAdapter: gives a VM a network interface, a running one, too.</summary>
 [Cmdlet(VerbsCommon.Add, "StratoNetworkAdapter", DefaultParameterSetName = VMSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
 public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
@@ -17,6 +17,16 @@ public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
     [ValidateNotNullOrEmpty]
     public string? Id { get; set; }
 
+    [Parameter(HelpMessage = "Change the running VM alone; its next start is as before.")]
+    public SwitchParameter Transient { get; set; }
+
+    [Parameter(HelpMessage = "Wait until a running VM's guest has looked at the change.")]
+    public SwitchParameter Wait { get; set; }
+
+    [Parameter(HelpMessage = "Seconds to wait before that is an error; for ever if omitted.")]
+    [ValidateRange(0, int.MaxValue / 1000)]
+    public int Timeout { get; set; }
+
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
@@ -29,7 +39,7 @@ public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
             return;
         }
 
-        vm.Client.AddNetworkAdapter(vm.Id, settings, Id, Token);
+        vm.Client.AddNetworkAdapter(vm.Id, settings, Id, HotPlug(Transient, Wait, nameof(Timeout), Timeout), Token);
         if (PassThru)
         {
             WriteNow(vm);

@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Remove-StratoDrive: takes a disk from a stopped VM; the image stays.</summary>
+/// <summary>Remove-StratoDrive: takes a disk from a VM, from a running one, too; the image stays.</summary>
 [Cmdlet(VerbsCommon.Remove, "StratoDrive", DefaultParameterSetName = VMSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Vm))]
 public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
@@ -21,6 +21,16 @@ public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
     [ValidateNotNull]
     public Drive[]? Drive { get; set; }
 
+    [Parameter(HelpMessage = "Change the running VM alone; its next start is as before.")]
+    public SwitchParameter Transient { get; set; }
+
+    [Parameter(HelpMessage = "Wait until a running VM's guest has looked at the change.")]
+    public SwitchParameter Wait { get; set; }
+
+    [Parameter(HelpMessage = "Seconds to wait before that is an error; for ever if omitted.")]
+    [ValidateRange(0, int.MaxValue / 1000)]
+    public int Timeout { get; set; }
+
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
@@ -29,5 +39,5 @@ public sealed class RemoveStratoDriveCommand : VmDeviceCmdlet
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 
     private void Remove(VmTarget vm, string[] ids) =>
-        ForDevices(DeviceFamily.Drives, vm, ids, "Remove", id => vm.Client.RemoveDrive(vm.Id, id, Token), PassThru);
+        ForDevices(DeviceFamily.Drives, vm, ids, "Remove", id => vm.Client.RemoveDrive(vm.Id, id, HotPlug(Transient, Wait, nameof(Timeout), Timeout), Token), PassThru, evenUndefined: Transient);
 }

@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Remove-StratoNetworkAdapter: takes a network interface from a stopped VM; the tap stays.</summary>
+/// <summary>Remove-StratoNetworkAdapter: takes a network interface from a VM, from a running one, too; the tap stays.</summary>
 [Cmdlet(VerbsCommon.Remove, "StratoNetworkAdapter", DefaultParameterSetName = VMSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(Vm))]
 public sealed class RemoveStratoNetworkAdapterCommand : VmDeviceCmdlet
@@ -21,6 +21,16 @@ public sealed class RemoveStratoNetworkAdapterCommand : VmDeviceCmdlet
     [ValidateNotNull]
     public NetworkAdapter[]? NetworkAdapter { get; set; }
 
+    [Parameter(HelpMessage = "Change the running VM alone; its next start is as before.")]
+    public SwitchParameter Transient { get; set; }
+
+    [Parameter(HelpMessage = "Wait until a running VM's guest has looked at the change.")]
+    public SwitchParameter Wait { get; set; }
+
+    [Parameter(HelpMessage = "Seconds to wait before that is an error; for ever if omitted.")]
+    [ValidateRange(0, int.MaxValue / 1000)]
+    public int Timeout { get; set; }
+
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
@@ -29,5 +39,5 @@ public sealed class RemoveStratoNetworkAdapterCommand : VmDeviceCmdlet
     private protected override void Process(VmTarget vm) => Remove(vm, Id);
 
     private void Remove(VmTarget vm, string[] ids) =>
-        ForDevices(DeviceFamily.NetworkAdapters, vm, ids, "Remove", id => vm.Client.RemoveNetworkAdapter(vm.Id, id, Token), PassThru);
+        ForDevices(DeviceFamily.NetworkAdapters, vm, ids, "Remove", id => vm.Client.RemoveNetworkAdapter(vm.Id, id, HotPlug(Transient, Wait, nameof(Timeout), Timeout), Token), PassThru, evenUndefined: Transient);
 }

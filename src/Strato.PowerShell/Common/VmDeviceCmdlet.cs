@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Management.Automation;
+using Strato.Client;
 
 namespace Strato.PowerShell;
 
@@ -65,14 +66,25 @@ public abstract class VmDeviceCmdlet : VmSelectingCmdlet
         }
     }
 
+    /// <summary>What was given of how a running VM is changed.</summary>
+    private protected HotPlugOptions HotPlug(bool transient, bool wait, string timeoutParameter, int timeout) =>
+        new() { Transient = transient, Wait = wait, Timeout = Seconds(timeoutParameter, timeout) };
+
     /// <summary>Does something to each device that ids or wildcards mean, after asking; then emits the VM if wished.</summary>
-    private protected void ForDevices<T>(DeviceFamily<T> family, VmTarget vm, IEnumerable<string> ids, string verb, Action<string> work, bool passThru)
+    /// <param name="family">Its kind.</param>
+    /// <param name="vm">Whose.</param>
+    /// <param name="ids">What was given.</param>
+    /// <param name="verb">For the question.</param>
+    /// <param name="work">Gets each id.</param>
+    /// <param name="passThru">Whether the VM is emitted.</param>
+    /// <param name="evenUndefined">Whether an id is taken as it is that the definition doesn't know: a running VM may have it.</param>
+    private protected void ForDevices<T>(DeviceFamily<T> family, VmTarget vm, IEnumerable<string> ids, string verb, Action<string> work, bool passThru, bool evenUndefined = false)
     {
         foreach (string given in ids)
         {
-            foreach (T device in Try(given, () => family.Find(vm.Client.GetById(vm.Id), given)) ?? [])
+            bool plain = evenUndefined && !WildcardPattern.ContainsWildcardCharacters(given);
+            foreach (string id in plain ? [given] : Try(given, () => family.Find(vm.Client.GetById(vm.Id), given))?.Select(family.IdOf) ?? [])
             {
-                string id = family.IdOf(device);
                 if (ShouldProcess(vm.Name, $"{verb} the {family.Noun} '{id}'"))
                 {
                     Try(id, () => work(id));

@@ -2,8 +2,6 @@ using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
-using System.Net;
-using System.Net.NetworkInformation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using Strato.Tests.Guest.Harness;
@@ -17,9 +15,8 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
     private const int Bytes = 32 << 20;
     private const string Sectors = "65536";
 
-    // Of the range for measurements (RFC 2544), so that it is nobody's.
-    private const string HostAddress = "198.18.78.1";
-    private const string GuestAddress = "198.18.78.2";
+    // What Linux says of a disk that goes, and of one that comes often.
+    private const string Expected = "vdb\\|set_capacity_and_notify";
 
     public sealed class Shared : SharedGuest
     {
@@ -38,7 +35,7 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         Assert.NotEqual(0, guest.Run("dd if=/dev/vdb of=/dev/null bs=512 count=1 2>/dev/null | grep -q .").ExitCode);
         Assert.Equal("", guest.Check("cat /sys/block/vdb/serial"));
         guest.Check("modprobe virtio_net; cd /sys/class/net; for n in eth0 eth1; do busybox ip link set $n up; [ $(cat $n/carrier) = 0 ] || exit 1; done; cd /root");
-        KernelLog.AssertClean(guest, "vdb");
+        KernelLog.AssertClean(guest, Expected);
     }
 
     [Theory]
@@ -57,7 +54,7 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
             guest.Check("dd if=/tmp/pattern of=/dev/vdb bs=1M seek=3 conv=notrunc,fsync 2>/dev/null && echo 3 >/proc/sys/vm/drop_caches && dd if=/dev/vdb bs=1M skip=3 count=4 2>/dev/null | cmp - /tmp/pattern");
             guest.Check("( while dd if=/dev/zero of=/dev/vdb bs=64k count=64 seek=128 oflag=direct conv=notrunc; do echo >>/tmp/wrote; done >/dev/null 2>&1; touch /tmp/over ) & until [ -s /tmp/wrote ]; do usleep 10000; done");
             guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
-            Assert.Equal("drive-0", (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
+            WaitDeleted(guest, "drive-0");
             guest.Check("until [ -f /tmp/over ]; do usleep 10000; done; rm /tmp/over /tmp/wrote");
             WaitSize(guest, "0");
         }
@@ -89,6 +86,7 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
             }
 
             guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
+            WaitDeleted(guest, "drive-0");
             WaitSeen(guest);
         }
 
@@ -97,40 +95,7 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         Assert.InRange(after.threads, 0, before.threads + 2);
         Assert.InRange(after.memory, 0, before.memory + (8 << 20));
         Assert.Equal("0", guest.Check("cat /sys/block/vdb/size"));
-        KernelLog.AssertClean(guest, "vdb");
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void A_tap_comes_and_goes_with_ping_over_it(bool vhost)
-    {
-        DebianGuest guest = shared.Guest;
-        Assert.SkipUnless(!vhost || File.Exists("/dev/vhost-net"), "no /dev/vhost-net");
-        string tap = $"sth{Environment.ProcessId % 100000}";
-        Command.Check("ip", "tuntap", "add", tap, "mode", "tap");
-        try
-        {
-            Command.Check("ip", "addr", "add", $"{HostAddress}/30", "dev", tap);
-            Command.Check("ip", "link", "set", tap, "up");
-            guest.Check("modprobe virtio_net; busybox ip link set eth0 up");
-            for (int round = 0; round < 3; round++)
-            {
-                guest.Qmp.Call("netdev_add", new JsonObject { ["id"] = "net-0", ["ifname"] = tap, ["vhost"] = vhost });
-                guest.Qmp.Call("device_add", new JsonObject { ["id"] = "net-0", ["driver"] = "virtio-net-mmio", ["addr"] = "0x0" });
-                WaitCarrier(guest, 1);
-                guest.Check($"busybox ip addr replace {GuestAddress}/30 dev eth0 && busybox ping -c 2 {HostAddress}");
-                using Ping ping = new();
-                Assert.Equal(IPStatus.Success, ping.Send(IPAddress.Parse(GuestAddress), 60_000, new byte[5000]).Status);
-                guest.Qmp.Call("device_del", new JsonObject { ["id"] = "net-0" });
-                Assert.Equal("net-0", (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
-                WaitCarrier(guest, 0);
-            }
-        }
-        finally
-        {
-            Command.Check("ip", "link", "del", tap);
-        }
+        KernelLog.AssertClean(guest, Expected);
     }
 
     private static void Plug(DebianGuest guest, string image, string aio, bool direct, string? ioThread)
@@ -153,11 +118,11 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         guest.Qmp.Call("device_add", device);
     }
 
+    private static void WaitDeleted(DebianGuest guest, string device) =>
+        Assert.Equal(device, (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
+
     private static void WaitSize(DebianGuest guest, string sectors) =>
         guest.Check($"until [ $(cat /sys/block/vdb/size) = {sectors} ]; do usleep 10000; done");
-
-    private static void WaitCarrier(DebianGuest guest, int carrier) =>
-        guest.Check($"until [ $(cat /sys/class/net/eth0/carrier) = {carrier} ]; do usleep 10000; done");
 
     /// <summary>Waits until the guest's driver has looked at the slot of vdb.</summary>
     private static void WaitSeen(DebianGuest guest)

@@ -22,7 +22,8 @@ namespace Strato.Tests.Unit.Client;
 /// <remarks>
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
-/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device,
+/// <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -43,6 +44,7 @@ internal sealed class FakeEngine
     private Socket? _writer;
     private long _boot;
     private int[]? _cpuThreads;
+    private readonly List<(string Id, string Driver)> _plugged = [];
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
     internal static string WriteScript(string folder)
@@ -290,6 +292,25 @@ internal sealed class FakeEngine
             case "block_set_io_throttle" or "set_link" when !_options["-append"].Contains("deaf", StringComparison.Ordinal):
                 Print($"{command.GetProperty("arguments").GetRawText()}\r\n");
                 return "{}";
+            case "device_add" when _options["-append"].Contains("full", StringComparison.Ordinal):
+                return null;
+            case "blockdev-add" or "blockdev-del" or "netdev_add" or "netdev_del" or "device_add" or "device_del":
+                JsonElement device = command.GetProperty("arguments");
+                Print($"{name} {device.GetRawText()}\r\n");
+                if (name == "device_add")
+                {
+                    _plugged.Add((device.GetProperty("id").GetString()!, device.GetProperty("driver").GetString()!));
+                }
+                else if (name == "device_del")
+                {
+                    _plugged.RemoveAll(one => one.Id == device.GetProperty("id").GetString());
+                }
+
+                return "{}";
+            case "query-hotplug-slots":
+                // A blind guest looks at nothing.
+                string seen = _options["-append"].Contains("blind", StringComparison.Ordinal) ? "false" : "true";
+                return $"[{string.Join(',', _plugged.ConvertAll(one => $"{{\"addr\":\"0x1\",\"device\":\"{one.Id}\",\"driver\":\"{one.Driver}\",\"seen\":{seen}}}"))}]";
             case "query-chardev":
                 return "[{\"label\":\"serial0\",\"filename\":\"console\",\"frontend-open\":true},{\"label\":\"hvc0\",\"filename\":\"pty:/dev/pts/77\",\"frontend-open\":true}]";
             case "query-cpus":

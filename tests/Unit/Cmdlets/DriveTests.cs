@@ -170,13 +170,62 @@ public sealed class DriveTests : CmdletTests
     }
 
     [Fact]
-    public void ARunningVmKeepsItsDrives()
+    public void ARunningVmGetsADriveAndLosesIt()
     {
         New();
+        Run(new Step("Start-StratoVm", "web"));
+        Vm vm = Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Serial", "S").With("Cache", "DirectSync").With("Iops", 9).Switch("PassThru", "Wait")).Single<Vm>();
+        Assert.Equal(["disk0"], vm.Drives.Select(drive => drive.Id));
+        Run(new Step("Remove-StratoDrive", "DISK0").With("VMName", "web").Switch("Wait"));
+        Assert.Empty(Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        Assert.Equal(
+            [
+                "fake engine",
+                $"blockdev-add {{\"node-name\":\"disk0\",\"file\":{{\"driver\":\"file\",\"filename\":\"{Path.Combine(Store.Root, "root.ext4")}\"}},\"cache\":{{\"direct\":true,\"no-flush\":false}},\"read-only\":false,\"snapshot\":false}}",
+                "device_add {\"id\":\"disk0\",\"driver\":\"virtio-blk-mmio\",\"write-cache\":\"off\",\"serial\":\"S\"}",
+                "{\"id\":\"disk0\",\"iops\":9}",
+                "device_del {\"id\":\"disk0\"}",
+            ],
+            Run(new Step("Get-StratoConsole", "web")).Of<string>());
+    }
+
+    [Fact]
+    public void ATransientDriveIsTheRunningVmsAlone()
+    {
+        New();
+        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").Switch("Transient")), "VmNotRunning", ErrorCategory.InvalidOperation, "web");
         Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
         Run(new Step("Start-StratoVm", "web"));
-        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "web");
-        AssertError(Error(new Step("Remove-StratoDrive", "disk0").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "disk0");
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "hot").Switch("Transient"));
+        Assert.Equal(["disk0"], Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        Run(new Step("Remove-StratoDrive", "hot").With("VMName", "web").Switch("Transient"));
+        Assert.Equal("device_del {\"id\":\"hot\"}", Run(new Step("Get-StratoConsole", "web")).Of<string>().Last());
+        AssertError(Error(new Step("Remove-StratoDrive", "hot").With("VMName", "web")), "DriveNotFound", ErrorCategory.ObjectNotFound, "hot");
+
+        // The stand-in has no slots for what was there from the start, as an engine whose drive went by another way.
+        Run(new Step("Remove-StratoDrive", "disk0").With("VMName", "web"));
+        Assert.Empty(Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+    }
+
+    [Fact]
+    public void WhatTheEngineRefusesChangesNothing()
+    {
+        New("web", "full");
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web")), "QmpCommandNotFound", ErrorCategory.InvalidArgument, "web");
+        Assert.Empty(Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        Assert.Equal("blockdev-del {\"node-name\":\"disk0\"}", Run(new Step("Get-StratoConsole", "web")).Of<string>().Last());
+    }
+
+    [Fact]
+    public void AGuestThatDoesntLookIsWaitedForNoLongerThanAsked()
+    {
+        New("web", "blind");
+        Run(new Step("Start-StratoVm", "web"));
+        ErrorRecord error = Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Timeout", 0).Switch("Wait"));
+        AssertError(error, "WaitTimeout", ErrorCategory.OperationTimeout, "web");
+        Assert.Contains("has not looked at the change within 0 seconds; the change stays.", error.Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(["disk0"], Ids(new Step("Get-StratoDrive").With("VMName", "web")));
     }
 
     [Fact]

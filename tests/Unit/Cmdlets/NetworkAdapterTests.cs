@@ -114,14 +114,37 @@ public sealed class NetworkAdapterTests : CmdletTests
     }
 
     [Fact]
-    public void ARunningVmKeepsItsAdapters()
+    public void ARunningVmsAdapterKeepsItsSettings()
     {
         New();
         Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").Switch("User"));
         Run(new Step("Start-StratoVm", "web"));
-        AssertError(Error(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "web");
         AssertError(Error(new Step("Set-StratoNetworkAdapter", "net0").With("VMName", "web").With("TapName", "tap0")), "VmRunning", ErrorCategory.InvalidOperation, "net0");
-        AssertError(Error(new Step("Remove-StratoNetworkAdapter", "net0").With("VMName", "web")), "VmRunning", ErrorCategory.InvalidOperation, "net0");
+    }
+
+    [Fact]
+    public void ARunningVmGetsAnAdapterAndLosesIt()
+    {
+        New();
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web").With("Connected", new SwitchParameter(false)).Switch("Wait", "Vhost"));
+        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("PortForward", "tcp::2222-:22").Switch("User", "Transient"));
+        Assert.Equal(["net0"], Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Of<NetworkAdapter>().Select(adapter => adapter.Id));
+        Run(new Step("Remove-StratoNetworkAdapter", "net1").With("VMName", "web").Switch("Transient"));
+        Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web"), new Step("Remove-StratoNetworkAdapter").Switch("Wait"));
+        Assert.Empty(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Output);
+        Assert.Equal(
+            [
+                "fake engine",
+                "netdev_add {\"id\":\"net0\",\"type\":\"tap\",\"ifname\":\"tap0\",\"vhost\":true,\"hostfwd\":[]}",
+                "device_add {\"id\":\"net0\",\"driver\":\"virtio-net-mmio\"}",
+                "{\"name\":\"net0\",\"up\":false}",
+                "netdev_add {\"id\":\"net1\",\"type\":\"user\",\"vhost\":false,\"hostfwd\":[{\"str\":\"tcp::2222-:22\"}]}",
+                "device_add {\"id\":\"net1\",\"driver\":\"virtio-net-mmio\"}",
+                "device_del {\"id\":\"net1\"}",
+                "device_del {\"id\":\"net0\"}",
+            ],
+            Run(new Step("Get-StratoConsole", "web")).Of<string>());
     }
 
     [Theory]

@@ -11,6 +11,7 @@ namespace Strato.Tests.Unit.Driver;
 internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
 {
     private readonly Dictionary<int, (VhostRing Ring, VirtQueue Queue)> _rings = [];
+    private readonly HashSet<int> _heard = [];
     private readonly DescriptorChain _chain = new();
     private MmioDriver? _driver;
     private readonly FileDescriptor _connection = Libc.CreateEventFd();
@@ -70,6 +71,7 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
         };
         _rings[ring.Index] = (ring, queue);
         int index = ring.Index;
+        _heard.Add(ring.Kick);
         _driver!.Loop.Add(ring.Kick, EpollEvents.In, _ => OnKick(index));
         if (AtOnce)
         {
@@ -105,11 +107,22 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
         }
 
         IsRunning = running;
-        foreach ((_, VirtQueue queue) in _rings.Values)
+        foreach ((VhostRing ring, VirtQueue queue) in _rings.Values)
         {
-            if (running && !queue.Enabled && !queue.TryEnable(_driver!.Has(VirtioFeature.EventIndex), _driver.Has(VirtioFeature.IndirectDescriptors)))
+            if (running && !queue.Enabled)
             {
-                throw new LinuxException("VHOST_VSOCK_SET_RUNNING", Errno.EFAULT);
+                if (!queue.TryEnable(_driver!.Has(VirtioFeature.EventIndex), _driver.Has(VirtioFeature.IndirectDescriptors)))
+                {
+                    throw new LinuxException("VHOST_VSOCK_SET_RUNNING", Errno.EFAULT);
+                }
+
+                queue.Position = ring.Base;
+            }
+
+            // A doorbell may be another's by the time that this goes.
+            if (!running && _heard.Remove(ring.Kick))
+            {
+                _driver!.Loop.Remove(ring.Kick);
             }
         }
     }
@@ -128,7 +141,10 @@ internal sealed class FakeVhost : IVhostVsock, IVhostNet, IVhostUser
     {
         if (_rings.Remove(index, out (VhostRing Ring, VirtQueue Queue) old))
         {
-            _driver!.Loop.Remove(old.Ring.Kick);
+            if (_heard.Remove(old.Ring.Kick))
+            {
+                _driver!.Loop.Remove(old.Ring.Kick);
+            }
         }
     }
 

@@ -130,7 +130,8 @@ public sealed class HotPlugTests : IDisposable
         driver.Start();
         ulong offer = driver.ReadOffer();
         Assert.True(driver.Has(BlockLayout.FeatureFlush | BlockLayout.FeatureDiscard));
-        Plug("d", drive: new() { Id = "d", File = _file.Path, Cache = DriveCache.Writethrough });
+        _board.HotPlug.AddNode(new() { Id = "d", File = _file.Path });
+        _board.HotPlug.AddDisk(new("d", null, 1) { WriteCache = false });
         Assert.Equal(offer, driver.ReadOffer());
         BlockClient client = new(driver);
 
@@ -166,7 +167,8 @@ public sealed class HotPlugTests : IDisposable
         MmioDriver driver = _board.Disks[1];
         driver.Start();
         BlockClient client = new(driver);
-        Plug("d", drive: new() { Id = "d", File = _file.Path, ReadError = DriveErrorAction.Stop });
+        _board.HotPlug.AddNode(new() { Id = "d", File = _file.Path });
+        _board.HotPlug.AddDisk(new("d", null, 1) { ReadError = DriveErrorAction.Stop });
 
         // The host takes the file away under the disk.
         using (FileStream file = File.OpenWrite(_file.Path))

@@ -14,6 +14,8 @@ public sealed class VhostNetDeviceTests : IDisposable
 {
     private const ulong Kernels = VirtioFeature.Common | NetInterface.FeatureMergeableBuffers;
 
+    private static readonly byte[] Mac = [2, 0, 0, 0, 0, 1];
+
     private readonly FakeNet[] _taps = [new(), new()];
     private readonly FakeVhost[] _vhosts = [new() { First = 0 }, new() { First = 2 }];
     private readonly MmioDriver _driver;
@@ -91,6 +93,50 @@ public sealed class VhostNetDeviceTests : IDisposable
         Assert.Equal(0, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
         Assert.False(_driver.NeedsReset);
         Assert.False(_driver.Loop.RunOnce(0), "the loop spins");
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void TheKernelGoesOnWhereTheEngineStoppedAndBack(int pairs)
+    {
+        // The driver starts with an interface that has nothing behind it; then come the kernel's, the engine's, and nothing again.
+        FakeVhost[] vhosts = [new() { First = 0 }, new() { First = 2 }];
+        FakeNet[] taps = [new(), new()];
+        FakeNet[] wires = [new(), new()];
+        _driver.Start(64);
+        SetPairs((byte)pairs);
+        Replace(new NetDevice("none", [new NoBackend(true), new NoBackend(true)], Mac));
+        Assert.False(_vhosts[0].IsRunning || _vhosts[1].IsRunning);
+        Assert.Equal(0, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
+        SendNowhere();
+        Array.ForEach(vhosts, vhost => vhost.Join(_driver));
+        Replace(new VhostNetDevice("kernel", taps, vhosts, Mac));
+        Assert.True(vhosts[0].IsRunning);
+        Assert.Equal(pairs == 2, vhosts[1].IsRunning);
+        Assert.Contains("ring 1 of 64 from 1", vhosts[0].Calls);
+        Assert.Equal(1, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
+        Replace(new NetDevice("engine", wires, Mac));
+        Assert.All(vhosts, vhost => Assert.True(vhost.IsDisposed));
+        SendNowhere();
+        Assert.True(wires[0].Take(new byte[2000]) > 0);
+        Assert.False(_driver.NeedsReset);
+
+        void Replace(VirtioDevice next)
+        {
+            VirtioDevice old = _driver.Device;
+            _driver.Transport.Replace(next, _driver.Loop);
+            old.Dispose();
+        }
+
+        void SendNowhere()
+        {
+            ulong at = _driver.Allocate(100);
+            _driver.Queues[1].Add(new DriverBuffer(at, 100, false));
+            _driver.Queues[1].Kick();
+            _driver.Run();
+            Assert.True(_driver.Queues[1].TryTake(out _, out _));
+        }
     }
 
     [Fact]
