@@ -1,5 +1,5 @@
 using System;
-using System.Buffers;
+using System.Collections.Generic;
 using System.Globalization;
 using System.Text.Json;
 using System.Threading;
@@ -15,64 +15,166 @@ public sealed partial class StratoClient
     // How often a wait asks the engine.
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>A change of the devices: of the definition, of the running VM, or of both; then the wait for the guest.</summary>
+    /// <summary>Adds a device to the definition, to the running VM, or to both; then waits for the guest. What fails leaves both as they were.</summary>
     /// <param name="id">The VM's.</param>
     /// <param name="options">Which of them.</param>
-    /// <param name="change">Gives the definition as it will be.</param>
-    /// <param name="plug">Does it to the running VM, and gives the slot's driver and address.</param>
+    /// <param name="prepare">Checks the device, and gives it its id, which isn't that of a device or backend in a slot.</param>
+    /// <param name="plug">Plugs it into the running VM.</param>
+    /// <param name="define">Gives the definition as it will be; the slots are the running VM's, with the device, and none where it doesn't run.</param>
     /// <param name="token">Ends the waits.</param>
-    private void ChangeDevices(string id, HotPlugOptions options, Func<VmDefinition, VmDefinition> change, Func<QmpConnection, (string Driver, string Address)?> plug, CancellationToken token)
+    private void AddDevice(
+        string id,
+        HotPlugOptions options,
+        Func<VmDefinition, IReadOnlyList<HotPlugSlot>, string> prepare,
+        Action<PlugSession> plug,
+        Func<VmDefinition, IReadOnlyList<HotPlugSlot>, VmDefinition> define,
+        CancellationToken token)
     {
-        (string Driver, string Address)? slot = null;
-        Store.Update(
-            id,
-            rename: false,
-            before =>
-            {
-                VmDefinition after = change(before);
-                using EngineProcess? process = Registry.TryOpen(id);
-                if (process is null)
-                {
-                    return !options.Transient
-                        ? after
-                        : throw new StratoException(StratoErrorKind.InvalidState, "VmNotRunning", $"The VM '{before.Name}' is not running, so nothing of it changes but its definition.") { VmName = before.Name, Where = "-Transient" };
-                }
-
-                using QmpConnection qmp = OpenQmp(id, token);
-                slot = plug(qmp);
-                return options.Transient ? before : after;
-            },
-            token);
-        if (options.Wait && slot is { } changed)
+        PlugSession? session = null;
+        HotPlugSlot? filled = null;
+        try
         {
-            WaitUntilSeen(id, changed.Driver, changed.Address, options.Timeout, token);
+            Store.Update(
+                id,
+                rename: false,
+                before =>
+                {
+                    using EngineProcess? process = OpenEngine(before, options);
+                    if (process is null)
+                    {
+                        prepare(before, []);
+                        return define(before, []);
+                    }
+
+                    session = new PlugSession(OpenQmp(id, token), token);
+                    string device = prepare(before, session.Slots);
+                    plug(session);
+                    List<HotPlugSlot> slots = session.Slots;
+                    filled = slots.Find(slot => slot.Device == device);
+                    token.ThrowIfCancellationRequested();
+                    return options.Transient ? before : define(before, slots);
+                },
+                token);
         }
+        catch
+        {
+            session?.Undo();
+            throw;
+        }
+        finally
+        {
+            session?.Dispose();
+        }
+
+        WaitUntilSeen(id, filled, options, token);
     }
 
-    private static (string Driver, string Address)? Plug(QmpConnection qmp, DriveDefinition drive, CancellationToken token)
+    /// <summary>Removes a device from the definition, from the running VM (which may not have it), or from both; then waits for the guest.</summary>
+    /// <param name="id">The VM's.</param>
+    /// <param name="deviceId">The device's.</param>
+    /// <param name="options">Which of them.</param>
+    /// <param name="define">Gives the definition as it will be.</param>
+    /// <param name="token">Ends the waits.</param>
+    private void RemoveDevice(string id, string deviceId, HotPlugOptions options, Func<VmDefinition, VmDefinition> define, CancellationToken token)
+    {
+        HotPlugSlot? emptied = null;
+        try
+        {
+            Store.Update(
+                id,
+                rename: false,
+                before =>
+                {
+                    VmDefinition after = define(before);
+                    using EngineProcess? process = OpenEngine(before, options);
+                    if (process is null)
+                    {
+                        return after;
+                    }
+
+                    using PlugSession session = new(OpenQmp(id, token), token);
+                    int at = session.Slots.FindIndex(slot => slot.Device is not null && SameId(slot.Device, deviceId));
+                    HotPlugSlot? slot = at < 0 ? null : session.Slots[at];
+                    if (slot is not null || options.Transient)
+                    {
+                        session.Do("device_del", json => json.WriteString("id", slot?.Device ?? deviceId));
+                        emptied = slot;
+                    }
+
+                    return options.Transient ? before : after;
+                },
+                token);
+        }
+        catch (StratoException e) when (emptied is not null)
+        {
+            throw new StratoException(e.Kind, e.Id, $"{e.Message} The running VM has lost '{deviceId}' all the same; its definition has it still.", e)
+            {
+                VmName = e.VmName,
+                Where = e.Where,
+                RecommendedAction = e.RecommendedAction,
+            };
+        }
+
+        WaitUntilSeen(id, emptied, options, token);
+    }
+
+    /// <summary>The engine of a VM that runs; null for one that doesn't, whose definition alone can change.</summary>
+    private EngineProcess? OpenEngine(VmDefinition vm, HotPlugOptions options) => Registry.TryOpen(vm.Id) ?? (!options.Transient
+        ? null
+        : throw new StratoException(StratoErrorKind.InvalidState, "VmNotRunning", $"The VM '{vm.Name}' is not running, so nothing of it changes but its definition.") { VmName = vm.Name, Where = "-Transient" });
+
+    /// <summary>Puts a device where the guest of a running VM sees it, so that those of its kind have the same order at the next start; else behind all.</summary>
+    private static T[] Insert<T>(IReadOnlyList<T> devices, T added, Func<T, string> idOf, IReadOnlyList<HotPlugSlot> slots)
+    {
+        int SlotOf(T device)
+        {
+            string id = idOf(device);
+            for (int i = 0; i < slots.Count; i++)
+            {
+                if (slots[i].Device == id)
+                {
+                    return i;
+                }
+            }
+
+            return -1;
+        }
+
+        int own = SlotOf(added);
+        List<T> all = [.. devices];
+        int at = own < 0 ? -1 : all.FindIndex(device => SlotOf(device) > own);
+        all.Insert(at < 0 ? all.Count : at, added);
+        return [.. all];
+    }
+
+    private static void Plug(PlugSession session, DriveDefinition drive)
     {
         DriveIo io = drive.Io;
         bool direct = io.Direct ?? io.Cache is DriveCache.None or DriveCache.DirectSync;
-        Execute(qmp, "blockdev-add", token, json =>
-        {
-            json.WriteString("node-name", drive.Id);
-            json.WriteStartObject("file");
-            json.WriteString("driver", "file");
-            json.WriteString("filename", drive.Path);
-            json.WriteEndObject();
-            json.WriteStartObject("cache");
-            json.WriteBoolean("direct", direct);
-            json.WriteBoolean("no-flush", io.Cache == DriveCache.Unsafe);
-            json.WriteEndObject();
-            json.WriteBoolean("read-only", drive.ReadOnly);
-            WriteText(json, "aio", io.Aio is { } aio ? DriveNames.Of(aio) : null);
-            WriteText(json, "discard", io.Discard is { } discard ? DriveNames.Discard[(int)discard] : null);
-            WriteText(json, "detect-zeroes", io.DetectZeroes is { } zeroes ? DriveNames.DetectZeroes[(int)zeroes] : null);
-            json.WriteBoolean("snapshot", io.Snapshot ?? false);
-        });
-        try
-        {
-            Execute(qmp, "device_add", token, json =>
+        session.Do(
+            "blockdev-add",
+            json =>
+            {
+                json.WriteString("node-name", drive.Id);
+                json.WriteStartObject("file");
+                json.WriteString("driver", "file");
+                json.WriteString("filename", drive.Path);
+                json.WriteEndObject();
+                json.WriteStartObject("cache");
+                json.WriteBoolean("direct", direct);
+                json.WriteBoolean("no-flush", io.Cache == DriveCache.Unsafe);
+                json.WriteEndObject();
+                json.WriteBoolean("read-only", drive.ReadOnly);
+                WriteText(json, "aio", io.Aio is { } aio ? DriveNames.Of(aio) : null);
+                WriteText(json, "discard", io.Discard is { } discard ? DriveNames.Discard[(int)discard] : null);
+                WriteText(json, "detect-zeroes", io.DetectZeroes is { } zeroes ? DriveNames.DetectZeroes[(int)zeroes] : null);
+                json.WriteBoolean("snapshot", io.Snapshot ?? false);
+                WriteNumber(json, "iops", io.Iops);
+            },
+            ("blockdev-del", "node-name", drive.Id));
+        session.Do(
+            "device_add",
+            json =>
             {
                 json.WriteString("id", drive.Id);
                 json.WriteString("driver", "virtio-blk-mmio");
@@ -83,110 +185,76 @@ public sealed partial class StratoClient
                 WriteNumber(json, "queue-size", io.QueueSize);
                 WriteText(json, "werror", io.WriteErrorAction is { } write ? DriveNames.Of(write) : null);
                 WriteText(json, "rerror", io.ReadErrorAction is { } read ? DriveNames.Of(read) : null);
-            });
-        }
-        catch (StratoException)
-        {
-            Execute(qmp, "blockdev-del", token, json => json.WriteString("node-name", drive.Id));
-            throw;
-        }
-
-        if (io.Iops is > 0 and { } iops)
-        {
-            Execute(qmp, "block_set_io_throttle", token, json =>
-            {
-                json.WriteString("id", drive.Id);
-                json.WriteNumber("iops", iops);
-            });
-        }
-
-        return SlotOf(qmp, drive.Id, token);
+            },
+            ("device_del", "id", drive.Id));
     }
 
-    private static (string Driver, string Address)? Plug(QmpConnection qmp, NetworkAdapterDefinition adapter, CancellationToken token)
+    private static void Plug(PlugSession session, NetworkAdapterDefinition adapter)
     {
         NetworkAdapterSettings settings = adapter.Settings;
-        Execute(qmp, "netdev_add", token, json =>
-        {
-            json.WriteString("id", adapter.Id);
-            json.WriteString("type", settings.TapName is null ? "user" : "tap");
-            WriteText(json, "ifname", settings.TapName);
-            WriteNumber(json, "queues", settings.QueueCount);
-            json.WriteBoolean("vhost", settings.Vhost ?? false);
-            json.WriteStartArray("hostfwd");
-            foreach (string forward in settings.PortForward ?? [])
+        session.Do(
+            "netdev_add",
+            json =>
             {
-                json.WriteStartObject();
-                json.WriteString("str", forward);
-                json.WriteEndObject();
-            }
+                json.WriteString("id", adapter.Id);
+                if (settings.TapName is not null)
+                {
+                    json.WriteString("type", "tap");
+                    json.WriteString("ifname", settings.TapName);
+                    WriteNumber(json, "queues", settings.QueueCount);
+                    json.WriteBoolean("vhost", settings.Vhost ?? false);
+                    return;
+                }
 
-            json.WriteEndArray();
-        });
-        try
-        {
-            Execute(qmp, "device_add", token, json =>
+                json.WriteString("type", "user");
+                json.WriteStartArray("hostfwd");
+                foreach (string forward in settings.PortForward ?? [])
+                {
+                    json.WriteStartObject();
+                    json.WriteString("str", forward);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+            },
+            ("netdev_del", "id", adapter.Id));
+        session.Do(
+            "device_add",
+            json =>
             {
                 json.WriteString("id", adapter.Id);
                 json.WriteString("driver", "virtio-net-mmio");
                 WriteText(json, "mac", settings.MacAddress);
                 WriteText(json, "iothread", settings.IoThread);
-            });
-        }
-        catch (StratoException)
-        {
-            Execute(qmp, "netdev_del", token, json => json.WriteString("id", adapter.Id));
-            throw;
-        }
-
-        if (IsDisconnected(adapter))
-        {
-            SetLink(qmp, adapter, token);
-        }
-
-        return SlotOf(qmp, adapter.Id, token);
+                if (IsDisconnected(adapter))
+                {
+                    json.WriteBoolean("up", false);
+                }
+            },
+            ("device_del", "id", adapter.Id));
     }
 
-    /// <summary>Takes a device out of a running VM, which may not have it.</summary>
-    private static (string Driver, string Address)? Unplug(QmpConnection qmp, string deviceId, bool mayLack, CancellationToken token)
+    /// <summary>With <c>-Wait</c>, waits until the guest has looked at what is in a slot now, or no longer is.</summary>
+    private void WaitUntilSeen(string id, HotPlugSlot? slot, HotPlugOptions options, CancellationToken token)
     {
-        (string Driver, string Address)? slot = SlotOf(qmp, deviceId, token);
-        if (slot is not null || !mayLack)
+        if (!options.Wait || slot is not { } changed)
         {
-            Execute(qmp, "device_del", token, json => json.WriteString("id", deviceId));
+            return;
         }
 
-        return slot;
-    }
-
-    private static (string Driver, string Address)? SlotOf(QmpConnection qmp, string deviceId, CancellationToken token)
-    {
-        foreach (JsonElement slot in qmp.Execute("query-hotplug-slots", token: token).EnumerateArray())
-        {
-            if (slot.TryGetProperty("device", out JsonElement device) && device.GetString() == deviceId)
-            {
-                return (slot.GetProperty("driver").GetString()!, slot.GetProperty("addr").GetString()!);
-            }
-        }
-
-        return null;
-    }
-
-    private void WaitUntilSeen(string id, string driver, string address, TimeSpan? timeout, CancellationToken token)
-    {
-        Deadline deadline = Deadline.After(timeout);
+        Deadline deadline = Deadline.After(options.Timeout);
         string name = Store.NameOf(id);
         try
         {
             using QmpConnection qmp = OpenQmp(id, token);
-            while (!IsSeen(qmp, driver, address, token))
+            while (!IsSeen(qmp, changed, name, token))
             {
                 if (deadline.Passed)
                 {
                     throw new StratoException(
                         StratoErrorKind.Timeout,
                         "WaitTimeout",
-                        string.Create(CultureInfo.InvariantCulture, $"The guest of VM '{name}' has not looked at the change within {timeout!.Value.TotalSeconds:0.###} seconds; the change stays."))
+                        string.Create(CultureInfo.InvariantCulture, $"The guest of VM '{name}' has not looked at the change within {options.Timeout!.Value.TotalSeconds:0.###} seconds; the change stays."))
                     {
                         VmName = name,
                         RecommendedAction = "A guest without a driver for the device, or a paused VM, doesn't look.",
@@ -202,31 +270,16 @@ public sealed partial class StratoClient
         }
     }
 
-    private static bool IsSeen(QmpConnection qmp, string driver, string address, CancellationToken token)
+    private static bool IsSeen(QmpConnection qmp, HotPlugSlot changed, string name, CancellationToken token)
     {
-        foreach (JsonElement slot in qmp.Execute("query-hotplug-slots", token: token).EnumerateArray())
-        {
-            if (slot.GetProperty("driver").GetString() == driver && slot.GetProperty("addr").GetString() == address)
+        HotPlugSlot now = HotPlugSlot.Query(qmp, token).Find(slot => (slot.Driver, slot.Address) == (changed.Driver, changed.Address));
+        return now.NeedsReset
+            ? throw new StratoException(StratoErrorKind.InvalidState, "DeviceNeedsReset", $"The guest of VM '{name}' will not look at the change: its driver broke a rule of virtio, and has not reset the device; the change stays.")
             {
-                return slot.GetProperty("seen").GetBoolean();
+                VmName = name,
+                RecommendedAction = "Restart-StratoVm resets all of the guest.",
             }
-        }
-
-        return true;
-    }
-
-    private static void Execute(QmpConnection qmp, string command, CancellationToken token, Action<Utf8JsonWriter> write)
-    {
-        ArrayBufferWriter<byte> arguments = new();
-        using (Utf8JsonWriter json = new(arguments))
-        {
-            json.WriteStartObject();
-            write(json);
-            json.WriteEndObject();
-        }
-
-        using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
-        qmp.Execute(command, document.RootElement, token: token);
+            : now.IsSeen;
     }
 
     private static void WriteText(Utf8JsonWriter json, string name, string? value)

@@ -27,10 +27,10 @@ public sealed partial class StratoClient
 
         VmRules.CheckNetworkAdapter(settings, adapterId ?? "net");
         NetworkAdapterDefinition? added = null;
-        ChangeDevices(
+        AddDevice(
             id,
             options ?? new(),
-            before =>
+            (before, slots) =>
             {
                 if (before.NetworkAdapters.Count >= NetConfiguration.Maximum)
                 {
@@ -43,15 +43,16 @@ public sealed partial class StratoClient
                     };
                 }
 
-                if (adapterId is not null && HasDevice(before, adapterId))
+                if (adapterId is not null && HasDevice(before, slots, adapterId))
                 {
                     throw new StratoException(StratoErrorKind.AlreadyExists, "NetworkAdapterExists", $"The VM '{before.Name}' has a device '{adapterId}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, "net"), Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread) } };
-                return before with { NetworkAdapters = [.. before.NetworkAdapters, added] };
+                added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, slots, "net"), Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread) } };
+                return added.Id;
             },
-            qmp => Plug(qmp, added!, token),
+            session => Plug(session, added!),
+            (before, slots) => before with { NetworkAdapters = Insert(before.NetworkAdapters, added!, static adapter => adapter.Id, slots) },
             token);
         return added!;
     }
@@ -96,8 +97,9 @@ public sealed partial class StratoClient
     }
 
     /// <summary>Removes a network interface from a VM, from a running one, too; the tap stays. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>NetworkAdapterNotFound</c>.</summary>
-    public void RemoveNetworkAdapter(string id, string adapterId, HotPlugOptions? options = null, CancellationToken token = default) => ChangeDevices(
+    public void RemoveNetworkAdapter(string id, string adapterId, HotPlugOptions? options = null, CancellationToken token = default) => RemoveDevice(
         id,
+        adapterId,
         options ?? new(),
         before =>
         {
@@ -106,7 +108,6 @@ public sealed partial class StratoClient
                 ? before with { NetworkAdapters = left.Count == 0 ? [] : left }
                 : throw NoNetworkAdapter(before, adapterId);
         },
-        qmp => Unplug(qmp, adapterId, mayLack: options?.Transient != true, token),
         token);
 
     /// <summary>Before the guest of a VM that was started paused runs: takes the links down that are to be down.</summary>

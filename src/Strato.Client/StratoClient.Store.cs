@@ -119,25 +119,26 @@ public sealed partial class StratoClient
         DriveDefinition asked = new() { Id = drive.Id ?? Path.GetFileName(drive.Path), Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io };
         VmRules.CheckDrive(asked, imageToo: true);
         DriveDefinition? added = null;
-        ChangeDevices(
+        AddDevice(
             id,
             options ?? new(),
-            before =>
+            (before, slots) =>
             {
                 if (before.Drives.Count >= MaximumDrives)
                 {
                     throw new StratoException(StratoErrorKind.InvalidArgument, "TooManyDrives", $"The VM '{before.Name}' has {before.Drives.Count} drives; a {before.Machine} has at most {MaximumDrives}.") { VmName = before.Name };
                 }
 
-                if (drive.Id is not null && HasDevice(before, drive.Id))
+                if (drive.Id is not null && HasDevice(before, slots, drive.Id))
                 {
                     throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a device '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = asked with { Id = drive.Id ?? FreeId(before, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
-                return before with { Drives = [.. before.Drives, added] };
+                added = asked with { Id = drive.Id ?? FreeId(before, slots, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
+                return added.Id;
             },
-            qmp => Plug(qmp, added!, token),
+            session => Plug(session, added!),
+            (before, slots) => before with { Drives = Insert(before.Drives, added!, static drive => drive.Id, slots) },
             token);
         return added!;
     }
@@ -210,8 +211,9 @@ public sealed partial class StratoClient
     }
 
     /// <summary>Removes a drive from a VM, from a running one, too; the image stays. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>DriveNotFound</c>.</summary>
-    public void RemoveDrive(string id, string driveId, HotPlugOptions? options = null, CancellationToken token = default) => ChangeDevices(
+    public void RemoveDrive(string id, string driveId, HotPlugOptions? options = null, CancellationToken token = default) => RemoveDevice(
         id,
+        driveId,
         options ?? new(),
         before =>
         {
@@ -227,14 +229,21 @@ public sealed partial class StratoClient
 
             return before with { Drives = left };
         },
-        qmp => Unplug(qmp, driveId, mayLack: options?.Transient != true, token),
         token);
 
     private static bool SameId(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether a drive or network adapter has the id: all are in one list for the engine.</summary>
-    private static bool HasDevice(VmDefinition vm, string id)
+    /// <summary>Whether a drive or network adapter has the id, of the definition or of the running VM: all are in one list for the engine.</summary>
+    private static bool HasDevice(VmDefinition vm, IReadOnlyList<HotPlugSlot> slots, string id)
     {
+        foreach (HotPlugSlot slot in slots)
+        {
+            if ((slot.Device is not null && SameId(slot.Device, id)) || (slot.Backend is not null && SameId(slot.Backend, id)))
+            {
+                return true;
+            }
+        }
+
         foreach (NetworkAdapterDefinition adapter in vm.NetworkAdapters)
         {
             if (SameId(adapter.Id, id))
@@ -254,10 +263,10 @@ public sealed partial class StratoClient
         return false;
     }
 
-    private static string FreeId(VmDefinition vm, string kind)
+    private static string FreeId(VmDefinition vm, IReadOnlyList<HotPlugSlot> slots, string kind)
     {
         int number = 0;
-        while (HasDevice(vm, $"{kind}{number}"))
+        while (HasDevice(vm, slots, $"{kind}{number}"))
         {
             number++;
         }

@@ -29,6 +29,9 @@ internal sealed record DeviceRequest(string Id, string? Backend, long? Address)
 
     /// <summary>Of a network interface: its address; null for the slot's.</summary>
     public string? Mac { get; init; }
+
+    /// <summary>Of a network interface: whether its link is up from the start.</summary>
+    public bool LinkUp { get; init; } = true;
 }
 
 /// <summary>One slot as it is now.</summary>
@@ -36,7 +39,20 @@ internal sealed record DeviceRequest(string Id, string? Backend, long? Address)
 /// <param name="Address">As device_add's <c>addr</c>.</param>
 /// <param name="GuestName">What the guest calls it, unless its driver names devices in another way.</param>
 /// <param name="Device">Id of the device in it; null when it is empty.</param>
-/// <param name="IsSeen">Whether the guest has looked at what is in it now.</param>
-/// <param name="IsReadOnly">Of a disk's.</param>
-/// <param name="Mac">Of a network interface's.</param>
-internal readonly record struct SlotStatus(bool IsDisk, string Address, string GuestName, string? Device, bool IsSeen, bool IsReadOnly, string? Mac);
+internal readonly record struct SlotStatus(bool IsDisk, string Address, string GuestName, string? Device)
+{
+    /// <summary>Id of the drive or netdev of the device; null when it is empty.</summary>
+    public string? Backend { get; init; }
+
+    /// <summary>Whether the guest has looked at what is in it now.</summary>
+    public bool IsSeen { get; init; }
+
+    /// <summary>Whether the guest's driver broke a rule, and looks at nothing before it has reset the slot.</summary>
+    public bool NeedsReset { get; init; }
+
+    /// <summary>Of a disk's.</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>Of a network interface's.</summary>
+    public string? Mac { get; init; }
+}

@@ -8,11 +8,8 @@ namespace Strato.Engine.Machine;
 /// <remarks>On the main loop's thread.</remarks>
 /// <param name="transport">What the driver talks to.</param>
 /// <param name="index">Which of its kind, from 0.</param>
-/// <param name="loop">What serves it.</param>
-internal abstract class DeviceSlot(MmioTransport transport, int index, EventLoop loop)
+internal abstract class DeviceSlot(MmioTransport transport, int index)
 {
-    private EventLoop _loop = loop;
-
     /// <summary>The user's id of the device that is in it; null when it is empty.</summary>
     public string? DeviceId { get; protected set; }
 
@@ -25,16 +22,19 @@ internal abstract class DeviceSlot(MmioTransport transport, int index, EventLoop
     /// <summary>Whether the driver has looked at what is in it now.</summary>
     public bool IsSeen => Device.IsConfigurationSeen;
 
+    /// <summary>Whether the driver broke a rule: it looks at nothing before it has reset the slot.</summary>
+    public bool NeedsReset => Device.NeedsReset;
+
     protected VirtioDevice Device => transport.Device;
 
     protected int Index => index;
 
     /// <summary>Empties the slot: requests under way are finished, and the guest is told. What was in it is the caller's to dispose.</summary>
-    /// <exception cref="LinuxException">The host refuses, with nothing changed.</exception>
+    /// <exception cref="LinuxException">The host refuses; the device is in the slot as before.</exception>
     public virtual VirtioDevice Clear()
     {
         VirtioDevice old = Device;
-        transport.Replace(CreateEmpty(), _loop);
+        Put(CreateEmpty(), transport.Loop);
         DeviceId = null;
         return old;
     }
@@ -47,24 +47,21 @@ internal abstract class DeviceSlot(MmioTransport transport, int index, EventLoop
     protected void Fill(string id, VirtioDevice device, EventLoop loop)
     {
         VirtioDevice empty = Device;
+        Put(device, loop);
+        empty.Dispose();
+        DeviceId = id;
+    }
+
+    private void Put(VirtioDevice device, EventLoop loop)
+    {
         try
         {
             transport.Replace(device, loop);
-            empty.Dispose();
         }
         catch (LinuxException)
         {
-            if (Device == device)
-            {
-                transport.Replace(CreateEmpty(), _loop);
-                empty.Dispose();
-            }
-
             device.Dispose();
             throw;
         }
-
-        _loop = loop;
-        DeviceId = id;
     }
 }

@@ -6,7 +6,7 @@ using Strato.Protocol.Configuration;
 namespace Strato.Engine.Machine;
 
 /// <summary>A place for a disk.</summary>
-internal sealed class DiskSlot(MmioTransport transport, int index, EventLoop loop) : DeviceSlot(transport, index, loop)
+internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(transport, index)
 {
     public override string GuestName => $"vd{(char)('a' + Index)}";
 
@@ -18,7 +18,8 @@ internal sealed class DiskSlot(MmioTransport transport, int index, EventLoop loo
 
     public bool IsReadOnly => (Device.OfferedFeatures & BlockLayout.FeatureReadOnly) != 0;
 
-    private BlockDevice Disk => (BlockDevice)Device;
+    /// <summary>What the driver talks to, which does nothing where the slot is empty.</summary>
+    public BlockDevice Disk => (BlockDevice)Device;
 
     private bool HasDiscard => (Device.OfferedFeatures & BlockLayout.FeatureDiscard) != 0;
 

@@ -42,7 +42,7 @@ internal sealed class HotPlug : IDisposable
     public Action<string> Deleted { get; set; } = _ => { };
 
     /// <summary>As <see cref="BlockDevice.Failed"/>, of disks that were plugged in.</summary>
-    public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
+    public Action<BlockDevice, BlockFailure> DiskFailed { get; set; } = (_, _) => { };
 
     /// <summary>The host's side of an interface that was plugged in has gone. On the thread that serves it.</summary>
     public Action<NetdevConfiguration> NetLost { get; set; } = _ => { };
@@ -63,27 +63,45 @@ internal sealed class HotPlug : IDisposable
     {
         get
         {
-            List<SlotStatus> slots = _disks.ConvertAll(slot => new SlotStatus(true, slot.Address, slot.GuestName, slot.DeviceId, slot.IsSeen, slot.IsReadOnly, null));
-            slots.AddRange(_nets.ConvertAll(slot => new SlotStatus(false, slot.Address, slot.GuestName, slot.DeviceId, slot.IsSeen, false, slot.Mac)));
+            List<SlotStatus> slots = _disks.ConvertAll(slot => new SlotStatus(true, slot.Address, slot.GuestName, slot.DeviceId)
+            {
+                Backend = slot.Image is null ? null : slot.Drive.Id,
+                IsSeen = slot.IsSeen,
+                NeedsReset = slot.NeedsReset,
+                IsReadOnly = slot.IsReadOnly,
+            });
+            slots.AddRange(_nets.ConvertAll(slot => new SlotStatus(false, slot.Address, slot.GuestName, slot.DeviceId)
+            {
+                Backend = slot.Netdev?.Id,
+                IsSeen = slot.IsSeen,
+                NeedsReset = slot.NeedsReset,
+                Mac = slot.Mac,
+            }));
             return slots;
         }
     }
 
     /// <summary>Adds the next slot for a disk, when the machine is built.</summary>
-    public DiskSlot AddDiskSlot(MmioTransport transport, EventLoop loop)
+    public DiskSlot AddDiskSlot(MmioTransport transport)
     {
-        DiskSlot slot = new(transport, _disks.Count, loop);
+        DiskSlot slot = new(transport, _disks.Count);
         _disks.Add(slot);
         return slot;
     }
 
     /// <summary>Adds the next slot for a network interface, when the machine is built.</summary>
-    public NetSlot AddNetSlot(MmioTransport transport, EventLoop loop)
+    public NetSlot AddNetSlot(MmioTransport transport)
     {
-        NetSlot slot = new(transport, _nets.Count, loop);
+        NetSlot slot = new(transport, _nets.Count);
         _nets.Add(slot);
         return slot;
     }
+
+    /// <summary>The disk of an id; null when there is none.</summary>
+    public BlockDevice? FindDisk(string id) => _disks.Find(slot => slot.DeviceId == id)?.Disk;
+
+    /// <summary>Whether a disk is in the machine still, and not one that was taken out.</summary>
+    public bool Has(BlockDevice disk) => _disks.Exists(slot => slot.Disk == disk);
 
     /// <summary>Changes a disk's limit of requests a second; false when there is no such disk.</summary>
     public bool SetDriveIops(string id, int iops)
@@ -141,16 +159,12 @@ internal sealed class HotPlug : IDisposable
         drive.Apply(request);
         EventLoop loop = LoopOf(request.IoThread);
         DiskSlot slot = Choose(_disks, "disk", request, candidate => candidate.Misfit(drive, image));
-        Allowed(() =>
-        {
-            BlockDevice device = slot.CreateDevice(request.Id, drive, image);
-            device.Failed = failure => DiskFailed(failure);
+        BlockDevice device = Allowed(() => slot.CreateDevice(request.Id, drive, image));
+        device.Failed = failure => DiskFailed(device, failure);
 
-            // From here on the device owns the image, whatever comes.
-            _nodes.RemoveAt(at);
-            slot.Fill(request.Id, device, drive, image, loop);
-            return true;
-        });
+        // From here on the device owns the image, whatever comes.
+        _nodes.RemoveAt(at);
+        Allowed(() => slot.Fill(request.Id, device, drive, image, loop), $" Drive '{drive.Id}' is closed again.");
     }
 
     /// <summary>Plugs a network interface in, of a netdev that is there; the guest is told.</summary>
@@ -161,12 +175,13 @@ internal sealed class HotPlug : IDisposable
         CheckDeviceId(request.Id);
         EventLoop loop = LoopOf(request.IoThread);
         NetSlot slot = Choose(_nets, "network interface", request, candidate => candidate.Misfit(netdev, request.Mac));
-        Allowed(() =>
-        {
-            _netdevs.RemoveAt(at);
-            slot.Fill(request.Id, netdev, loop, () => NetLost(netdev.Configuration));
-            return true;
-        });
+        NetInterface device = Allowed(() => slot.CreateDevice(request.Id, netdev));
+        device.Lost = () => NetLost(netdev.Configuration);
+        device.SetLink(request.LinkUp);
+
+        // From here on the device owns the netdev, whatever comes.
+        _netdevs.RemoveAt(at);
+        Allowed(() => slot.Fill(request.Id, device, netdev.Configuration, loop), $" Netdev '{netdev.Configuration.Id}' is closed again.");
     }
 
     /// <summary>Takes a disk or network interface out and closes its backend: requests under way are finished, and the guest is told (device_del).</summary>
@@ -203,9 +218,25 @@ internal sealed class HotPlug : IDisposable
         }
         catch (LinuxException e)
         {
-            throw new UserErrorException("HostRefused", $"The host refuses: {e.Message}", "", e);
+            throw Refused(e, "");
         }
     }
+
+    /// <param name="work">What is asked of the host.</param>
+    /// <param name="consequence">What the user is told beside that the host refuses: a sentence.</param>
+    private static void Allowed(Action work, string consequence)
+    {
+        try
+        {
+            work();
+        }
+        catch (LinuxException e)
+        {
+            throw Refused(e, consequence);
+        }
+    }
+
+    private static UserErrorException Refused(LinuxException e, string consequence) => new("HostRefused", $"The host refuses: {e.Message}.{consequence}", "", e);
 
     private DiskImage OpenImage(DriveConfiguration drive)
     {
@@ -263,7 +294,7 @@ internal sealed class HotPlug : IDisposable
     private static TSlot Choose<TSlot>(List<TSlot> slots, string kind, DeviceRequest request, Func<TSlot, string?> misfit)
         where TSlot : DeviceSlot
     {
-        List<TSlot> free = slots.FindAll(slot => slot.DeviceId is null);
+        List<TSlot> free = slots.FindAll(slot => slot.DeviceId is null && !slot.NeedsReset);
         string frees = free.Count == 0 ? "none is free" : $"free: {string.Join(", ", free.ConvertAll(NameOf))}";
         if (request.Address is { } address)
         {
@@ -273,14 +304,16 @@ internal sealed class HotPlug : IDisposable
             }
 
             TSlot wanted = slots[(int)address];
-            free = wanted.DeviceId is { } other
-                ? throw new UserErrorException("SlotTaken", $"Address {NameOf(wanted)} is taken by the {kind} '{other}'; {frees}.")
+            free = wanted.DeviceId is { } other ? throw new UserErrorException("SlotTaken", $"Address {NameOf(wanted)} is taken by the {kind} '{other}'; {frees}.")
+                : wanted.NeedsReset ? throw new UserErrorException("SlotBroken", $"Address {NameOf(wanted)} waits for a reset by the guest's driver, which broke a rule of virtio; {frees}.")
                 : [wanted];
         }
 
         if (free.Count == 0)
         {
-            throw new UserErrorException("SlotsTaken", $"No slot for a {kind} is free; {AllOf(slots, kind)}. device_del makes one free; -machine hotplug=off leaves the spare ones out.");
+            int broken = slots.FindAll(slot => slot.DeviceId is null).Count;
+            string wait = broken == 0 ? "" : $" {broken} {(broken == 1 ? "waits" : "wait")} for a reset by the guest's driver, which broke a rule of virtio.";
+            throw new UserErrorException("SlotsTaken", $"No slot for a {kind} is free; {AllOf(slots, kind)}.{wait} device_del makes one free; -machine hotplug=off leaves the spare ones out.");
         }
 
         return free.Find(slot => misfit(slot) is null)

@@ -92,7 +92,7 @@ internal sealed class MicroVm : IDisposable
             }
 
             HotPlug = Own(new HotPlug(loop, _ioThreads, id => configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
-            HotPlug.DiskFailed = failure => DiskFailed(failure);
+            HotPlug.DiskFailed = (disk, failure) => DiskFailed(disk, failure);
             HotPlug.NetLost = netdev => NetLost(netdev);
             for (int i = 0; i < disks.Count; i++)
             {
@@ -117,7 +117,7 @@ internal sealed class MicroVm : IDisposable
                 if (devices[i] is NetInterface net)
                 {
                     NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
-                    HotPlug.AddNetSlot(transport, ownLoop).Describe(wish);
+                    HotPlug.AddNetSlot(transport).Describe(wish);
                     net.Lost = () => NetLost(wish.Netdev);
                 }
             }
@@ -152,7 +152,7 @@ internal sealed class MicroVm : IDisposable
     public Action<LinuxException> HostRefused { get; set; } = _ => { };
 
     /// <summary>The host failed at a disk's request. On the thread that serves the disk, or one that waits for it.</summary>
-    public Action<BlockFailure> DiskFailed { get; set; } = _ => { };
+    public Action<BlockDevice, BlockFailure> DiskFailed { get; set; } = (_, _) => { };
 
     /// <summary>The host's side of a network interface has gone. On the thread that serves it.</summary>
     public Action<NetdevConfiguration> NetLost { get; set; } = _ => { };
@@ -355,21 +355,21 @@ internal sealed class MicroVm : IDisposable
     private void AddSpareDisk(EventLoop loop)
     {
         BlockDevice device = DiskSlot.CreateSpare(HotPlug.DiskSlots);
-        _ = HotPlug.AddDiskSlot(Attach(device, loop, isSpare: true), loop);
+        _ = HotPlug.AddDiskSlot(Attach(device, loop, isSpare: true));
     }
 
     private void AddSpareNet(VmConfiguration configuration, EventLoop loop)
     {
         // A machine without a name has nothing that an address could follow from.
         byte[] mac = MacAddress.Generate(configuration.Name ?? Guid.NewGuid().ToString(), HotPlug.NetSlots);
-        _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, mac), loop, isSpare: true), loop);
+        _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, mac), loop, isSpare: true));
     }
 
     private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
     {
         BlockDevice device = Own(new BlockDevice(drive.Id, disk, DriveSetup.OptionsOf(drive)));
-        device.Failed = failure => DiskFailed(failure);
-        HotPlug.AddDiskSlot(Attach(device, loop), loop).Describe(drive, disk);
+        device.Failed = failure => DiskFailed(device, failure);
+        HotPlug.AddDiskSlot(Attach(device, loop)).Describe(drive, disk);
     }
 
     private EventLoop? LoopOf(string? ioThread) => _ioThreads.Find(thread => thread.Id == ioThread)?.Loop;

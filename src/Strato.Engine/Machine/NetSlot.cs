@@ -8,7 +8,7 @@ using Strato.Protocol.Configuration;
 namespace Strato.Engine.Machine;
 
 /// <summary>A place for a network interface.</summary>
-internal sealed class NetSlot(MmioTransport transport, int index, EventLoop loop) : DeviceSlot(transport, index, loop)
+internal sealed class NetSlot(MmioTransport transport, int index) : DeviceSlot(transport, index)
 {
     public override string GuestName => "eth" + Index.ToString(CultureInfo.InvariantCulture);
 
@@ -55,13 +55,15 @@ internal sealed class NetSlot(MmioTransport transport, int index, EventLoop loop
             : "its buffers are merged (MRG_RXBUF), which the netdev can't do";
     }
 
+    /// <summary>Makes a device, which owns the netdev from now on; it fits.</summary>
+    /// <exception cref="LinuxException">The host refuses; the netdev stays the caller's.</exception>
+    public NetInterface CreateDevice(string id, OpenedNetdev netdev) => netdev.CreateDevice(id, Interface.Mac);
+
     /// <inheritdoc cref="DeviceSlot.Fill"/>
-    public void Fill(string id, OpenedNetdev netdev, EventLoop loop, Action lost)
+    public void Fill(string id, NetInterface device, NetdevConfiguration netdev, EventLoop loop)
     {
-        NetInterface device = netdev.CreateDevice(id, Interface.Mac);
-        device.Lost = lost;
         Fill(id, device, loop);
-        Netdev = netdev.Configuration;
+        Netdev = netdev;
     }
 
     /// <inheritdoc/>

@@ -5,6 +5,7 @@ using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
+using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -46,7 +47,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.ResetRequested = () => FromGuest(() => ResetByGuest("guest-reset"));
         loop.Failed = FailByHost;
         board.HostRefused = error => loop.Post(() => FailByHost(error));
-        board.DiskFailed = failure => PostForThisLife(() => OnDiskFailure(failure));
+        board.DiskFailed = (disk, failure) => PostForThisLife(() => OnDiskFailure(disk, failure));
         board.NetLost = net => loop.Post(() => OnNetLost(net));
         board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
@@ -150,9 +151,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         }
     }
 
-    private void OnDiskFailure(in BlockFailure failure)
+    private void OnDiskFailure(BlockDevice disk, in BlockFailure failure)
     {
-        if (_ended)
+        // One that was taken out since hinders nobody any more.
+        if (_ended || !HotPlug.Has(disk))
         {
             return;
         }

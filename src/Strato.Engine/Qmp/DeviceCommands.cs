@@ -13,17 +13,21 @@ namespace Strato.Engine.Qmp;
 internal static class DeviceCommands
 {
     /// <summary>Names of blockdev-add.</summary>
-    public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes", "snapshot"];
+    public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes", "snapshot", "iops"];
 
     /// <summary>Names of netdev_add.</summary>
     public static readonly string[] NetdevArguments = ["id", "type", "ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds", "addr", "hostfwd"];
 
     /// <summary>Names of device_add.</summary>
     public static readonly string[] DeviceArguments =
-        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac"];
+        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac", "up"];
 
     private static readonly string[] DiskOnly = ["drive", "lun", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror"];
-    private static readonly string[] NetOnly = ["netdev", "mac"];
+    private static readonly string[] NetOnly = ["netdev", "mac", "up"];
+
+    // In the order of NetdevKind.
+    private static readonly string[] NetdevTypes = ["tap", "user", "stream"];
+    private static readonly string[][] ArgumentsOfType = [["ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds"], ["hostfwd"], ["addr"]];
 
     private const string DiskDriver = "virtio-blk-mmio";
     private const string NetDriver = "virtio-net-mmio";
@@ -52,6 +56,7 @@ internal static class DeviceCommands
             Discard = (DriveDiscard)(arguments.Choice("discard", DriveNames.Discard) ?? 0),
             DetectZeroes = (DriveDetectZeroes)(arguments.Choice("detect-zeroes", DriveNames.DetectZeroes) ?? 0),
             Snapshot = arguments.Boolean("snapshot") ?? false,
+            Iops = Small(arguments, "iops") ?? 0,
             Where = "blockdev-add",
         };
         Run(() =>
@@ -72,9 +77,21 @@ internal static class DeviceCommands
     {
         QmpObject arguments = call.Arguments;
         string id = arguments.Require("id");
-        NetdevKind kind = (NetdevKind)(arguments.Choice("type", ["tap", "user", "stream"]) ?? 0);
-        List<string> files = Names(arguments, kind == NetdevKind.Tap ? "fd" : "", "fds");
+        NetdevKind kind = (NetdevKind)(arguments.Choice("type", NetdevTypes) ?? 0);
+        CheckArguments(arguments, kind);
+        List<string> files = Names(arguments, "fd", "fds");
         List<string> vhostFiles = Names(arguments, "vhostfd", "vhostfds");
+        bool vhost = Switch(arguments, "vhost") ?? vhostFiles.Count > 0;
+        if (vhostFiles.Count > 0 && !vhost)
+        {
+            throw new QmpException($"Parameter '{(arguments.Find("vhostfd").IsEmpty ? "vhostfds" : "vhostfd")}' needs vhost=on");
+        }
+
+        if (files.Count > 0 && !arguments.Find("queues").IsEmpty)
+        {
+            throw new QmpException("Parameter 'queues' doesn't go with 'fd' and 'fds', which say how many there are");
+        }
+
         QmpObject address = arguments.Object("addr");
         address.CheckNames("type", "path", "str");
         string? path = null;
@@ -87,14 +104,15 @@ internal static class DeviceCommands
             path = address.Require("path");
         }
 
+        CheckUnique([.. files, .. vhostFiles]);
         NetdevConfiguration netdev = new()
         {
             Id = id,
             Kind = kind,
             Interface = arguments.Text("ifname"),
             Descriptors = files.ConvertAll(name => (long)call.Files.Find(name)),
-            Queues = files.Count > 1 ? files.Count : arguments.Number("queues") ?? 1,
-            Vhost = Switch(arguments, "vhost") ?? vhostFiles.Count > 0,
+            Queues = files.Count > 0 ? files.Count : arguments.Number("queues") ?? 1,
+            Vhost = vhost,
             VhostDescriptors = vhostFiles.ConvertAll(name => (long)call.Files.Find(name)),
             SocketPath = path,
             Forwards = Forwards(arguments.Find("hostfwd")),
@@ -150,6 +168,7 @@ internal static class DeviceCommands
             WriteError = (DriveErrorAction)(arguments.Choice("werror", DriveNames.WriteError) ?? 0),
             ReadError = (DriveErrorAction)(arguments.Choice("rerror", DriveNames.ReadError) ?? 0),
             Mac = arguments.Text("mac"),
+            LinkUp = arguments.Boolean("up") ?? true,
         };
         Run(() =>
         {
@@ -202,13 +221,20 @@ internal static class DeviceCommands
 
             json.WriteString("driver", slot.IsDisk ? DiskDriver : NetDriver);
             json.WriteString("guest-name", slot.GuestName);
+            if (slot.Mac is not null)
+            {
+                json.WriteString("mac", slot.Mac);
+            }
+
+            json.WriteBoolean("needs-reset", slot.NeedsReset);
+            if (slot.Backend is not null)
+            {
+                json.WriteString(slot.IsDisk ? "node-name" : "netdev", slot.Backend);
+            }
+
             if (slot.IsDisk)
             {
                 json.WriteBoolean("read-only", slot.IsReadOnly);
-            }
-            else
-            {
-                json.WriteString("mac", slot.Mac);
             }
 
             json.WriteBoolean("seen", slot.IsSeen);
@@ -232,16 +258,39 @@ internal static class DeviceCommands
     }
 
     /// <summary>Names of descriptors: one, or several divided by colons.</summary>
-    private static List<string> Names(QmpObject arguments, string one, string several)
+    private static List<string> Names(QmpObject arguments, string one, string several) => (arguments.Text(one), arguments.Text(several)) switch
     {
-        List<string> names = [];
-        if (one.Length > 0 && arguments.Text(one) is { } name)
-        {
-            names.Add(name);
-        }
+        ({ } name, null) => [name],
+        (null, { } names) => [.. names.Split(':')],
+        (null, null) => [],
+        _ => throw new QmpException($"Parameters '{one}' and '{several}' are both given; give one"),
+    };
 
-        names.AddRange(arguments.Text(several)?.Split(':') ?? []);
-        return names;
+    /// <summary>Refuses arguments of another type of netdev.</summary>
+    private static void CheckArguments(QmpObject arguments, NetdevKind kind)
+    {
+        foreach (string[] names in ArgumentsOfType)
+        {
+            foreach (string name in names)
+            {
+                if (names != ArgumentsOfType[(int)kind] && !arguments.Find(name).IsEmpty)
+                {
+                    throw new QmpException($"Parameter '{name}' doesn't go with type={NetdevTypes[(int)kind]}");
+                }
+            }
+        }
+    }
+
+    /// <summary>Each descriptor serves one purpose: whoever is given it closes it.</summary>
+    private static void CheckUnique(List<string> names)
+    {
+        for (int i = 0; i < names.Count; i++)
+        {
+            if (names.IndexOf(names[i]) < i)
+            {
+                throw new QmpException($"Descriptor '{ConfigurationLimits.Printable(names[i])}' is given twice");
+            }
+        }
     }
 
     /// <summary>Ports of the host, as QEMU has them: <c>[{"str": "tcp::2222-:22"}]</c>.</summary>

@@ -30,7 +30,7 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
     private readonly IDoorbells _doorbells;
     private readonly StatusMachine _status;
     private volatile VirtioDevice _device;
-    private bool _hasDoorbells;
+    private int _doorbellCount;
     private uint _interruptStatus;
     private uint _deviceFeaturesSelect;
     private uint _driverFeaturesSelect;
@@ -49,6 +49,7 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
         _device = device;
         _interruptLine = interruptLine;
         _doorbells = doorbells;
+        Loop = loop;
         _status = new StatusMachine(_log) { Device = device };
         device.Plug(memory, loop, this);
         if (!isSpare)
@@ -62,20 +63,35 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     public int QueueEvent => _interruptLine.EventFd;
 
+    /// <summary>What serves the device.</summary>
+    public EventLoop Loop { get; private set; }
+
     /// <summary>Puts another device, which the transport then owns, behind the registers; the driver is told that the configuration changed, and sees no other difference.</summary>
-    /// <remarks>Nothing of the driver's requests to the former device is under way when this returns; that one is the caller's to dispose.</remarks>
+    /// <remarks>
+    /// Nothing of the driver's requests to the former device is under way when this returns; that one is the caller's to dispose.
+    /// Doorbells that no ioeventfd takes yet come on vCPU threads meanwhile, which may know the former device still: both have the same.
+    /// </remarks>
     /// <param name="next">Offers the same queues.</param>
     /// <param name="loop">What serves it.</param>
-    /// <exception cref="LinuxException">The host refuses to serve it; it is the transport's, and may be replaced in turn.</exception>
+    /// <exception cref="LinuxException">The host refuses to serve it: the former device has its place still, and <paramref name="next"/> is the caller's to dispose.</exception>
     public void Replace(VirtioDevice next, EventLoop loop)
     {
         lock (_registers)
         {
             AttachDoorbells();
-            _device.HandOver(next);
-            _device = next;
-            _status.Device = next;
-            loop.Invoke(() => next.Enter(loop));
+            VirtioDevice former = _device;
+            EventLoop formerLoop = Loop;
+            Swap(next, loop);
+            try
+            {
+                loop.Invoke(() => next.Enter(loop));
+            }
+            catch (LinuxException)
+            {
+                Swap(former, formerLoop);
+                Restore();
+                throw;
+            }
         }
     }
 
@@ -163,22 +179,49 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     public void Dispose()
     {
-        for (int i = 0; _hasDoorbells && i < Device.Queues.Length; i++)
+        while (_doorbellCount > 0)
         {
-            _doorbells.Detach(MmioRegister.QueueNotify, (uint)i, Device.DoorbellEvent(i));
+            _doorbellCount--;
+            _doorbells.Detach(MmioRegister.QueueNotify, (uint)_doorbellCount, Device.DoorbellEvent(_doorbellCount));
         }
 
         Device.Dispose();
     }
 
+    /// <summary>Attaches those that aren't yet; what the host refuses is asked for again the next time.</summary>
     private void AttachDoorbells()
     {
-        for (int i = 0; !_hasDoorbells && i < Device.Queues.Length; i++)
+        for (; _doorbellCount < Device.Queues.Length; _doorbellCount++)
         {
-            _doorbells.Attach(MmioRegister.QueueNotify, (uint)i, Device.DoorbellEvent(i));
+            _doorbells.Attach(MmioRegister.QueueNotify, (uint)_doorbellCount, Device.DoorbellEvent(_doorbellCount));
         }
+    }
 
-        _hasDoorbells = true;
+    private void Swap(VirtioDevice next, EventLoop loop)
+    {
+        VirtioDevice former = _device;
+        former.HandOver(next);
+        _device = next;
+        _status.Device = next;
+        Loop = loop;
+        if (former.KernelSignalsQueues)
+        {
+            // The kernel's interrupts leave no cause. Of one that the driver hasn't answered yet it would find none, and skip its queues.
+            Interrupt(MmioRegister.InterruptQueue);
+        }
+    }
+
+    /// <summary>The device that has its place back is served again, or asks the driver for a reset where the host refuses that, too.</summary>
+    private void Restore()
+    {
+        try
+        {
+            Loop.Invoke(() => _device.Enter(Loop));
+        }
+        catch (LinuxException e)
+        {
+            _device.Fail($"the host doesn't serve it any more ({e.Message})");
+        }
     }
 
     // 4.2.2.2: registers are 32 bits wide, and accessed so.
@@ -193,9 +236,10 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
 
     private void Notify(uint queue)
     {
-        if (queue < (uint)Device.Queues.Length)
+        VirtioDevice device = Device;
+        if (queue < (uint)device.Queues.Length)
         {
-            Libc.SignalEventFd(Device.DoorbellEvent((int)queue));
+            Libc.SignalEventFd(device.DoorbellEvent((int)queue));
             return;
         }
 

@@ -50,6 +50,7 @@ internal abstract class NetInterface : VirtioDevice
     private readonly DescriptorChain _command = new();
     private EventLoop? _loop;
     private volatile bool _present;
+    private bool _lost;
     private volatile bool _linkUp = true;
 
     /// <param name="id">The user's name of the device.</param>
@@ -99,7 +100,11 @@ internal abstract class NetInterface : VirtioDevice
             if (up != _linkUp)
             {
                 _linkUp = up;
-                OnLink();
+                if (_loop is not null)
+                {
+                    OnLink();
+                }
+
                 TellLink();
             }
         }
@@ -108,6 +113,7 @@ internal abstract class NetInterface : VirtioDevice
     protected override void OnPlug(Memory.GuestMemory memory, EventLoop loop)
     {
         _loop = loop;
+        _present = !_lost && _backends[0].Descriptor >= 0;
         for (int pair = 0; _present && pair < _backends.Length; pair++)
         {
             int index = pair;
@@ -191,6 +197,7 @@ internal abstract class NetInterface : VirtioDevice
         }
 
         Log.Warning(Room, $"{Id}: '{_backends[pair].Name}' has gone{(errno == 0 ? "" : $": {Errno.Text(errno)}")}; the link is down");
+        _lost = true;
         Leave();
         lock (Gate)
         {

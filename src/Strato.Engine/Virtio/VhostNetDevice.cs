@@ -67,6 +67,12 @@ internal sealed class VhostNetDevice : NetInterface
         Settle();
     }
 
+    protected override void OnEnter()
+    {
+        base.OnStart();
+        SettleOrThrow();
+    }
+
     protected override void OnResume() => Settle();
 
     protected override void OnLink() => Settle();
@@ -102,6 +108,18 @@ internal sealed class VhostNetDevice : NetInterface
     /// <summary>Gives the kernel the pairs that it is to serve now, and takes the others back.</summary>
     private void Settle()
     {
+        try
+        {
+            SettleOrThrow();
+        }
+        catch (LinuxException e)
+        {
+            Fail($"the kernel doesn't take its queues ({e.Message})");
+        }
+    }
+
+    private void SettleOrThrow()
+    {
         for (int i = 0; i < _pairs.Length; i++)
         {
             bool wanted = Running && !IsPaused && Connected && i < ActivePairs && _pairs[i].Queues.AreEnabled(this);
@@ -118,16 +136,11 @@ internal sealed class VhostNetDevice : NetInterface
 
     private void Go(Pair pair, int tap)
     {
-        try
-        {
-            pair.Queues.SetUp(this, InterruptEvent, _error.Value);
-            pair.Vhost.SetBackend(tap);
-            pair.Going = true;
-        }
-        catch (LinuxException e)
-        {
-            Fail($"the kernel doesn't take its queues ({e.Message})");
-        }
+        pair.Queues.SetUp(this, InterruptEvent, _error.Value);
+
+        // Where the kernel takes one queue of a pair and refuses the other, both are taken back.
+        pair.Going = true;
+        pair.Vhost.SetBackend(tap);
     }
 
     private void HaltAll()

@@ -97,7 +97,7 @@ internal abstract class VirtioDevice : IDisposable
         Join(loop);
     }
 
-    /// <summary>Gives this device's place to another that offers the same queues: with them, their doorbells, and all that the driver said. Then this one is only to be disposed.</summary>
+    /// <summary>Gives this device's place to another that offers the same queues: with them, their doorbells, and all that the driver said. Then this one is only to be disposed, or to be given the place back.</summary>
     /// <remarks>
     /// With the transport's registers locked, from any thread. What is under way is finished first, and what is held back answered.
     /// The other device isn't served yet: <see cref="Enter"/>.
@@ -125,7 +125,7 @@ internal abstract class VirtioDevice : IDisposable
         {
             if (_running)
             {
-                OnStart();
+                OnEnter();
                 _interrupts?.SignalConfiguration();
             }
         }
@@ -133,7 +133,7 @@ internal abstract class VirtioDevice : IDisposable
         RingAll();
     }
 
-    /// <summary>The eventfd that starts the service of a queue.</summary>
+    /// <summary>The eventfd that starts the service of a queue; the same for the device that has this one's place now.</summary>
     public int DoorbellEvent(int queue) => _doorbells[queue].Value;
 
     /// <summary>Whether the device can work with these features; called once per handshake.</summary>
@@ -283,12 +283,13 @@ internal abstract class VirtioDevice : IDisposable
             Leave(loop);
         }
 
+        // A vCPU may be about to ring one that it took from here before the device was replaced.
         if (!_replaced)
         {
             Array.ForEach(_doorbells, doorbell => doorbell.Dispose());
+            _doorbells = [];
         }
 
-        _doorbells = [];
         OnDispose();
         GC.SuppressFinalize(this);
     }
@@ -322,6 +323,10 @@ internal abstract class VirtioDevice : IDisposable
     protected virtual void OnStart()
     {
     }
+
+    /// <summary>The device comes in another's place, whose driver is ready: as <see cref="OnStart"/>, but what the host refuses is thrown. Under the gate.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    protected virtual void OnEnter() => OnStart();
 
     /// <summary>The device broke off and waits for its reset: what works by itself is stopped. Under the gate.</summary>
     protected virtual void OnFail()
@@ -472,8 +477,8 @@ internal abstract class VirtioDevice : IDisposable
         }
     }
 
-    /// <summary>The driver broke the rules: the device goes still, says NEEDS_RESET, and logs (rate limited).</summary>
-    protected void Fail(string what)
+    /// <summary>The driver broke the rules, or the host doesn't let the device work: it goes still, says NEEDS_RESET, and logs (rate limited).</summary>
+    protected internal void Fail(string what)
     {
         lock (_gate)
         {
@@ -546,6 +551,7 @@ internal abstract class VirtioDevice : IDisposable
         _paused = previous._paused;
         _needsReset = previous._needsReset;
         _running = previous._running;
+        _replaced = false;
         Volatile.Write(ref _generation, previous._generation + _generation + 1);
         OnTakeOver(previous);
     }

@@ -2,6 +2,8 @@ using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
+using System.Net;
+using System.Net.NetworkInformation;
 using System.Text.Json.Nodes;
 using System.Threading;
 using Strato.Tests.Guest.Harness;
@@ -15,8 +17,13 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
     private const int Bytes = 32 << 20;
     private const string Sectors = "65536";
 
+    private const string HostAddress = "198.18.79.1";
+    private const string GuestAddress = "198.18.79.2";
+
     // What Linux says of a disk that goes, and of one that comes often.
     private const string Expected = "vdb\\|set_capacity_and_notify";
+
+    private static readonly (string Aio, bool Direct, string? IoThread)[] Kinds = [("threads", false, null), ("native", true, "io"), ("io_uring", false, null)];
 
     public sealed class Shared : SharedGuest
     {
@@ -64,6 +71,39 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         Assert.Equal("disk0", (string?)Assert.Single(guest.Qmp.Call("query-block").AsArray())!["device"]);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_tap_comes_and_goes_with_ping_over_it(bool vhost)
+    {
+        DebianGuest guest = shared.Guest;
+        Assert.SkipUnless(!vhost || File.Exists("/dev/vhost-net"), "no /dev/vhost-net");
+        string tap = $"sth{Environment.ProcessId % 100000}";
+        Command.Check("ip", "tuntap", "add", tap, "mode", "tap");
+        try
+        {
+            Command.Check("ip", "addr", "add", $"{HostAddress}/30", "dev", tap);
+            Command.Check("ip", "link", "set", tap, "up");
+            guest.Check("modprobe virtio_net; busybox ip link set eth0 up");
+            for (int round = 0; round < 3; round++)
+            {
+                guest.Qmp.Call("netdev_add", new JsonObject { ["id"] = "net-0", ["ifname"] = tap, ["vhost"] = vhost });
+                guest.Qmp.Call("device_add", new JsonObject { ["id"] = "net-0", ["driver"] = "virtio-net-mmio", ["addr"] = "0x0" });
+                WaitCarrier(guest, 1);
+                guest.Check($"busybox ip addr replace {GuestAddress}/30 dev eth0 && busybox ping -c 2 {HostAddress}");
+                using Ping ping = new();
+                Assert.Equal(IPStatus.Success, ping.Send(IPAddress.Parse(GuestAddress), 60_000, new byte[5000]).Status);
+                guest.Qmp.Call("device_del", new JsonObject { ["id"] = "net-0" });
+                WaitDeleted(guest, "net-0");
+                WaitCarrier(guest, 0);
+            }
+        }
+        finally
+        {
+            Command.Check("ip", "link", "del", tap);
+        }
+    }
+
     [Fact]
     public void Two_hundred_rounds_leave_nothing_behind()
     {
@@ -78,9 +118,10 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
                 before = Count(process);
             }
 
-            Plug(guest, image, "threads", direct: false, ioThread: null);
+            (string aio, bool direct, string? ioThread) = Kinds[round % Kinds.Length];
+            Plug(guest, image, aio, direct, ioThread);
             WaitSeen(guest);
-            if (round % 20 == 0)
+            if (round % 10 == 0)
             {
                 guest.Check("dd if=/dev/vdb of=/dev/null bs=64k count=16 2>/dev/null");
             }
@@ -123,6 +164,9 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
 
     private static void WaitSize(DebianGuest guest, string sectors) =>
         guest.Check($"until [ $(cat /sys/block/vdb/size) = {sectors} ]; do usleep 10000; done");
+
+    private static void WaitCarrier(DebianGuest guest, int carrier) =>
+        guest.Check($"until [ $(cat /sys/class/net/eth0/carrier) = {carrier} ]; do usleep 10000; done");
 
     /// <summary>Waits until the guest's driver has looked at the slot of vdb.</summary>
     private static void WaitSeen(DebianGuest guest)

@@ -24,6 +24,9 @@ public sealed class NoAcpiKernelTests
             Cpus = 4,
             CommandLine = $"root=/dev/vda {words}",
             Disks = [new Disk(TestHost.NewRoot()), new Disk(TestHost.NewDisk("data.img", 1 << 20), Serial: "second")],
+
+            // Empty slots would be on the command line, too.
+            Machine = "microvm,hotplug=off",
             More = ["-no-reboot"],
         });
 

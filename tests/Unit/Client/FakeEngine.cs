@@ -22,7 +22,8 @@ namespace Strato.Tests.Unit.Client;
 /// <remarks>
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
-/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device,
+/// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
+/// <c>late=FILE</c> answers device_add when FILE is there, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
 /// <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
@@ -44,7 +45,8 @@ internal sealed class FakeEngine
     private Socket? _writer;
     private long _boot;
     private int[]? _cpuThreads;
-    private readonly List<(string Id, string Driver)> _plugged = [];
+    private readonly string?[] _disks = new string?[6];
+    private readonly string?[] _nets = new string?[2];
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
     internal static string WriteScript(string folder)
@@ -110,6 +112,14 @@ internal sealed class FakeEngine
         for (int i = 0; i + 1 < arguments.Length; i++)
         {
             _options.TryAdd(arguments[i], arguments[i + 1]);
+        }
+
+        for (int i = 0; i + 1 < arguments.Length; i++)
+        {
+            if (arguments[i] == "-device" && arguments[i + 1].StartsWith("virtio-", StringComparison.Ordinal))
+            {
+                Fill(arguments[i + 1], Between(arguments[i + 1], "id=", ","));
+            }
         }
 
         string append = _options["-append"];
@@ -186,6 +196,42 @@ internal sealed class FakeEngine
                 });
                 return id.Take();
             });
+        }
+    }
+
+    /// <summary>Puts a device into the first slot of its kind that is empty.</summary>
+    private void Fill(string driver, string id)
+    {
+        string?[] slots = driver.StartsWith("virtio-blk", StringComparison.Ordinal) ? _disks : _nets;
+        int free = driver.StartsWith("virtio-blk", StringComparison.Ordinal) || driver.StartsWith("virtio-net", StringComparison.Ordinal) ? Array.IndexOf(slots, null) : -1;
+        if (free >= 0)
+        {
+            slots[free] = id;
+        }
+    }
+
+    private string Slot(string driver, int index, string? id)
+    {
+        // A blind guest looks at nothing.
+        string append = _options["-append"];
+        string seen = append.Contains("blind", StringComparison.Ordinal) || append.Contains("broken", StringComparison.Ordinal) ? "false" : "true";
+        string broken = append.Contains("broken", StringComparison.Ordinal) ? "true" : "false";
+        string device = id is null ? "" : $"\"device\":\"{id}\",\"node-name\":\"{id}\",";
+        return $"{{\"addr\":\"0x{index}\",{device}\"driver\":\"{driver}\",\"needs-reset\":{broken},\"seen\":{seen}}}";
+    }
+
+    /// <summary>What stands behind a word of the command line, to its end; null when it isn't there.</summary>
+    private string? Word(string name)
+    {
+        int at = _options["-append"].IndexOf(name, StringComparison.Ordinal);
+        return at < 0 ? null : _options["-append"][(at + name.Length)..];
+    }
+
+    private void Await(string name)
+    {
+        if (Word(name) is { } path)
+        {
+            SpinWait.SpinUntil(() => File.Exists(path));
         }
     }
 
@@ -297,20 +343,29 @@ internal sealed class FakeEngine
             case "blockdev-add" or "blockdev-del" or "netdev_add" or "netdev_del" or "device_add" or "device_del":
                 JsonElement device = command.GetProperty("arguments");
                 Print($"{name} {device.GetRawText()}\r\n");
+                string id = name.StartsWith("device", StringComparison.Ordinal) ? device.GetProperty("id").GetString()! : "";
                 if (name == "device_add")
                 {
-                    _plugged.Add((device.GetProperty("id").GetString()!, device.GetProperty("driver").GetString()!));
+                    Fill(device.GetProperty("driver").GetString()!, id);
+                    Await("late=");
                 }
                 else if (name == "device_del")
                 {
-                    _plugged.RemoveAll(one => one.Id == device.GetProperty("id").GetString());
+                    foreach (string?[] slots in new[] { _disks, _nets })
+                    {
+                        Array.Fill(slots, null, Math.Max(Array.IndexOf(slots, id), 0), slots.Contains(id) ? 1 : 0);
+                    }
+                }
+
+                if (id.Length > 0 && Word("spoil=") is { } spoilt)
+                {
+                    File.Delete(spoilt);
+                    Directory.CreateDirectory(Path.Combine(spoilt, "in-the-way"));
                 }
 
                 return "{}";
             case "query-hotplug-slots":
-                // A blind guest looks at nothing.
-                string seen = _options["-append"].Contains("blind", StringComparison.Ordinal) ? "false" : "true";
-                return $"[{string.Join(',', _plugged.ConvertAll(one => $"{{\"addr\":\"0x1\",\"device\":\"{one.Id}\",\"driver\":\"{one.Driver}\",\"seen\":{seen}}}"))}]";
+                return $"[{string.Join(',', [.. _disks.Select((id, i) => Slot("virtio-blk-mmio", i, id)), .. _nets.Select((id, i) => Slot("virtio-net-mmio", i, id))])}]";
             case "query-chardev":
                 return "[{\"label\":\"serial0\",\"filename\":\"console\",\"frontend-open\":true},{\"label\":\"hvc0\",\"filename\":\"pty:/dev/pts/77\",\"frontend-open\":true}]";
             case "query-cpus":

@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Threading;
 using Strato.Client;
 using Strato.Protocol.Configuration;
 using Strato.Tests.CmdletHost;
@@ -181,9 +182,8 @@ public sealed class DriveTests : CmdletTests
         Assert.Equal(
             [
                 "fake engine",
-                $"blockdev-add {{\"node-name\":\"disk0\",\"file\":{{\"driver\":\"file\",\"filename\":\"{Path.Combine(Store.Root, "root.ext4")}\"}},\"cache\":{{\"direct\":true,\"no-flush\":false}},\"read-only\":false,\"snapshot\":false}}",
+                $"blockdev-add {{\"node-name\":\"disk0\",\"file\":{{\"driver\":\"file\",\"filename\":\"{Path.Combine(Store.Root, "root.ext4")}\"}},\"cache\":{{\"direct\":true,\"no-flush\":false}},\"read-only\":false,\"snapshot\":false,\"iops\":9}}",
                 "device_add {\"id\":\"disk0\",\"driver\":\"virtio-blk-mmio\",\"write-cache\":\"off\",\"serial\":\"S\"}",
-                "{\"id\":\"disk0\",\"iops\":9}",
                 "device_del {\"id\":\"disk0\"}",
             ],
             Run(new Step("Get-StratoConsole", "web")).Of<string>());
@@ -202,9 +202,91 @@ public sealed class DriveTests : CmdletTests
         Assert.Equal("device_del {\"id\":\"hot\"}", Run(new Step("Get-StratoConsole", "web")).Of<string>().Last());
         AssertError(Error(new Step("Remove-StratoDrive", "hot").With("VMName", "web")), "DriveNotFound", ErrorCategory.ObjectNotFound, "hot");
 
-        // The stand-in has no slots for what was there from the start, as an engine whose drive went by another way.
+        // One that went by another way.
+        Run(new Step("Remove-StratoDrive", "disk0").With("VMName", "web").Switch("Transient"));
         Run(new Step("Remove-StratoDrive", "disk0").With("VMName", "web"));
         Assert.Empty(Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        Assert.Single(Run(new Step("Get-StratoConsole", "web")).Of<string>(), line => line.StartsWith("device_del {\"id\":\"disk0\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void AnIdIsFreeWhereTheRunningVmHasNoneOfIt()
+    {
+        New();
+        Store.WriteFile("b.ext4", new string('b', 512));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").Switch("Transient"));
+        Run(new Step("Add-StratoDrive", "b.ext4").With("VMName", "web").Switch("Transient"));
+        Run(new Step("Add-StratoDrive", "b.ext4").With("VMName", "web"));
+        Assert.Equal(["disk2"], Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+        AssertError(Error(new Step("Add-StratoDrive", "b.ext4").With("VMName", "web").With("Id", "DISK1")), "DriveExists", ErrorCategory.ResourceExists, "web");
+        Assert.Equal(
+            ["disk0", "disk1", "disk2"],
+            Run(new Step("Get-StratoConsole", "web")).Of<string>().Where(line => line.StartsWith("device_add", StringComparison.Ordinal)).Select(line => line.Split('"')[3]));
+    }
+
+    [Fact]
+    public void TheDefinitionHasTheOrderInWhichTheGuestSeesThem()
+    {
+        New();
+        Store.WriteFile("b.ext4", new string('b', 512));
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "a"));
+        Run(new Step("Add-StratoDrive", "b.ext4").With("VMName", "web").With("Id", "b"));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Remove-StratoDrive", "a").With("VMName", "web"));
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "c"));
+        Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").With("Id", "d"));
+        Assert.Equal(["c", "b", "d"], Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void WhatCantBeWrittenIsTakenBackOrTold(bool remove)
+    {
+        string id = New().Id;
+        string definition = Store.Paths.DefinitionFile(id);
+        if (remove)
+        {
+            Run(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        }
+
+        Run(new Step("Set-StratoVm", "web").With("CommandLine", $"spoil={definition}"));
+        Run(new Step("Start-StratoVm", "web"));
+        ErrorRecord error = Error(remove
+            ? new Step("Remove-StratoDrive", "disk0").With("VMName", "web")
+            : new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
+        Assert.Equal("StoreNotWritable", error.FullyQualifiedErrorId.Split(',')[0]);
+        Assert.Equal(remove, error.Exception.Message.EndsWith(" The running VM has lost 'disk0' all the same; its definition has it still.", StringComparison.Ordinal));
+        Assert.Equal("device_del {\"id\":\"disk0\"}", File.ReadAllLines(Store.Paths.ConsoleLog(id))[^1]);
+    }
+
+    [Fact]
+    public void AnAdditionThatIsEndedIsTakenBack()
+    {
+        string file = Path.Combine(Store.Root, "go");
+        VmInfo vm = Store.Start("web", $"late={file}");
+        using CancellationTokenSource source = new();
+        Thread user = new(() =>
+        {
+            SpinWait.SpinUntil(() => File.ReadAllText(Store.Paths.ConsoleLog(vm.Id)).Contains("device_add", StringComparison.Ordinal));
+            source.Cancel();
+            File.WriteAllText(file, "");
+        });
+        user.Start();
+        Assert.ThrowsAny<OperationCanceledException>(() => Store.Client.AddDrive(vm.Id, new() { Path = Path.Combine(Store.Root, "root.ext4") }, null, source.Token));
+        user.Join();
+        Assert.Equal("device_del {\"id\":\"disk0\"}", Run(new Step("Get-StratoConsole", "web")).Of<string>().Last());
+        Assert.Empty(Ids(new Step("Get-StratoDrive").With("VMName", "web")));
+    }
+
+    [Fact]
+    public void AGuestWhoseDriverLooksNoMoreIsNotWaitedFor()
+    {
+        New("web", "broken");
+        Run(new Step("Start-StratoVm", "web"));
+        ErrorRecord error = Error(new Step("Add-StratoDrive", "root.ext4").With("VMName", "web").Switch("Wait"));
+        AssertError(error, "DeviceNeedsReset", ErrorCategory.InvalidOperation, "web");
     }
 
     [Fact]

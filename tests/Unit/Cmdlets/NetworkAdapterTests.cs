@@ -128,7 +128,7 @@ public sealed class NetworkAdapterTests : CmdletTests
         New();
         Run(new Step("Start-StratoVm", "web"));
         Run(new Step("Add-StratoNetworkAdapter", "tap0").With("VMName", "web").With("Connected", new SwitchParameter(false)).Switch("Wait", "Vhost"));
-        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("PortForward", "tcp::2222-:22").Switch("User", "Transient"));
+        Run(new Step("Add-StratoNetworkAdapter", "tap1").With("VMName", "web").With("QueueCount", 1).Switch("Transient"));
         Assert.Equal(["net0"], Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Of<NetworkAdapter>().Select(adapter => adapter.Id));
         Run(new Step("Remove-StratoNetworkAdapter", "net1").With("VMName", "web").Switch("Transient"));
         Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web"), new Step("Remove-StratoNetworkAdapter").Switch("Wait"));
@@ -136,10 +136,9 @@ public sealed class NetworkAdapterTests : CmdletTests
         Assert.Equal(
             [
                 "fake engine",
-                "netdev_add {\"id\":\"net0\",\"type\":\"tap\",\"ifname\":\"tap0\",\"vhost\":true,\"hostfwd\":[]}",
-                "device_add {\"id\":\"net0\",\"driver\":\"virtio-net-mmio\"}",
-                "{\"name\":\"net0\",\"up\":false}",
-                "netdev_add {\"id\":\"net1\",\"type\":\"user\",\"vhost\":false,\"hostfwd\":[{\"str\":\"tcp::2222-:22\"}]}",
+                "netdev_add {\"id\":\"net0\",\"type\":\"tap\",\"ifname\":\"tap0\",\"vhost\":true}",
+                "device_add {\"id\":\"net0\",\"driver\":\"virtio-net-mmio\",\"up\":false}",
+                "netdev_add {\"id\":\"net1\",\"type\":\"tap\",\"ifname\":\"tap1\",\"queues\":1,\"vhost\":false}",
                 "device_add {\"id\":\"net1\",\"driver\":\"virtio-net-mmio\"}",
                 "device_del {\"id\":\"net1\"}",
                 "device_del {\"id\":\"net0\"}",

@@ -1,4 +1,6 @@
 using System;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
 using Strato.Engine.Virtio.Queue;
 
@@ -20,7 +22,18 @@ internal sealed class EchoDevice(int queues = 2, int queueSize = 256)
     /// <summary>Called at each request, for a driver that acts while the device works.</summary>
     public Action? OnServe { get; set; }
 
+    /// <summary>What the host refuses when it is to serve the device; null for nothing.</summary>
+    public LinuxException? Refusal { get; set; }
+
     public void Announce(ReadOnlySpan<byte> configuration) => SetConfiguration(0, configuration);
+
+    protected override void OnPlug(GuestMemory memory, EventLoop loop)
+    {
+        if (Refusal is not null)
+        {
+            throw Refusal;
+        }
+    }
 
     protected override void ProcessQueue(int index) => ServeRequests(index, _chain);
 

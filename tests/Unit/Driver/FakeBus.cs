@@ -1,5 +1,5 @@
 using System;
-using System.Collections.Generic;
+using System.Collections.Concurrent;
 using System.Threading;
 using Strato.Engine.Bus;
 using Strato.Engine.Linux;
@@ -39,13 +39,28 @@ internal sealed class FakeInterruptLine : IEventInterruptLine, IDisposable
 /// <summary>Stands for KVM's ioeventfds: what was attached, and the write that fires it.</summary>
 internal sealed class FakeDoorbells : IDoorbells
 {
-    private readonly Dictionary<(ulong Offset, uint Value), int> _events = [];
+    private readonly ConcurrentDictionary<(ulong Offset, uint Value), int> _events = [];
 
     public int Attached => _events.Count;
 
-    public void Attach(ulong offset, uint value, int eventFd) => _events.Add((offset, value), eventFd);
+    /// <summary>How many the host allows.</summary>
+    public int Allowed { get; set; } = int.MaxValue;
 
-    public void Detach(ulong offset, uint value, int eventFd) => _events.Remove((offset, value));
+    public void Attach(ulong offset, uint value, int eventFd)
+    {
+        if (_events.Count == Allowed || !_events.TryAdd((offset, value), eventFd))
+        {
+            throw new LinuxException("KVM_IOEVENTFD", _events.Count == Allowed ? Errno.ENOSPC : Errno.EEXIST);
+        }
+    }
+
+    public void Detach(ulong offset, uint value, int eventFd)
+    {
+        if (!_events.TryRemove((offset, value), out _))
+        {
+            throw new LinuxException("KVM_IOEVENTFD", Errno.ENOENT);
+        }
+    }
 
     /// <summary>What KVM does with a 4-byte write: whether an eventfd took it.</summary>
     public bool Ring(ulong offset, uint value)

@@ -36,11 +36,12 @@ internal sealed class MmioDriver : IDisposable
     /// <param name="device">The device, which the driver's transport owns from now on.</param>
     /// <param name="loop">The loop that serves it, where its host's side needs one before; else one is made.</param>
     /// <param name="sharedMemory">Whether other processes can be given the RAM.</param>
-    public MmioDriver(VirtioDevice device, EventLoop? loop = null, bool sharedMemory = false)
+    /// <param name="isSpare">Whether the slot waits for a device.</param>
+    public MmioDriver(VirtioDevice device, EventLoop? loop = null, bool sharedMemory = false, bool isSpare = false)
     {
         Loop = loop ?? new EventLoop();
         Memory = GuestMemory.Allocate([(0, RegionBytes), (Seam, RegionBytes), (HighRam, RegionBytes)], sharedMemory ? MemoryFile.Create(3 * RegionBytes) : null);
-        Transport = new MmioTransport(device, Memory, Interrupt, Doorbells, Loop);
+        Transport = new MmioTransport(device, Memory, Interrupt, Doorbells, Loop, isSpare);
     }
 
     public GuestMemory Memory { get; }
@@ -196,8 +197,11 @@ internal sealed class MmioDriver : IDisposable
     /// <summary>From now on, until <see cref="Dispose"/>, the device is served on a thread of its own, as in the engine.</summary>
     public void StartLoopThread()
     {
+        using ManualResetEventSlim runs = new();
+        Loop.Post(runs.Set);
         _loopThread = new Thread(Loop.Run);
         _loopThread.Start();
+        runs.Wait();
     }
 
     /// <summary>Some zeroed RAM of the first region.</summary>

@@ -34,12 +34,12 @@ internal sealed class SlotBoard : IDisposable
         AddDisk(new BlockDevice("rootfs", image)).Describe(drive, image);
         for (int i = 1; i <= HotPlug.SpareDisks; i++)
         {
-            AddDisk(DiskSlot.CreateSpare(i));
+            AddDisk(DiskSlot.CreateSpare(i), isSpare: true);
         }
 
         Libc.CreateSocketPair(out FileDescriptor near, out _peer);
         AddNet(new NetDevice("net0", [new StreamBackend(near, "pair")], Mac)).Describe(new NetConfiguration { Id = "net0", Netdev = new() { Id = "nd0", Kind = NetdevKind.Stream } });
-        AddNet(NetSlot.CreateSpare(1, [.. Mac[..5], 4]));
+        AddNet(NetSlot.CreateSpare(1, [.. Mac[..5], 4]), isSpare: true);
     }
 
     public EventLoop Loop { get; } = new();
@@ -68,17 +68,17 @@ internal sealed class SlotBoard : IDisposable
         _peer.Dispose();
     }
 
-    private DiskSlot AddDisk(BlockDevice device)
+    private DiskSlot AddDisk(BlockDevice device, bool isSpare = false)
     {
-        MmioDriver driver = new(device, Loop);
+        MmioDriver driver = new(device, Loop, isSpare: isSpare);
         Disks.Add(driver);
-        return HotPlug.AddDiskSlot(driver.Transport, Loop);
+        return HotPlug.AddDiskSlot(driver.Transport);
     }
 
-    private NetSlot AddNet(NetDevice device)
+    private NetSlot AddNet(NetDevice device, bool isSpare = false)
     {
-        MmioDriver driver = new(device, Loop);
+        MmioDriver driver = new(device, Loop, isSpare: isSpare);
         Nets.Add(driver);
-        return HotPlug.AddNetSlot(driver.Transport, Loop);
+        return HotPlug.AddNetSlot(driver.Transport);
     }
 }

@@ -21,6 +21,8 @@ public sealed class HotPlugTests : IDisposable
 {
     private const int Sectors = 8192;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly TemporaryFile _file = new(Sectors * 512);
     private readonly SlotBoard _board = new();
 
@@ -244,6 +246,42 @@ public sealed class HotPlugTests : IDisposable
     }
 
     [Fact]
+    public void ASlotWhoseDriverBrokeTheRulesTakesNoDeviceUntilItsReset()
+    {
+        MmioDriver driver = _board.Disks[1];
+        driver.Start();
+        driver.Queues[0].Publish(ushort.MaxValue);
+        driver.Queues[0].KickAlways();
+        driver.Run();
+        Assert.True(driver.NeedsReset && Slot("0x1").NeedsReset);
+        _board.HotPlug.AddNode(new() { Id = "d", File = _file.Path });
+        UserErrorException error = Assert.Throws<UserErrorException>(() => _board.HotPlug.AddDisk(new("d", null, 1)));
+        Assert.Equal("SlotBroken", error.Id);
+        Assert.Contains("Address 0x1 (vdb) waits for a reset by the guest's driver, which broke a rule of virtio; free: 0x2 (vdc)", error.Message, StringComparison.Ordinal);
+        _board.HotPlug.AddDisk(new("d", null, null));
+        Assert.Equal("d", Slot("0x2").Device);
+        _board.HotPlug.Remove("d");
+        driver.Start();
+        Plug("d");
+        Assert.Equal((ulong)Sectors, Capacity(driver));
+    }
+
+    [Fact]
+    public void TheBoundsOfDoorbellsOfTheHostLeaveNothingHalfAdded()
+    {
+        _board.Disks[1].Doorbells.Allowed = 0;
+        _board.HotPlug.AddNode(new() { Id = "d", File = _file.Path });
+        UserErrorException error = Assert.Throws<UserErrorException>(() => _board.HotPlug.AddDisk(new("d", null, 1)));
+        Assert.Equal("HostRefused", error.Id);
+        Assert.EndsWith("Drive 'd' is closed again.", error.Message, StringComparison.Ordinal);
+        Assert.Null(Slot("0x1").Device);
+        Assert.False(IsOpen(_file.Path));
+        _board.Disks[1].Doorbells.Allowed = 1;
+        Plug("d");
+        Assert.Equal("d", Slot("0x1").Device);
+    }
+
+    [Fact]
     public void ANodeIsClosedAndOpenedAgain()
     {
         DriveConfiguration drive = new() { Id = "d", File = _file.Path };
@@ -284,7 +322,7 @@ public sealed class HotPlugTests : IDisposable
         long start = Stopwatch.GetTimestamp();
         while (!condition())
         {
-            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(20), "it didn't come");
+            Assert.True(Stopwatch.GetElapsedTime(start) < Patience, "it didn't come");
             Thread.Yield();
         }
     }
@@ -318,6 +356,7 @@ public sealed class HotPlugTests : IDisposable
         private readonly int[] _counts = new int[3];
         private readonly Dictionary<ushort, int> _slots = [];
         private volatile bool _stop;
+        private volatile bool _over;
 
         public Hammer(MmioDriver driver)
         {
@@ -329,7 +368,7 @@ public sealed class HotPlugTests : IDisposable
             }
 
             driver.StartLoopThread();
-            _thread = new Thread(Work);
+            _thread = new Thread(Work) { IsBackground = true };
             _thread.Start();
         }
 
@@ -343,14 +382,21 @@ public sealed class HotPlugTests : IDisposable
             Wait(() => Volatile.Read(ref _counts[status]) >= target);
         }
 
+        /// <summary>Waits for the answers to all that was given, and ends.</summary>
         public void Stop()
         {
             _stop = true;
-            _thread.Join();
+            Assert.True(_thread.Join(Patience), $"{Answered} of {Given} requests were answered");
             _driver.StopLoopThread();
         }
 
-        public void Dispose() => Stop();
+        /// <summary>After a failure, too: then nothing is waited for.</summary>
+        public void Dispose()
+        {
+            _over = true;
+            _thread.Join();
+            _driver.StopLoopThread();
+        }
 
         private void Work()
         {
@@ -359,7 +405,7 @@ public sealed class HotPlugTests : IDisposable
                 Give(i);
             }
 
-            while (!_stop || Answered < Given)
+            while (!_over && (!_stop || Answered < Given))
             {
                 while (_driver.Queues[0].TryTake(out ushort head, out _))
                 {

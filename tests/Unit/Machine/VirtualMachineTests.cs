@@ -2,9 +2,11 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using Strato.Engine.Block;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
+using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Boot;
@@ -122,6 +124,33 @@ public sealed class VirtualMachineTests : IDisposable
         Assert.Equal(RunState.InternalError, machine.State);
         Assert.Equal(["RESET host-qmp-system-reset", "STOP", "RESET host-qmp-system-reset", "STOP"], _events);
     }
+
+    [Fact]
+    public void AFailureOfADiskThatHasGoneMeanwhileDoesntStopTheMachine()
+    {
+        VirtualMachine machine = Start();
+        string image = _test.Path("image");
+        File.WriteAllBytes(image, new byte[4096]);
+        BlockDevice gone = Plug();
+        _board!.DiskFailed(gone, Failure);
+        machine.HotPlug.Remove("d");
+        BlockDevice here = Plug();
+        _test.Settle();
+        Assert.Equal(["RESUME", "DEVICE_DELETED d"], _events);
+        Assert.Equal(RunState.Running, machine.State);
+        _board.DiskFailed(here, Failure);
+        _test.Settle();
+        Assert.Equal(RunState.IoError, machine.State);
+
+        BlockDevice Plug()
+        {
+            machine.HotPlug.AddNode(new() { Id = "d", File = image });
+            machine.HotPlug.AddDisk(new("d", null, null));
+            return machine.HotPlug.FindDisk("d")!;
+        }
+    }
+
+    private static BlockFailure Failure => new("d", Writes: true, Errno.ENOSPC, DriveErrorAction.Stop);
 
     private VirtualMachine Start(bool noShutdown = false)
     {

@@ -6,11 +6,13 @@ using System.Text.Json;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Tests.Unit.Driver;
+using Strato.Tests.Unit.Net;
 using Xunit;
 
 namespace Strato.Tests.Unit.Qmp;
 
 /// <summary>Disks and network interfaces by QMP: the exchanges of seed 003, and an error of its own for each fault, with nothing half-added.</summary>
+[Collection(TapCollection.Name)]
 public sealed class HotPlugCommandsTests : IDisposable
 {
     private const string Done = """{"return":{}}""";
@@ -86,6 +88,95 @@ public sealed class HotPlugCommandsTests : IDisposable
         }
     }
 
+    /// <summary>What can't be is refused before a descriptor changes hands: it stays the connection's, to be used in another way.</summary>
+    [Theory]
+    [InlineData("""{"id":"n","fds":"a:a"}""", "Descriptor 'a' is given twice")]
+    [InlineData("""{"id":"n","fd":"a","vhostfd":"a"}""", "Descriptor 'a' is given twice")]
+    [InlineData("""{"id":"n","fd":"a","fds":"b"}""", "Parameters 'fd' and 'fds' are both given; give one")]
+    [InlineData("""{"id":"n","fd":"a","ifname":"tap0"}""", "'ifname' and 'fd' of a tap are both given; give one.")]
+    [InlineData("""{"id":"n","fds":"a:b","queues":2}""", "Parameter 'queues' doesn't go with 'fd' and 'fds', which say how many there are")]
+    [InlineData("""{"id":"n","fd":"a","vhostfd":"b","vhost":false}""", "Parameter 'vhostfd' needs vhost=on")]
+    [InlineData("""{"id":"n","fd":"a","vhostfds":"b","vhost":"off"}""", "Parameter 'vhostfds' needs vhost=on")]
+    [InlineData("""{"id":"n","fd":"a","vhostfd":"b","vhostfds":"b"}""", "Parameters 'vhostfd' and 'vhostfds' are both given; give one")]
+    [InlineData("""{"id":"n","type":"user","fd":"a"}""", "Parameter 'fd' doesn't go with type=user")]
+    [InlineData("""{"id":"n","type":"user","fds":"a"}""", "Parameter 'fds' doesn't go with type=user")]
+    [InlineData("""{"id":"n","type":"user","vhostfds":"a"}""", "Parameter 'vhostfds' doesn't go with type=user")]
+    [InlineData("""{"id":"n","type":"stream","fds":"b","addr":{"type":"fd","str":"a"}}""", "Parameter 'fds' doesn't go with type=stream")]
+    [InlineData("""{"id":"n","type":"stream","vhost":true,"addr":{"type":"fd","str":"a"}}""", "Parameter 'vhost' doesn't go with type=stream")]
+    [InlineData("""{"id":"n","type":"stream","hostfwd":[],"addr":{"type":"fd","str":"a"}}""", "Parameter 'hostfwd' doesn't go with type=stream")]
+    [InlineData("""{"id":"n","fd":"a","hostfwd":[]}""", "Parameter 'hostfwd' doesn't go with type=tap")]
+    [InlineData("""{"id":"n","ifname":"tap0","addr":{"type":"fd","str":"a"}}""", "Parameter 'addr' doesn't go with type=tap")]
+    [InlineData("""{"id":"nd0","fd":"a"}""", "The id 'nd0' is that of another netdev; ids are unique.")]
+    public void DescriptorsStayTheConnectionsWhereTheyCantBeUsed(string arguments, string description)
+    {
+        MakeWire(out FileDescriptor near, out FileDescriptor far);
+        MakeWire(out FileDescriptor second, out FileDescriptor secondFar);
+        using (far)
+        using (secondFar)
+        {
+            Pass(near, "a");
+            Pass(second, "b");
+            AssertError("GenericError", description, Ask("netdev_add", arguments));
+            Assert.Equal(-1, Libc.Receive(far.Value, new byte[1]));
+            Assert.Equal(-1, Libc.Receive(secondFar.Value, new byte[1]));
+            Assert.Equal(Done, Ask("closefd", """{"fdname":"a"}"""));
+            Assert.Equal(Done, Ask("closefd", """{"fdname":"b"}"""));
+            Assert.Equal(0, Libc.Receive(far.Value, new byte[1]));
+            Assert.Equal(0, Libc.Receive(secondFar.Value, new byte[1]));
+        }
+    }
+
+    [Theory]
+    [InlineData(1, "\"fd\":\"q0\"")]
+    [InlineData(1, "\"fds\":\"q0\"")]
+    [InlineData(2, "\"fds\":\"q0:q1\"")]
+    public void ATapIsTakenThatWasPassed(int queues, string files)
+    {
+        using TemporaryTap tap = new(queues > 1 ? Libc.IFF_MULTI_QUEUE : (ushort)0);
+        for (int i = 0; i < queues; i++)
+        {
+            Pass(tap.Attach((ushort)(Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR | (queues > 1 ? Libc.IFF_MULTI_QUEUE : 0))), $"q{i}");
+        }
+
+        Assert.Equal(Done, Ask("netdev_add", $$"""{"id":"n",{{files}}}"""));
+        string added = Ask("device_add", """{"id":"n","driver":"virtio-net-mmio"}""");
+        if (queues == 1)
+        {
+            Assert.Equal(Done, added);
+            Assert.Contains("DEVICE_DELETED", Ask("device_del", """{"id":"n"}"""), StringComparison.Ordinal);
+            Assert.Equal(Done, _client.ReadLine());
+        }
+        else
+        {
+            AssertError("GenericError", "The network interface 'n' doesn't fit into 0x1 (eth1): it has queues=1 and the netdev 2. A driver asks for that once, when it finds the slot.", added);
+            Assert.Equal(Done, Ask("netdev_del", """{"id":"n"}"""));
+        }
+
+        // Nobody has it any more.
+        using FileDescriptor free = tap.Attach((ushort)(Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR | (queues > 1 ? Libc.IFF_MULTI_QUEUE : 0)));
+    }
+
+    [Fact]
+    public void ADeviceComesWithItsLimitAndItsLinkDown()
+    {
+        Assert.Equal(Done, Ask("blockdev-add", $$$"""{"node-name":"d","file":{"filename":"{{{_file.Path}}}"},"iops":7}"""));
+        Assert.Equal(Done, Ask("device_add", """{"id":"d","driver":"virtio-blk-mmio"}"""));
+        Assert.Equal(7, HotPlug.Drives.Single(drive => drive.Id == "d").Iops);
+        _client.Ask("""{"execute":"device_del","arguments":{"id":"net0"}}""");
+        Assert.Equal(Done, _client.ReadLine());
+        MakeWire(out FileDescriptor near, out FileDescriptor far);
+        using (far)
+        {
+            Pass(near, "wire");
+            Assert.Equal(Done, Ask("netdev_add", """{"id":"n","type":"stream","addr":{"type":"fd","str":"wire"}}"""));
+            Assert.Equal(Done, Ask("device_add", """{"id":"n","driver":"virtio-net-mmio","up":false}"""));
+            MmioDriver driver = _harness.Machine.Board.Nets[0];
+            Assert.Equal(0, driver.ReadConfiguration(8)[6]);
+            Assert.Equal(Done, Ask("set_link", """{"name":"n","up":true}"""));
+            Assert.Equal(1, driver.ReadConfiguration(8)[6]);
+        }
+    }
+
     [Fact]
     public void WhatWasPassedEndsWithTheConnection()
     {
@@ -127,6 +218,8 @@ public sealed class HotPlugCommandsTests : IDisposable
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE","driver":"nbd"}}""", "GenericError", "Parameter 'file.driver' is 'nbd'; allowed: file, host_device")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE","x":1}}""", "GenericError", "Parameter 'file.x' is unexpected; allowed: file.driver, file.filename, file.aio")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE"},"aio":"native"}""", "GenericError", "The drive 'd' has aio=native without direct=on (cache=none or cache=directsync), which it needs; allowed without: threads, io_uring, off.")]
+    [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE"},"iops":-1}""", "GenericError", "A limit of -1 requests a second on the drive 'd' is out of range; allowed: 0 (none) to 1000000.")]
+    [InlineData("device_add", """{"id":"x","driver":"virtio-blk-mmio","up":true}""", "GenericError", "Parameter 'up' doesn't go with virtio-blk-mmio")]
     [InlineData("blockdev-add", """{"node-name":"rootfs","file":{"filename":"FILE"}}""", "GenericError", "The id 'rootfs' is that of another drive; ids are unique.")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"ROOT"}}""", "GenericError", "Drive 'd': 'ROOT' is the file of this machine's drive 'rootfs'; a file is open once for writing, or several times read-only.")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE"},"read-only":"no"}""", "GenericError", "Parameter 'read-only' must be true or false")]
@@ -227,9 +320,9 @@ public sealed class HotPlugCommandsTests : IDisposable
 
     [Fact]
     public void SlotsAreListed() => Assert.Equal(
-        """{"return":[{"addr":"0x0","device":"rootfs","driver":"virtio-blk-mmio","guest-name":"vda","read-only":false,"seen":false},"""
-        + string.Concat("bcde".Select((letter, i) => $$"""{"addr":"0x{{i + 1}}","driver":"virtio-blk-mmio","guest-name":"vd{{letter}}","read-only":false,"seen":false},"""))
-        + """{"addr":"0x0","device":"net0","driver":"virtio-net-mmio","guest-name":"eth0","mac":"52:54:00:01:02:03","seen":false},{"addr":"0x1","driver":"virtio-net-mmio","guest-name":"eth1","mac":"52:54:00:01:02:04","seen":false}]}""",
+        """{"return":[{"addr":"0x0","device":"rootfs","driver":"virtio-blk-mmio","guest-name":"vda","needs-reset":false,"node-name":"rootfs","read-only":false,"seen":false},"""
+        + string.Concat("bcde".Select((letter, i) => $$"""{"addr":"0x{{i + 1}}","driver":"virtio-blk-mmio","guest-name":"vd{{letter}}","needs-reset":false,"read-only":false,"seen":false},"""))
+        + """{"addr":"0x0","device":"net0","driver":"virtio-net-mmio","guest-name":"eth0","mac":"52:54:00:01:02:03","needs-reset":false,"netdev":"nd0","seen":false},{"addr":"0x1","driver":"virtio-net-mmio","guest-name":"eth1","mac":"52:54:00:01:02:04","needs-reset":false,"seen":false}]}""",
         _client.Ask("""{"execute":"query-hotplug-slots"}"""));
 
     /// <summary>Two ends that never wait: reading gives 0 when the other is closed everywhere.</summary>

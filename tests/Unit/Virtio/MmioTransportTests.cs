@@ -1,5 +1,7 @@
 using System;
 using System.Buffers.Binary;
+using System.Threading;
+using Strato.Engine.Linux;
 using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
 using Xunit;
@@ -29,6 +31,82 @@ public sealed class MmioTransportTests : IDisposable
         Assert.Equal(EchoDevice.FeatureSpeaksUp | VirtioFeature.Common, _driver.ReadOffer());
         _driver.Write(MmioRegister.DeviceFeaturesSelect, 2);
         Assert.Equal(0u, _driver.Read(MmioRegister.DeviceFeatures));
+    }
+
+    [Fact]
+    public void ADeviceThatTheHostDoesntServeGivesThePlaceBack()
+    {
+        _driver.Start();
+        EchoDevice next = new() { Refusal = new LinuxException("epoll_ctl", Errno.ENOSPC) };
+        Assert.Equal(Errno.ENOSPC, Assert.Throws<LinuxException>(() => _driver.Transport.Replace(next, _driver.Loop)).Errno);
+        next.Dispose();
+        Assert.Same(_device, _driver.Device);
+        Echo();
+        Assert.Equal(1, _device.Served);
+
+        // Where the host refuses that, too, the driver is told.
+        _device.Refusal = next.Refusal;
+        next = new() { Refusal = next.Refusal };
+        Assert.Throws<LinuxException>(() => _driver.Transport.Replace(next, _driver.Loop));
+        next.Dispose();
+        Assert.Same(_device, _driver.Device);
+        Assert.True(_driver.NeedsReset);
+    }
+
+    [Fact]
+    public void DoorbellsThatTheHostRefusesAreAskedForAgain()
+    {
+        using MmioDriver driver = new(new EchoDevice(), isSpare: true);
+        driver.Start();
+        driver.Doorbells.Allowed = 1;
+        EchoDevice next = new();
+        VirtioDevice former = driver.Device;
+        Assert.Throws<LinuxException>(() => driver.Transport.Replace(next, driver.Loop));
+        Assert.Same(former, driver.Device);
+        driver.Doorbells.Allowed = 2;
+        driver.Transport.Replace(next, driver.Loop);
+        former.Dispose();
+        Assert.Equal((next, 2), (driver.Device, driver.Doorbells.Attached));
+        Echo(driver);
+        Assert.Equal(1, next.Served);
+        driver.Transport.Dispose();
+        Assert.Equal(0, driver.Doorbells.Attached);
+    }
+
+    /// <summary>The first device of a spare slot comes while a vCPU's thread writes its doorbell: it may know the former device still.</summary>
+    [Fact]
+    public void ADoorbellThatIsWrittenWhileTheFirstDeviceComesIsHeard()
+    {
+        for (int round = 0; round < 300; round++)
+        {
+            EchoDevice former = new();
+            using MmioDriver driver = new(former, isSpare: true);
+            driver.Start();
+            driver.StartLoopThread();
+            int rings = 0;
+            bool over = false;
+            Thread vcpu = new(() =>
+            {
+                while (!Volatile.Read(ref over))
+                {
+                    driver.Write(MmioRegister.QueueNotify, 1);
+                    Volatile.Write(ref rings, rings + 1);
+                }
+            });
+            vcpu.Start();
+            SpinWait.SpinUntil(() => Volatile.Read(ref rings) > 0);
+            EchoDevice next = new();
+            driver.Transport.Replace(next, driver.Loop);
+            former.Dispose();
+            int before = Volatile.Read(ref rings);
+            SpinWait.SpinUntil(() => Volatile.Read(ref rings) > before + 1);
+            Volatile.Write(ref over, true);
+            vcpu.Join();
+            Assert.True(former.DoorbellEvent(0) == next.DoorbellEvent(0) && next.DoorbellEvent(0) >= 0);
+            driver.StopLoopThread();
+            Echo(driver);
+            Assert.Equal(1, next.Served);
+        }
     }
 
     [Fact]
@@ -212,5 +290,17 @@ public sealed class MmioTransportTests : IDisposable
         byte[] data = new byte[4];
         BinaryPrimitives.WriteUInt32LittleEndian(data, _driver.Read(register));
         return data;
+    }
+
+    private void Echo() => Echo(_driver);
+
+    private static void Echo(MmioDriver driver)
+    {
+        ulong at = driver.Allocate(16);
+        driver.Queues[0].Add(new DriverBuffer(at, 8, false), new DriverBuffer(at + 8, 8, true));
+        driver.Queues[0].KickAlways();
+        driver.Run();
+        Assert.True(driver.Queues[0].TryTake(out _, out uint written));
+        Assert.Equal(8u, written);
     }
 }

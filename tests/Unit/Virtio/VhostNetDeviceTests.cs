@@ -121,22 +121,57 @@ public sealed class VhostNetDeviceTests : IDisposable
         SendNowhere();
         Assert.True(wires[0].Take(new byte[2000]) > 0);
         Assert.False(_driver.NeedsReset);
+    }
 
-        void Replace(VirtioDevice next)
-        {
-            VirtioDevice old = _driver.Device;
-            _driver.Transport.Replace(next, _driver.Loop);
-            old.Dispose();
-        }
+    [Fact]
+    public void NoInterruptOfTheKernelsIsLostWhenItsDeviceGoes()
+    {
+        _driver.Start(64);
+        Assert.False(_driver.Queues[1].EnableInterrupt());
+        Send(0);
+        Assert.True(_driver.Interrupt.TakeKernelEdge());
 
-        void SendNowhere()
-        {
-            ulong at = _driver.Allocate(100);
-            _driver.Queues[1].Add(new DriverBuffer(at, 100, false));
-            _driver.Queues[1].Kick();
-            _driver.Run();
-            Assert.True(_driver.Queues[1].TryTake(out _, out _));
-        }
+        // The guest hasn't come to its handler when the device goes. There it reads what the cause was.
+        int before = _driver.Interrupt.Count;
+        Replace(new NetDevice("none", [new NoBackend(true), new NoBackend(true)], Mac));
+        Assert.True(_driver.Interrupt.Count > before);
+        Assert.Equal(MmioRegister.InterruptQueue | MmioRegister.InterruptConfiguration, _driver.Read(MmioRegister.InterruptStatus));
+        _driver.Write(MmioRegister.InterruptAcknowledge, uint.MaxValue);
+        Assert.Equal(0u, _driver.Read(MmioRegister.InterruptStatus));
+
+        // A wish that lies before the kernel's last answer may have had no interrupt, so the first answer after it is told in any case.
+        before = _driver.Interrupt.Count;
+        SendNowhere();
+        Assert.Equal(before + 1, _driver.Interrupt.Count);
+        Assert.Equal(MmioRegister.InterruptQueue, _driver.Read(MmioRegister.InterruptStatus));
+        SendNowhere();
+        Assert.Equal(before + 1, _driver.Interrupt.Count);
+    }
+
+    [Fact]
+    public void WhatTheKernelRefusesOfADeviceThatComesIsToldAndTheFormerStays()
+    {
+        FakeVhost[] vhosts = [new() { First = 0 }, new() { First = 2 }];
+        VirtioDevice none = new NetDevice("none", [new NoBackend(true), new NoBackend(true)], Mac);
+        _driver.Start(64);
+        SetPairs(2);
+        Replace(none);
+        Array.ForEach(vhosts, vhost => vhost.Join(_driver));
+        vhosts[1].Refusal = Errno.EFAULT;
+        VhostNetDevice kernel = new("kernel", [new FakeNet(), new FakeNet()], vhosts, Mac);
+        Assert.Throws<LinuxException>(() => _driver.Transport.Replace(kernel, _driver.Loop));
+        kernel.Dispose();
+        Assert.Same(none, _driver.Device);
+        Assert.All(vhosts, vhost => Assert.False(vhost.IsRunning));
+        Assert.False(_driver.NeedsReset);
+        Assert.Equal(0, _driver.ReadConfiguration(8)[NetInterface.StatusOffset]);
+        SendNowhere();
+
+        // And the place serves another.
+        FakeNet wire = new();
+        Replace(new NetDevice("engine", [wire, new FakeNet()], Mac));
+        SendNowhere();
+        Assert.True(wire.Take(new byte[2000]) > 0);
     }
 
     [Fact]
@@ -183,6 +218,22 @@ public sealed class VhostNetDeviceTests : IDisposable
         driver.Device.Quiesce();
         driver.Device.Resume();
         Assert.False(driver.NeedsReset);
+    }
+
+    private void Replace(VirtioDevice next)
+    {
+        VirtioDevice old = _driver.Device;
+        _driver.Transport.Replace(next, _driver.Loop);
+        old.Dispose();
+    }
+
+    private void SendNowhere()
+    {
+        ulong at = _driver.Allocate(100);
+        _driver.Queues[1].Add(new DriverBuffer(at, 100, false));
+        _driver.Queues[1].Kick();
+        _driver.Run();
+        Assert.True(_driver.Queues[1].TryTake(out _, out _));
     }
 
     private void Send(int pair)

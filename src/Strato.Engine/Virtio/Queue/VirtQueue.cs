@@ -44,6 +44,7 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
     private ushort _seenAvailable;
     private ushort _pushed;
     private ushort _signalled;
+    private bool _signalledByOther;
 
     /// <summary>Entries the queue can have at most, a power of two.</summary>
     public int MaximumSize { get; } = maximumSize;
@@ -73,10 +74,15 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
     public int InFlight => (ushort)(_next - _pushed);
 
     /// <summary>Index of the next request, for who serves the queue in turn with another (vhost). Only while nothing is in flight.</summary>
+    /// <remarks>For what the other answered it gave the interrupts, and only it knows which: the first answer after it has one in any case, as the kernel's vhost holds it.</remarks>
     public ushort Position
     {
         get => _next;
-        set => _next = _seenAvailable = _pushed = _signalled = value;
+        set
+        {
+            _next = _seenAvailable = _pushed = _signalled = value;
+            _signalledByOther = true;
+        }
     }
 
     /// <summary>Checks what the driver set up and starts the queue at index 0; else <see cref="Fault"/> says why not.</summary>
@@ -108,6 +114,7 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
         _eventIndex = eventIndex;
         _indirect = indirect;
         _next = _seenAvailable = _pushed = _signalled = 0;
+        _signalledByOther = false;
         Enabled = true;
         return true;
     }
@@ -127,6 +134,7 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
         Size = (uint)MaximumSize;
         DescriptorTable = AvailableRing = UsedRing = 0;
         _next = _seenAvailable = _pushed = _signalled = 0;
+        _signalledByOther = false;
     }
 
     /// <summary>Takes the next request into <paramref name="chain"/>, all its addresses checked.</summary>
@@ -180,12 +188,14 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
             return false;
         }
 
+        bool unsure = _signalledByOther;
         _signalled = _pushed;
+        _signalledByOther = false;
 
         // StoreLoad: the used index is visible before the driver's wish is read; see the class.
         Interlocked.MemoryBarrier();
         return _eventIndex
-            ? RingLayout.Passed(Load16(_available + RingLayout.UsedEventOffset(_mask + 1)), _pushed, before)
+            ? unsure || RingLayout.Passed(Load16(_available + RingLayout.UsedEventOffset(_mask + 1)), _pushed, before)
             : (Load16(_available + RingLayout.FlagsOffset) & RingLayout.AvailableNoInterrupt) == 0;
     }
 
