@@ -17,8 +17,8 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
     private const int Bytes = 32 << 20;
     private const string Sectors = "65536";
 
-    private const string HostAddress = "198.18.79.1";
-    private const string GuestAddress = "198.18.79.2";
+    private const string HostAddress = "198.18.80.1";
+    private const string GuestAddress = "198.18.80.2";
 
     // What Linux says of a disk that goes, and of one that comes often.
     private const string Expected = "vdb\\|set_capacity_and_notify";
