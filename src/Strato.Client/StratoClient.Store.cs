@@ -49,44 +49,70 @@ public sealed partial class StratoClient
         }
     }
 
-    /// <summary>Changes what is given. Name and notes may change at any time, all else only while the VM is stopped (<c>VmRunning</c>). Errors else as for <see cref="Create"/>.</summary>
-    public VmDefinition Update(string id, VmSettings changes, CancellationToken token = default)
+    /// <summary>Changes what is given. Name, notes and the number of CPUs may change at any time, all else only while the VM is stopped (<c>VmRunning</c>).</summary>
+    /// <remarks>Errors else as for <see cref="Create"/>; <c>CpuCountUnavailable</c>, <c>WaitTimeout</c>, <c>CpuRefused</c>, and those of QMP, for CPUs of a running VM.</remarks>
+    public VmDefinition Update(string id, VmSettings changes, HotPlugOptions? options = null, CancellationToken token = default)
     {
         VmSettings given = VmRules.Check(changes);
-        bool whileRunning = given with { Name = null, Notes = null } == new VmSettings();
-        return Store.Update(
-            id,
-            rename: given.Name is not null,
-            before =>
+        bool whileRunning = given with { Name = null, Notes = null, Cpu = null } == new VmSettings();
+        using CpuChange cpus = new(token);
+        try
+        {
+            VmDefinition changed = Store.Update(
+                id,
+                rename: given.Name is not null,
+                before =>
+                {
+                    if (!whileRunning)
+                    {
+                        RefuseRunning(before, "Its settings, but for name, notes and number of CPUs,");
+                    }
+
+                    VmDefinition after = before with
+                    {
+                        Name = given.Name ?? before.Name,
+                        Machine = given.Machine ?? before.Machine,
+                        Kernel = given.Kernel ?? before.Kernel,
+                        Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
+                        CommandLine = given.CommandLine ?? before.CommandLine,
+                        Memory = given.Memory ?? before.Memory,
+                        HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
+                        Cpu = given.Cpu ?? before.Cpu,
+                        Processor = ProcessorRules.With(before.Processor, given),
+                        Notes = given.Notes ?? before.Notes,
+                    };
+                    CheckHugePages(after);
+                    if (after.Cpu != before.Cpu || after.Processor != before.Processor)
+                    {
+                        VmRules.CheckProcessor(after.Cpu, after.Processor);
+                        after = ProcessorRules.WithoutOrphans(after);
+                    }
+
+                    if (given.Cpu is not null)
+                    {
+                        using EngineProcess? process = Registry.TryOpen(id);
+                        if (process is not null)
+                        {
+                            cpus.Begin(OpenQmp(id, token), process, after);
+                        }
+                    }
+
+                    return after;
+                },
+                token);
+            cpus.Keep();
+            if (options?.Wait == true)
             {
-                if (!whileRunning)
-                {
-                    RefuseRunning(before, "Its settings");
-                }
+                cpus.Wait(options.Timeout);
+            }
 
-                VmDefinition after = before with
-                {
-                    Name = given.Name ?? before.Name,
-                    Machine = given.Machine ?? before.Machine,
-                    Kernel = given.Kernel ?? before.Kernel,
-                    Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
-                    CommandLine = given.CommandLine ?? before.CommandLine,
-                    Memory = given.Memory ?? before.Memory,
-                    HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
-                    Cpu = given.Cpu ?? before.Cpu,
-                    Processor = ProcessorRules.With(before.Processor, given),
-                    Notes = given.Notes ?? before.Notes,
-                };
-                CheckHugePages(after);
-                if (after.Cpu != before.Cpu || after.Processor != before.Processor)
-                {
-                    VmRules.CheckProcessor(after.Cpu, after.Processor);
-                    after = ProcessorRules.WithoutOrphans(after);
-                }
-
-                return after;
-            },
-            token);
+            return changed;
+        }
+        catch
+        {
+            cpus.Undo();
+            throw;
+        }
     }
 
     /// <summary>Removes the definition and logs, never a disk. <c>VmRunning</c> while an engine runs. Works on damaged definitions too.</summary>

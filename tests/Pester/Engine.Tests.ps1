@@ -38,6 +38,27 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         $vm.State | Should -Be 'Stopped'
         $vm.StateReason | Should -BeNullOrEmpty
     }
+    It 'shows and pins virtual CPUs, and takes more while it runs' {
+        $first = ((Get-Content /proc/self/status) -match '^Cpus_allowed_list:' -split '\t')[1] -split '[-,]' | Select-Object -First 1
+        Set-StratoVm tiny -MaximumCpu 3
+        Set-StratoCpu tiny -Cpu 2 -Affinity $first
+        Start-StratoVm tiny
+        $cpu = Get-StratoCpu tiny
+        $cpu.Index | Should -Be 0
+        Get-Content "/proc/$((Get-StratoVm tiny).ProcessId)/task/$($cpu.ThreadId)/comm" | Should -Be 'CPU 0/KVM'
+        $cpu | Set-StratoCpu -Affinity $first
+        (Get-StratoCpu tiny).Affinity | Should -Be $first
+        (Set-StratoVm tiny -Cpu 3 -PassThru).Cpu | Should -Be 3
+        $cpus = Get-StratoCpu tiny
+        $cpus.Index | Should -Be 0, 1, 2
+        $cpus[2].Affinity | Should -Be $first
+        { Set-StratoVm tiny -Cpu 4 -ErrorAction Stop } | Should -Throw -ErrorId 'InvalidTopology*'
+        # The tiny guest doesn't listen.
+        { Set-StratoVm tiny -Cpu 1 -Wait -Timeout 0 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout*'
+        Get-StratoVm tiny | Set-StratoCpu -Affinity ''
+        Stop-StratoVm tiny -TurnOff
+        (Get-StratoCpu tiny).Affinity | Should -BeNullOrEmpty
+    }
     It 'runs in huge pages, and only where there are enough' -Skip:((id -u) -ne 0 -or -not (Test-Path /sys/kernel/mm/hugepages/hugepages-2048kB)) {
         # Other tests on this host use the same pages.
         Wait-Until { try { $script:lock = [IO.File]::Open('/tmp/strato-test-hugepages.lock', 'OpenOrCreate', 'ReadWrite', 'None'); $true } catch [IO.IOException] { $false } } -Seconds 120
@@ -173,7 +194,7 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
     }
     It 'that runs keeps its definition' {
         Start-StratoVm tiny
-        { Set-StratoVm tiny -Cpu 2 -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+        { Set-StratoVm tiny -Memory 1GB -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
         { Remove-StratoVm tiny -Force -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
         Set-StratoVm tiny -NewName small -PassThru | ForEach-Object State | Should -Be 'Running'
         Wait-StratoVm small -Match tiny -Timeout 20

@@ -35,10 +35,11 @@ internal static class AcpiTables
     /// <summary>Writes all tables.</summary>
     /// <param name="memory">The guest.</param>
     /// <param name="topology">Gives the CPUs' APIC ids.</param>
+    /// <param name="isThere">Whether a CPU is there, by its number: one may have come since power-on.</param>
     /// <param name="slots">virtio-mmio slots in the order their devices shall be found.</param>
     /// <param name="hasSerial">Whether there is a COM1.</param>
     /// <returns>Address of the RSDP.</returns>
-    public static ulong Write(GuestMemory memory, CpuTopology topology, ReadOnlySpan<int> slots, bool hasSerial)
+    public static ulong Write(GuestMemory memory, CpuTopology topology, Predicate<int> isThere, ReadOnlySpan<int> slots, bool hasSerial)
     {
         if (!memory.TryGetSpan(Layout.AcpiTables, Layout.AcpiTablesRoom, out Span<byte> room))
         {
@@ -48,18 +49,18 @@ internal static class AcpiTables
         room.Clear();
         TableWriter writer = new(room);
         writer.Zeros(RsdpLength);
-        ulong dsdt = WriteDsdt(ref writer, slots, hasSerial);
+        ulong dsdt = WriteDsdt(ref writer, slots, hasSerial, topology);
         ulong fadt = WriteFadt(ref writer, dsdt);
-        ulong madt = WriteMadt(ref writer, topology);
+        ulong madt = WriteMadt(ref writer, topology, isThere);
         ulong xsdt = WriteXsdt(ref writer, fadt, madt);
         WriteRsdp(room, xsdt);
         return Layout.AcpiTables;
     }
 
-    private static ulong WriteDsdt(ref TableWriter writer, ReadOnlySpan<int> slots, bool hasSerial)
+    private static ulong WriteDsdt(ref TableWriter writer, ReadOnlySpan<int> slots, bool hasSerial, CpuTopology topology)
     {
         int start = Begin(ref writer, "DSDT"u8, 2);
-        writer.Bytes(Dsdt.Build(slots, hasSerial).Bytes);
+        writer.Bytes(Dsdt.Build(slots, hasSerial, topology).Bytes);
         return End(ref writer, start);
     }
 
@@ -85,7 +86,7 @@ internal static class AcpiTables
         return End(ref writer, start);
     }
 
-    private static ulong WriteMadt(ref TableWriter writer, CpuTopology topology)
+    private static ulong WriteMadt(ref TableWriter writer, CpuTopology topology, Predicate<int> isThere)
     {
         int start = Begin(ref writer, "APIC"u8, 5);
         writer.U32(Layout.LocalApic);
@@ -97,7 +98,7 @@ internal static class AcpiTables
             writer.U8(8);
             writer.U8((byte)cpu);
             writer.U8((byte)topology.ApicId(cpu));
-            writer.U32(cpu < topology.Present ? Enabled : OnlineCapable);
+            writer.U32(isThere(cpu) ? Enabled : OnlineCapable);
         }
 
         // 5.2.12.3: IOAPIC. Its id is that of KVM's register at reset. Lines are its pins one to one, edges and active

@@ -28,10 +28,17 @@ internal sealed class Aml
     private const byte MultiNamePrefix = 0x2F;
     private const byte ExtOpPrefix = 0x5B;
     private const byte Local0Op = 0x60;
+    private const byte Arg0Op = 0x68;
     private const byte StoreOp = 0x70;
+    private const byte ShiftLeftOp = 0x79;
+    private const byte ShiftRightOp = 0x7A;
     private const byte AndOp = 0x7B;
+    private const byte OrOp = 0x7D;
     private const byte NotifyOp = 0x86;
+    private const byte EqualOp = 0x93;
     private const byte IfOp = 0xA0;
+    private const byte WhileOp = 0xA2;
+    private const byte ReturnOp = 0xA4;
     private const byte ExtOpRegionOp = 0x80;
     private const byte ExtFieldOp = 0x81;
     private const byte ExtDeviceOp = 0x82;
@@ -85,13 +92,26 @@ internal sealed class Aml
     /// <summary>What follows runs if Local0 has one of the bits.</summary>
     public int BeginIfLocal0Has(uint bits)
     {
-        U8(IfOp);
-        int mark = _length;
-        U8(AndOp);
-        U8(Local0Op);
+        int mark = BeginIf();
+        And();
+        Local0();
         Integer(bits);
-        U8(ZeroOp); // no target
+        NoTarget();
         return mark;
+    }
+
+    /// <summary>If: the condition must follow, then what runs.</summary>
+    public int BeginIf()
+    {
+        U8(IfOp);
+        return _length;
+    }
+
+    /// <summary>While: the condition must follow, then what runs.</summary>
+    public int BeginWhile()
+    {
+        U8(WhileOp);
+        return _length;
     }
 
     /// <summary>Ends what a Begin method began.</summary>
@@ -123,6 +143,17 @@ internal sealed class Aml
     {
         Name(path);
         String(value);
+    }
+
+    /// <summary>Name (path, Buffer () { … }).</summary>
+    public void Name(string path, ReadOnlySpan<byte> buffer)
+    {
+        Name(path);
+        U8(BufferOp);
+        int mark = _length;
+        Integer((uint)buffer.Length);
+        Append(buffer);
+        End(mark);
     }
 
     /// <summary>Name (path, ResourceTemplate () { … }), of descriptors made with the static methods of <see cref="Resources"/>.</summary>
@@ -199,18 +230,53 @@ internal sealed class Aml
     /// <summary>Store (name, Local0).</summary>
     public void StoreToLocal0(string name)
     {
-        U8(StoreOp);
+        Store();
         Path(name);
-        U8(Local0Op);
+        Local0();
     }
 
     /// <summary>Notify (path, value).</summary>
     public void Notify(string path, byte value)
     {
-        U8(NotifyOp);
-        Path(path);
+        Notify(path);
         Integer(value);
     }
+
+    /// <summary>Notify (path, …): the value must follow.</summary>
+    public void Notify(string path)
+    {
+        U8(NotifyOp);
+        Path(path);
+    }
+
+    /// <summary>Store: what is stored must follow, then where.</summary>
+    public void Store() => U8(StoreOp);
+
+    /// <summary>Return: the value must follow.</summary>
+    public void Return() => U8(ReturnOp);
+
+    /// <summary>LEqual: two operands must follow.</summary>
+    public void Equal() => U8(EqualOp);
+
+    /// <summary>And: two operands must follow, then a target; so for the others of its kind.</summary>
+    public void And() => U8(AndOp);
+
+    public void Or() => U8(OrOp);
+
+    public void ShiftLeft() => U8(ShiftLeftOp);
+
+    public void ShiftRight() => U8(ShiftRightOp);
+
+    /// <summary>A result that is stored nowhere but used where it stands.</summary>
+    public void NoTarget() => U8(ZeroOp);
+
+    /// <summary>What the method was called with, 0 to 6.</summary>
+    public void Argument(int index) => U8((byte)(Arg0Op + index));
+
+    public void Local0() => U8(Local0Op);
+
+    /// <summary>A field, or a call of a method, whose arguments must follow.</summary>
+    public void Reference(string path) => Path(path);
 
     /// <summary>The 32-bit form of an EISA id such as PNP0501 (6.1.5): three letters of 5 bits, four hexadecimal digits, big-endian.</summary>
     public static uint EisaId(string id)

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using Strato.Engine.Memory;
 
@@ -26,6 +27,9 @@ internal sealed class BootRequest
     public string CommandLineWhere { get; init; } = "-append";
 
     public required CpuTopology Topology { get; init; }
+
+    /// <summary>Whether a CPU is there, by its number; null for those of power-on.</summary>
+    public Predicate<int>? IsThere { get; set; }
 
     /// <summary>The virtio-mmio slots there are (0 to <see cref="Layout.VirtioSlots"/> - 1), in the order their devices shall be found.</summary>
     public int[] VirtioSlots { get; init; } = [];
@@ -62,13 +66,14 @@ internal static class BootLoader
         AddressRange? initrd = request.Initrd is { } file ? Initrd.Load(memory, file, kernel) : null;
 
         ulong rsdp = 0;
+        Predicate<int> isThere = request.IsThere ?? (cpu => cpu < request.Topology.Present);
         if (announcement == Announcement.Acpi)
         {
-            rsdp = AcpiTables.Write(memory, request.Topology, request.VirtioSlots, request.HasSerial);
+            rsdp = AcpiTables.Write(memory, request.Topology, isThere, request.VirtioSlots, request.HasSerial);
         }
         else
         {
-            MpTable.Write(memory, request.Topology);
+            MpTable.Write(memory, request.Topology, isThere);
         }
 
         ResetVector.Write(memory);

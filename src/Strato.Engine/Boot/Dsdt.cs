@@ -8,7 +8,8 @@ internal static class Dsdt
     /// <summary>The DSDT's contents, after its header.</summary>
     /// <param name="slots">virtio-mmio slots in the order their devices shall be found.</param>
     /// <param name="hasSerial">Whether there is a COM1.</param>
-    public static Aml Build(ReadOnlySpan<int> slots, bool hasSerial)
+    /// <param name="topology">Which CPUs may come and go.</param>
+    public static Aml Build(ReadOnlySpan<int> slots, bool hasSerial, CpuTopology topology)
     {
         Aml aml = new();
         int scope = aml.BeginScope("\\_SB_");
@@ -23,7 +24,13 @@ internal static class Dsdt
         }
 
         PowerButton(aml);
-        EventDevice(aml);
+        bool comesMore = topology.Present < topology.Count;
+        if (comesMore)
+        {
+            CpuDevices.Write(aml, topology);
+        }
+
+        EventDevice(aml, comesMore);
         aml.End(scope);
         SoftOff(aml);
         return aml;
@@ -67,7 +74,7 @@ internal static class Dsdt
     }
 
     /// <summary>The generic event device (5.6.9): reads which events came, and tells the devices they are for.</summary>
-    private static void EventDevice(Aml aml)
+    private static void EventDevice(Aml aml, bool hasCpuEvents)
     {
         int device = aml.BeginDevice("GED_");
         aml.Name("_HID", "ACPI0013");
@@ -83,6 +90,13 @@ internal static class Dsdt
         int button = aml.BeginIfLocal0Has(Layout.GedPowerButton);
         aml.Notify("\\_SB_.PWRB", 0x80); // 5.6.6: the button was pressed while the system was up
         aml.End(button);
+        if (hasCpuEvents)
+        {
+            int cpus = aml.BeginIfLocal0Has(Layout.GedCpuHotplug);
+            aml.Reference(CpuDevices.TakeEvents);
+            aml.End(cpus);
+        }
+
         aml.End(method);
         aml.End(device);
     }

@@ -72,7 +72,7 @@ internal static class Layout
     /// <summary>The RSDP, then the ACPI tables. Kernels that aren't told (acpi_rsdp_addr) scan 0xE0000–0xFFFFF for it.</summary>
     public const ulong AcpiTables = 0xE_0000;
 
-    /// <summary>Room for the ACPI tables: MADT of 254 CPUs (2 KiB), a DSDT that may one day have a device for each CPU (16 KiB).</summary>
+    /// <summary>Room for the ACPI tables: MADT of 254 CPUs (2 KiB), a DSDT with a device for each that may come (28 KiB).</summary>
     public const int AcpiTablesRoom = 0x1_0000;
 
     /// <summary>MP floating pointer, then the table. Linux scans 0xF0000–0xFFFFF for it; 254 CPUs take 5 KiB, more than an EBDA's KiB.</summary>
@@ -151,6 +151,12 @@ internal static class Layout
 
     /// <summary>GED event: the power button was pressed (system_powerdown).</summary>
     public const uint GedPowerButton = (uint)PowerEvents.PowerButton;
+
+    /// <summary>GED event: CPUs came, or are asked to go.</summary>
+    public const uint GedCpuHotplug = (uint)PowerEvents.CpuHotplug;
+
+    /// <summary>CPUs that come and go, which the DSDT speaks of: <see cref="Devices.CpuHotplug"/>.</summary>
+    public const ushort CpuHotplug = Power + PowerLength;
 
     // --- Interrupt lines (GSIs, which are the IOAPIC's pins) --------------------------------------------------
     //

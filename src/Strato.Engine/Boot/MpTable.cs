@@ -41,7 +41,10 @@ internal static class MpTable
     private const ushort EdgeHigh = 0b0101;
 
     /// <summary>Writes floating pointer and table where the kernel looks for them (0xF0000–0xFFFFF).</summary>
-    public static void Write(GuestMemory memory, CpuTopology topology)
+    /// <param name="memory">The guest.</param>
+    /// <param name="topology">Gives the CPUs' APIC ids.</param>
+    /// <param name="isThere">Whether a CPU is there, by its number; others have no entry.</param>
+    public static void Write(GuestMemory memory, CpuTopology topology, Predicate<int> isThere)
     {
         Span<byte> room = Room(memory);
         room.Clear();
@@ -60,8 +63,14 @@ internal static class MpTable
         writer.U32(0);
 
         ushort entries = 0;
-        for (int cpu = 0; cpu < topology.Present; cpu++, entries++)
+        for (int cpu = 0; cpu < topology.Count; cpu++)
         {
+            if (!isThere(cpu))
+            {
+                continue;
+            }
+
+            entries++;
             writer.U8(Processor);
             writer.U8((byte)topology.ApicId(cpu));
             writer.U8(ApicVersion);

@@ -14,7 +14,7 @@ internal enum PowerEvents : uint
     /// <summary>The power button was pressed (system_powerdown).</summary>
     PowerButton = 1 << 0,
 
-    /// <summary>Kept for CPU hot-plug.</summary>
+    /// <summary><see cref="Devices.CpuHotplug"/> has events.</summary>
     CpuHotplug = 1 << 1,
 }
 
@@ -28,7 +28,7 @@ internal enum PowerEvents : uint
 ///   +2    8   SLEEP_STATUS_REG: bit 7 WAK_STS, cleared by writing 1. Nothing ever wakes: reads 0, writes do nothing.
 ///   +4   32   Events pending (<see cref="PowerEvents"/>). Reading takes them: all bits are cleared by the read. Writes do
 ///             nothing. Only a 4-byte read at +4 takes events; narrower or misaligned reads give 0 and take none.
-///   +8 … +15  kept for CPU hot-plug; reads 0.
+///   +8 … +15  nothing; reads 0.
 /// </code>
 /// An event sets its bit, and then gives the GED's line an edge. The guest's <c>_EVT</c> reads the register after the edge, so that it finds
 /// the bit, or another <c>_EVT</c> has taken it before.

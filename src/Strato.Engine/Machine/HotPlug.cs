@@ -344,7 +344,8 @@ internal sealed class HotPlug : IDisposable
             : throw NotFound("Netdev", id, _netdevs.ConvertAll(netdev => netdev.Configuration.Id), "netdev_add adds one, and device_del takes it away with its device");
     }
 
-    private void CheckDeviceId(string id) =>
+    /// <summary>Refuses an id that no device may have, or that one has, of whatever kind.</summary>
+    public void CheckDeviceId(string id) =>
         CheckFree(id, "device", _isOther(id) || _disks.Exists(slot => slot.DeviceId == id) || _nets.Exists(slot => slot.DeviceId == id));
 
     private static void CheckFree(string id, string kind, bool isTaken)

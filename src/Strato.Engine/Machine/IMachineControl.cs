@@ -1,11 +1,13 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using System.Text;
 using System.Text.Json;
 using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Linux;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Machine;
@@ -36,7 +38,8 @@ internal enum RunState
 /// <param name="Index">Number from 0; <see cref="CpuTopology.PlaceOf"/> tells where it is.</param>
 /// <param name="ThreadId">The kernel's id of the vCPU's thread.</param>
 /// <param name="Halted">Whether the guest has halted it; false where that isn't known.</param>
-internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted);
+/// <param name="Id">The user's name of one that came while the machine ran; null for those of power-on.</param>
+internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted, string? Id = null);
 
 /// <summary>One disk as it is now.</summary>
 /// <param name="Id">The user's id of the drive.</param>
@@ -99,6 +102,18 @@ internal readonly record struct MachineEvent(string Name, string Data)
         return new MachineEvent("DEVICE_DELETED", $$"""{"device":"{{name}}","path":"{{name}}"}""");
     }
 
+    /// <summary>A CPU has come or gone.</summary>
+    public static MachineEvent CpuResize => new("CPU_RESIZE", "{}");
+
+    /// <summary>The guest has answered what it was asked of a CPU (ACPI's _OST), as QEMU tells it.</summary>
+    /// <param name="id">The CPU's name.</param>
+    /// <param name="cpu">Its index.</param>
+    /// <param name="source">What it was asked: 1 to take the CPU, 3 to give it up.</param>
+    /// <param name="status">0 for done; else why not.</param>
+    public static MachineEvent CpuAnswer(string id, int cpu, uint source, uint status) => new(
+        "ACPI_DEVICE_OST",
+        string.Create(CultureInfo.InvariantCulture, $$$"""{"info":{"device":"{{{JsonEncodedText.Encode(id)}}}","slot":"{{{cpu}}}","slot-type":"CPU","source":{{{source}}},"status":{{{status}}}}}"""));
+
     /// <param name="guest">Whether the guest asked for it.</param>
     /// <param name="reason">QEMU's name: guest-reset, guest-triple-fault, host-qmp-system-reset …</param>
     public static MachineEvent Reset(bool guest, string reason) => new("RESET", Cause(guest, reason));
@@ -134,6 +149,15 @@ internal interface IMachineControl
 
     /// <summary>Those that are there, in the order of their index.</summary>
     IReadOnlyList<CpuStatus> Cpus { get; }
+
+    /// <summary>Adds a CPU while the machine runs or waits, raising CPU_RESIZE, and tells the guest.</summary>
+    /// <param name="id">The user's name of it.</param>
+    /// <param name="cpu">Its index.</param>
+    /// <exception cref="UserErrorException">It can't come; nothing has changed.</exception>
+    void AddCpu(string id, long cpu);
+
+    /// <summary>Asks the guest for a CPU that came so; false when none has the id. DEVICE_DELETED and CPU_RESIZE tell when it has gone.</summary>
+    bool RequestCpuRemoval(string id);
 
     MemoryStatus Memory { get; }
 

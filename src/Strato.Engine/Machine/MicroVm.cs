@@ -17,14 +17,12 @@ namespace Strato.Engine.Machine;
 /// <summary>The microVM's board: processors, memory, buses and devices, and how they are wired. <see cref="VirtualMachine"/> gives it life.</summary>
 internal sealed class MicroVm : IDisposable
 {
-    private readonly KvmSystem _system;
     private readonly KvmVm _vm;
     private readonly GuestMemory _memory;
     private readonly AddressSpace _ports = new("ports");
     private readonly AddressSpace _mmio = new("memory");
-    private readonly KvmCpuidEntry[] _supportedCpuid;
-    private readonly CpuTopology _topology;
-    private readonly KvmVcpu[] _vcpus;
+    private readonly CpuSet _cpus;
+    private readonly CpuHotplug _cpuHotplug;
     private readonly List<MmioTransport> _transports = [];
     private readonly List<Func<ChardevStatus>> _chardevs = [];
     private readonly List<IoThread> _ioThreads = [];
@@ -32,7 +30,7 @@ internal sealed class MicroVm : IDisposable
     private readonly BootRequest _boot;
     private readonly PowerControl _power;
     private readonly Serial16550? _serial;
-    private VcpuThread[] _threads = [];
+    private Announcement _announcedBy;
     private ulong? _stoppedClock;
 
     /// <summary>Makes the board and loads the kernel; no vCPU runs yet.</summary>
@@ -44,12 +42,10 @@ internal sealed class MicroVm : IDisposable
     /// <exception cref="LinuxException">The host refuses.</exception>
     public MicroVm(KvmSystem system, VmConfiguration configuration, EventLoop loop, ICharBackend? serial)
     {
-        _system = system;
         try
         {
             // Files first: what a user got wrong is told before anything is built.
             _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
-            _topology = _boot.Topology;
             _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory)));
             Memory = new MemoryStatus(configuration, _memory);
             _vm = Own(system.CreateVm());
@@ -66,11 +62,10 @@ internal sealed class MicroVm : IDisposable
 
             _vm.CreateIrqchip();
             _vm.CreatePit();
-            _supportedCpuid = CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid());
-            _vcpus = CreateVcpus();
+            _cpus = new CpuSet(system, _vm, _boot.Topology, CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid()), _ports, _mmio);
             if (!configuration.Force)
             {
-                CheckSpeed();
+                _cpus.CheckSpeed(_memory);
             }
 
             if (serial is not null)
@@ -83,6 +78,9 @@ internal sealed class MicroVm : IDisposable
 
             _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
             _ports.Attach(Layout.Power, PowerControl.Length, _power);
+            _cpuHotplug = new CpuHotplug(Topology.Present, Topology.Count, () => _power.Raise(PowerEvents.CpuHotplug));
+            _ports.Attach(Layout.CpuHotplug, CpuHotplug.Length, _cpuHotplug);
+            _boot.IsThere = _cpuHotplug.IsThere;
             _ports.Attach(Layout.I8042Command, I8042Reset.Length, new I8042Reset(() => ResetRequested()));
             foreach (IoThreadConfiguration thread in configuration.IoThreads)
             {
@@ -91,7 +89,8 @@ internal sealed class MicroVm : IDisposable
                 _ioThreads.Add(made);
             }
 
-            HotPlug = Own(new HotPlug(loop, _ioThreads, id => configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
+            HotPlug = Own(new HotPlug(loop, _ioThreads, id => _cpus.Find(id) >= 0 || configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
+            CpuPlug = new CpuPlug(_cpus, _cpuHotplug, loop, () => _announcedBy == Announcement.Acpi, HotPlug.CheckDeviceId);
             HotPlug.DiskFailed = (disk, failure) => DiskFailed(disk, failure);
             HotPlug.NetLost = netdev => NetLost(netdev);
             for (int i = 0; i < disks.Count; i++)
@@ -165,42 +164,22 @@ internal sealed class MicroVm : IDisposable
     /// <summary>Null when there is none.</summary>
     public MemoryBalloon? Balloon { get; }
 
-    public CpuTopology Topology => _topology;
+    public CpuTopology Topology => _boot.Topology;
 
-    public IReadOnlyList<CpuStatus> Cpus => Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false));
+    public IReadOnlyList<CpuStatus> Cpus => _cpus.Status;
+
+    /// <summary>CPUs that come and go.</summary>
+    public CpuPlug CpuPlug { get; }
 
     public IReadOnlyList<ChardevStatus> Chardevs => _chardevs.ConvertAll(tell => tell());
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _ioThreads.ConvertAll(thread => new IoThreadStatus(thread.Id, thread.ThreadId));
 
     /// <summary>Starts the vCPUs' threads, parked.</summary>
-    public void StartVcpus(IVcpuEvents events)
-    {
-        _threads = new VcpuThread[_vcpus.Length];
-        for (int i = 0; i < _vcpus.Length; i++)
-        {
-            _threads[i] = new VcpuThread(i, _vcpus[i], _ports, _mmio, events);
-        }
-
-        foreach (VcpuThread thread in _threads)
-        {
-            thread.Start();
-        }
-    }
+    public void StartVcpus(IVcpuEvents events) => _cpus.Start(events);
 
     /// <summary>When it returns, no vCPU runs guest code, and the last instruction of each is finished.</summary>
-    public void ParkVcpus()
-    {
-        foreach (VcpuThread thread in _threads)
-        {
-            thread.RequestPark();
-        }
-
-        foreach (VcpuThread thread in _threads)
-        {
-            thread.WaitParked();
-        }
-    }
+    public void ParkVcpus() => _cpus.Park();
 
     /// <summary>The guest's clock stands still from here on, until <see cref="UnparkVcpus"/>. With the vCPUs parked.</summary>
     /// <remarks>A reset may come while the machine is paused: then the clock stopped with the pause.</remarks>
@@ -208,13 +187,7 @@ internal sealed class MicroVm : IDisposable
     public void StopClock() => _stoppedClock ??= _vm.GetClock();
 
     /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
-    public void ParkCallingVcpu()
-    {
-        foreach (VcpuThread thread in _threads)
-        {
-            thread.ParkSelf();
-        }
-    }
+    public void ParkCallingVcpu() => _cpus.ParkCalling();
 
     /// <summary>The vCPUs run on, and the guest's clock from where it stopped.</summary>
     /// <exception cref="LinuxException">The host refuses; no vCPU runs then.</exception>
@@ -226,12 +199,7 @@ internal sealed class MicroVm : IDisposable
             _stoppedClock = null;
         }
 
-        foreach (VcpuThread thread in _threads)
-        {
-            // The guest's watchdogs would take the pause for a lock-up.
-            thread.Vcpu.NoteClockPaused();
-            thread.Unpark();
-        }
+        _cpus.Unpark();
     }
 
     /// <summary>No device touches guest memory from here on; requests under way are finished. With the vCPUs parked.</summary>
@@ -247,25 +215,15 @@ internal sealed class MicroVm : IDisposable
         _transports.ForEach(transport => transport.Reset());
         _serial?.Reset();
         _power.Reset();
-        PowerOnState state = new(_system, CpuidOf(0));
-        state.ApplyTo(_vm);
-        for (int i = 0; i < _vcpus.Length; i++)
-        {
-            state.ApplyTo(_vcpus[i], _topology.ApicId(i));
-        }
-
+        _cpuHotplug.Reset();
+        _cpus.Reset();
         _memory.Discard();
         LoadKernel();
     }
 
     public void Dispose()
     {
-        foreach (VcpuThread thread in _threads)
-        {
-            thread.Dispose();
-        }
-
-        _threads = [];
+        _cpus?.Dispose();
 
         // Devices leave their loops below, which only a loop's own thread may do while it runs.
         _ioThreads.ForEach(thread => thread.Stop());
@@ -307,33 +265,6 @@ internal sealed class MicroVm : IDisposable
         }
 
         return request;
-    }
-
-    private KvmVcpu[] CreateVcpus()
-    {
-        KvmVcpu[] vcpus = new KvmVcpu[_topology.Present];
-        for (int i = 0; i < vcpus.Length; i++)
-        {
-            vcpus[i] = Own(_vm.CreateVcpu(_topology.ApicId(i)));
-            vcpus[i].SetCpuid(CpuidOf(i));
-        }
-
-        return vcpus;
-    }
-
-    private ReadOnlySpan<KvmCpuidEntry> CpuidOf(int cpu)
-    {
-        Span<KvmCpuidEntry> entries = new KvmCpuidEntry[_supportedCpuid.Length + Cpuid.ExtraEntries];
-        return entries[..Cpuid.Build(_supportedCpuid, _topology, cpu, entries)];
-    }
-
-    private void CheckSpeed()
-    {
-        KvmVerdict verdict = KvmVerdict.OfSpeed(SpeedCheck.Measure(_vcpus[0], _memory));
-        if (verdict.Verdict != KvmVerdict.Usable)
-        {
-            throw verdict.ToError();
-        }
     }
 
     // Spare slots come behind the devices that were given, so that those have the names that they would have alone.
@@ -398,22 +329,8 @@ internal sealed class MicroVm : IDisposable
     private BootResult LoadKernel()
     {
         BootResult boot = BootLoader.Load(_memory, _boot);
-        for (int i = 0; i < _vcpus.Length; i++)
-        {
-            _vcpus[i].GetLapic(out KvmLapic lapic);
-            LocalApic.SetLocalInterrupts(lapic, isBootProcessor: i == 0);
-            _vcpus[i].SetLapic(ref lapic);
-            if (_vcpus[i].SetMsrs(BootMsrs.All) != BootMsrs.All.Length)
-            {
-                throw new LinuxException($"KVM_SET_MSRS of CPU {i}: an MSR of the boot state is refused", Errno.EINVAL);
-            }
-        }
-
-        _vcpus[0].GetSregs(out KvmSregs sregs);
-        KvmRegs regs = default;
-        boot.Entry.ApplyTo(ref regs, ref sregs);
-        _vcpus[0].SetSregs(ref sregs);
-        _vcpus[0].SetRegs(ref regs);
+        _announcedBy = boot.AnnouncedBy;
+        _cpus.Enter(boot.Entry);
         return boot;
     }
 

@@ -64,8 +64,8 @@ internal sealed class VcpuThread : IDisposable
     /// <summary>Starts the thread, parked; returns when its id is known.</summary>
     public void Start()
     {
-        _started = true;
         _thread.Start();
+        _started = true;
         _parked.Wait();
     }
 
@@ -92,18 +92,25 @@ internal sealed class VcpuThread : IDisposable
         }
     }
 
-    public void Dispose()
+    /// <summary>Ends the thread, wherever it is; the vCPU stays, and the last instruction of it is finished.</summary>
+    public void End()
     {
         if (_started)
         {
+            _started = false;
             Ask(Request.End);
             _released.Set();
             _thread.Join();
         }
 
-        Vcpu.Dispose();
         _parked.Dispose();
         _released.Dispose();
+    }
+
+    public void Dispose()
+    {
+        End();
+        Vcpu.Dispose();
     }
 
     private void Ask(Request request)

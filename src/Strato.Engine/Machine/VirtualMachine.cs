@@ -49,6 +49,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.HostRefused = error => loop.Post(() => FailByHost(error));
         board.DiskFailed = (disk, failure) => PostForThisLife(() => OnDiskFailure(disk, failure));
         board.NetLost = net => loop.Post(() => OnNetLost(net));
+        board.CpuPlug.EventRaised = raised => EventRaised(raised);
+        board.CpuPlug.HostRefused = FailByHost;
         board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
         {
@@ -83,6 +85,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public int ExitCode { get; private set; }
 
     public HotPlug HotPlug => _board.HotPlug;
+
+    public void AddCpu(string id, long cpu) => _board.CpuPlug.Add(id, cpu, runs: State == RunState.Running);
+
+    public bool RequestCpuRemoval(string id) => _board.CpuPlug.RequestRemoval(id);
 
     public void Pause() => Pause(RunState.Paused);
 

@@ -8,7 +8,7 @@ using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
 
-/// <summary>Commands that put disks and network interfaces into the machine, and take them out.</summary>
+/// <summary>Commands that put disks, network interfaces and CPUs into the machine, and take them out.</summary>
 /// <remarks>As seed 003 prints them for StratoVirt's microVM; what QEMU's clients say beside that is understood where it means the same.</remarks>
 internal static class DeviceCommands
 {
@@ -20,7 +20,7 @@ internal static class DeviceCommands
 
     /// <summary>Names of device_add.</summary>
     public static readonly string[] DeviceArguments =
-        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac", "up"];
+        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac", "up", .. CpuCommands.PlaceArguments];
 
     private static readonly string[] DiskOnly = ["drive", "lun", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror"];
     private static readonly string[] NetOnly = ["netdev", "mac", "up"];
@@ -137,11 +137,18 @@ internal static class DeviceCommands
     public static void AddDevice(QmpCall call)
     {
         QmpObject arguments = call.Arguments;
-        bool disk = arguments.Require("driver") switch
+        string driver = arguments.Require("driver");
+        if (driver == CpuCommands.Driver)
+        {
+            Run(() => CpuCommands.Add(call));
+            return;
+        }
+
+        bool disk = driver switch
         {
             DiskDriver or "virtio-blk-device" => true,
             NetDriver or "virtio-net-device" => false,
-            string other => throw new QmpException($"'{ConfigurationLimits.Printable(other)}' can't be plugged into a running microvm; allowed: {DiskDriver}, {NetDriver}"),
+            string other => throw new QmpException($"'{ConfigurationLimits.Printable(other)}' can't be plugged into a running microvm; allowed: {DiskDriver}, {NetDriver}, {CpuCommands.Driver}"),
         };
         long? address = arguments.Number("addr");
         if (arguments.Number("lun") is { } lun)
@@ -150,7 +157,7 @@ internal static class DeviceCommands
             address = address is null ? lun + 1 : throw new QmpException("Parameters 'addr' and 'lun' are both given; give one (lun 0 is addr 0x1)");
         }
 
-        foreach (string name in disk ? NetOnly : DiskOnly)
+        foreach (string name in (string[])[.. disk ? NetOnly : DiskOnly, .. CpuCommands.PlaceArguments])
         {
             if (!arguments.Find(name).IsEmpty)
             {
@@ -191,7 +198,13 @@ internal static class DeviceCommands
     public static void RemoveDevice(QmpCall call)
     {
         string id = call.Arguments.Require("id");
-        Run(() => call.Machine.HotPlug.Remove(id));
+        Run(() =>
+        {
+            if (!call.Machine.RequestCpuRemoval(id))
+            {
+                call.Machine.HotPlug.Remove(id);
+            }
+        });
     }
 
     public static void GetFile(QmpCall call) => call.Files.Name(call.Arguments.Require("fdname"));

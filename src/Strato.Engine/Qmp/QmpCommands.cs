@@ -57,7 +57,7 @@ internal static class QmpCommands
 
     public static IReadOnlyList<QmpCommand> List => All;
 
-    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED", "DEVICE_DELETED"];
+    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED", "DEVICE_DELETED", "CPU_RESIZE", "ACPI_DEVICE_OST"];
 
     /// <summary>The command of a request, whose arguments it knows.</summary>
     /// <exception cref="QmpException">CommandNotFound, or GenericError for an unknown argument.</exception>

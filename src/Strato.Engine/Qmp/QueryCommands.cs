@@ -94,7 +94,7 @@ internal static class QueryCommands
             json.WriteBoolean("current", true);
             json.WriteBoolean("halted", cpu.Halted);
             WriteTopology(json, call.Machine.Topology, cpu.Index);
-            json.WriteString("qom_path", CpuPath(cpu.Index));
+            json.WriteString("qom_path", CpuPath(cpu));
             json.WriteNumber("thread_id", cpu.ThreadId);
             json.WriteEndObject();
         }
@@ -108,19 +108,19 @@ internal static class QueryCommands
         Utf8JsonWriter json = call.Result;
         json.WriteStartArray();
         CpuTopology topology = call.Machine.Topology;
-        HashSet<int> present = [];
+        Dictionary<int, CpuStatus> present = [];
         foreach (CpuStatus cpu in call.Machine.Cpus)
         {
-            present.Add(cpu.Index);
+            present.Add(cpu.Index, cpu);
         }
 
         for (int index = 0; index < topology.Count; index++)
         {
             json.WriteStartObject();
             WriteTopology(json, topology, index);
-            if (present.Contains(index))
+            if (present.TryGetValue(index, out CpuStatus cpu))
             {
-                json.WriteString("qom-path", CpuPath(index));
+                json.WriteString("qom-path", CpuPath(cpu));
             }
 
             json.WriteString("type", CpuType);
@@ -138,7 +138,7 @@ internal static class QueryCommands
         json.WriteStartObject();
         json.WriteNumber("cpu-max", ConfigurationLimits.MaxCpus);
         json.WriteBoolean("deprecated", false);
-        json.WriteBoolean("hotpluggable-cpus", false);
+        json.WriteBoolean("hotpluggable-cpus", true);
         json.WriteString("name", ConfigurationLimits.DefaultMachineType);
         json.WriteBoolean("numa-mem-supported", false);
         json.WriteEndObject();
@@ -229,7 +229,9 @@ internal static class QueryCommands
         json.WriteEndObject();
     }
 
-    private static string CpuPath(int index) => string.Create(CultureInfo.InvariantCulture, $"/machine/unattached/device[{index}]");
+    /// <summary>QEMU's paths: those that came while the machine ran stand by their names.</summary>
+    private static string CpuPath(in CpuStatus cpu) =>
+        cpu.Id is { } id ? $"/machine/peripheral/{id}" : string.Create(CultureInfo.InvariantCulture, $"/machine/unattached/device[{cpu.Index}]");
 
     private static void WriteName(Utf8JsonWriter json, string name)
     {

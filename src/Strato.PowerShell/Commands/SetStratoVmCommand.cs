@@ -35,7 +35,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [ArgumentCompleter(typeof(HugePageSizeCompleter))]
     public long HugePage { get; set; }
 
-    [Parameter(HelpMessage = "Number of virtual CPUs, 1 to 254.")]
+    [Parameter(HelpMessage = "Number of virtual CPUs, 1 to 254; while the VM runs from those that it was started with to -MaximumCpu.")]
     [Alias("ProcessorCount")]
     public int Cpu { get; set; }
 
@@ -76,6 +76,13 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [AllowEmptyString]
     public string? Notes { get; set; }
 
+    [Parameter(HelpMessage = "Wait until a running VM's guest has taken the CPUs that came, and given up those that go.")]
+    public SwitchParameter Wait { get; set; }
+
+    [Parameter(HelpMessage = "Seconds to wait before that is an error; for ever if omitted.")]
+    [ValidateRange(0, int.MaxValue / 1000)]
+    public int Timeout { get; set; }
+
     private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
     {
         VmSettings changes = new()
@@ -99,7 +106,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
         };
         if (ShouldProcess(vm.Name, "Change the definition"))
         {
-            VmDefinition changed = vm.Client.Update(vm.Id, changes, Token);
+            VmDefinition changed = vm.Client.Update(vm.Id, changes, new HotPlugOptions { Wait = Wait, Timeout = Seconds(nameof(Timeout), Timeout) }, Token);
             foreach (string warning in changes.Memory is null && changes.Cpu is null ? [] : vm.Client.GetWarnings(changed))
             {
                 WriteWarning(warning);

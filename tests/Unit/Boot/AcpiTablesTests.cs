@@ -17,7 +17,7 @@ public class AcpiTablesTests
     public void TheRootPointsToEveryTable()
     {
         using BootFixture boot = new();
-        ulong rsdp = AcpiTables.Write(boot.Memory, new CpuTopology(1, 2, 1), [0], hasSerial: true);
+        ulong rsdp = AcpiTables.Write(boot.Memory, new CpuTopology(1, 2, 1), _ => true, [0], hasSerial: true);
         Assert.Equal(0xE_0000UL, rsdp);
         byte[] root = boot.Read(rsdp, 36);
         Assert.Equal("RSD PTR "u8, root.AsSpan(0, 8));
@@ -81,6 +81,30 @@ public class AcpiTablesTests
         Assert.Equal([0, 8, 4, 5, 2, 0, 0, 0], madt[76..84]);
         Assert.Equal([0, 8, 5, 6, 2, 0, 0, 0], madt[84..92]);
         Assert.Equal(1, madt[92]);
+
+        // At a reset one that came is as the others.
+        madt = Tables(boot, new CpuTopology(2, 3, 1) { Present = 4 }, isThere: cpu => cpu != 4)["APIC"];
+        Assert.Equal([0, 8, 4, 5, 2, 0, 0, 0], madt[76..84]);
+        Assert.Equal([0, 8, 5, 6, 1, 0, 0, 0], madt[84..92]);
+    }
+
+    [Fact]
+    public void CpusThatMayComeHaveDevices()
+    {
+        using BootFixture boot = new();
+        string dsl = Disassemble(boot, Tables(boot, new CpuTopology(2, 3, 1) { Present = 4 })["DSDT"], "dsdt");
+        Assert.DoesNotContain("Device (C003)", dsl, StringComparison.Ordinal);
+        string device = dsl[dsl.IndexOf("Device (C004)", StringComparison.Ordinal)..dsl.IndexOf("Device (C005)", StringComparison.Ordinal)];
+        foreach (string part in (string[])["Name (_HID, \"ACPI0007\"", "Name (_UID, 0x04)", "Name (_MAT, Buffer (0x08)", "0x00, 0x08, 0x04, 0x05, 0x01, 0x00, 0x00, 0x00", "Return (CPSM (0x04))", "CPEJ = 0x04", "CPOM (0x04, Arg0, Arg1)"])
+        {
+            Assert.Contains(part, device, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("CPOS = ((Arg0 | ((Arg1 & 0xFF) << 0x08) ) | ((Arg2 & 0xFF) << 0x10))", Flat(dsl), StringComparison.Ordinal);
+        Assert.Contains("If ((Arg0 == 0x05)) { Notify (C005, Arg1) }", Flat(dsl), StringComparison.Ordinal);
+        Assert.Contains("While (Local0) { CPNM ((Local0 & 0xFF), (Local0 >> 0x08)) Local0 = CPEV", Flat(dsl), StringComparison.Ordinal);
+        Assert.Contains("If ((Local0 & 0x02)) { \\_SB.CPTE () }", Flat(dsl), StringComparison.Ordinal);
+        Assert.Contains("OperationRegion (CPR3, SystemIO, 0x061C, 0x04)", dsl, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,6 +119,7 @@ public class AcpiTablesTests
         }
 
         Assert.InRange(total, 1, Layout.AcpiTablesRoom / 4);
+        Assert.InRange(Tables(boot, new CpuTopology(1, 254, 1) { Present = 1 }, AllSlots)["DSDT"].Length, 1, Layout.AcpiTablesRoom / 2);
     }
 
     [Fact]
@@ -136,8 +161,8 @@ public class AcpiTablesTests
     [Fact]
     public void WithoutSerialThereIsNoCom1()
     {
-        Assert.True(Dsdt.Build([], hasSerial: true).Bytes.IndexOf("COM1"u8) >= 0);
-        Assert.True(Dsdt.Build([], hasSerial: false).Bytes.IndexOf("COM1"u8) < 0);
+        Assert.True(Dsdt.Build([], hasSerial: true, new CpuTopology()).Bytes.IndexOf("COM1"u8) >= 0);
+        Assert.True(Dsdt.Build([], hasSerial: false, new CpuTopology()).Bytes.IndexOf("COM1"u8) < 0);
     }
 
     [Theory]
@@ -148,13 +173,16 @@ public class AcpiTablesTests
     public void TheCompilerTakesWhatTheDisassemblerGave(string signature)
     {
         using BootFixture boot = new();
-        byte[] table = Tables(boot, new CpuTopology(2, 4, 1), AllSlots)[signature];
+        byte[] table = Tables(boot, new CpuTopology(2, 4, 1) { Present = 3 }, AllSlots)[signature];
         string source = boot.PathOf("again.dsl");
         string text = Disassemble(boot, table, "table");
         File.WriteAllText(source, text);
         string output = Iasl(boot, source);
         Assert.Contains("0 Errors, 0 Warnings", output, StringComparison.Ordinal);
     }
+
+    /// <summary>With each run of blanks as one.</summary>
+    private static string Flat(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private static int[] Sorted(int[] values)
     {
@@ -203,9 +231,10 @@ public class AcpiTablesTests
         }
     }
 
-    private static Dictionary<string, byte[]> Tables(BootFixture boot, CpuTopology? topology = null, int[]? slots = null)
+    private static Dictionary<string, byte[]> Tables(BootFixture boot, CpuTopology? topology = null, int[]? slots = null, Predicate<int>? isThere = null)
     {
-        ulong rsdp = AcpiTables.Write(boot.Memory, topology ?? new CpuTopology(), slots ?? [0], hasSerial: true);
+        CpuTopology cpus = topology ?? new CpuTopology();
+        ulong rsdp = AcpiTables.Write(boot.Memory, cpus, isThere ?? (cpu => cpu < cpus.Present), slots ?? [0], hasSerial: true);
         byte[] xsdt = Table(boot, boot.U64(rsdp + 24), "XSDT");
         byte[] fadt = Table(boot, BinaryPrimitives.ReadUInt64LittleEndian(xsdt.AsSpan(36)), "FACP");
         return new Dictionary<string, byte[]>(StringComparer.Ordinal)

@@ -15,7 +15,7 @@ public class MpTableTests
     public void DescribesCpusAndInterrupts(int cpus)
     {
         using BootFixture boot = new();
-        MpTable.Write(boot.Memory, new CpuTopology(1, cpus, 1));
+        MpTable.Write(boot.Memory, new CpuTopology(1, cpus, 1), _ => true);
         byte[] pointer = boot.Read(0xF_0000, 16);
         Assert.Equal("_MP_"u8, pointer.AsSpan(0, 4));
         Assert.Equal(0, Sum(pointer));

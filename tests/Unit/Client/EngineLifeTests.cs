@@ -38,7 +38,7 @@ public sealed class EngineLifeTests : IDisposable
 
         Assert.Contains("running already", ClientFixture.Fails("VmRunning", () => Client.Start(vm.Id)).Message, StringComparison.Ordinal);
         ClientFixture.Fails("VmRunning", () => Client.Delete(vm.Id));
-        ClientFixture.Fails("VmRunning", () => Client.Update(vm.Id, new VmSettings { Cpu = 2 }));
+        ClientFixture.Fails("VmRunning", () => Client.Update(vm.Id, new VmSettings { Memory = 1L << 30 }));
         Assert.Equal("renamed", Client.Update(vm.Id, new VmSettings { Name = "renamed", Notes = "n" }).Name);
 
         VmInfo stopped = Client.Stop(vm.Id, null, _fixture.Token);

@@ -23,7 +23,7 @@ namespace Strato.Tests.Unit.Client;
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
-/// <c>late=FILE</c> answers device_add when FILE is there, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
+/// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
 /// <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
@@ -45,6 +45,7 @@ internal sealed class FakeEngine
     private Socket? _writer;
     private long _boot;
     private int[]? _cpuThreads;
+    private readonly SortedDictionary<int, (string Id, int Thread)> _plugged = [];
     private readonly string?[] _disks = new string?[6];
     private readonly string?[] _nets = new string?[2];
 
@@ -185,17 +186,49 @@ internal sealed class FakeEngine
     {
         lock (_guard)
         {
-            return _cpuThreads ??= Array.ConvertAll(new int[int.Parse(_options["-smp"].Split(',')[0], CultureInfo.InvariantCulture)], _ =>
-            {
-                using BlockingCollection<int> id = [];
-                Background(() =>
-                {
-                    // PID/task/TID
-                    id.Add(int.Parse(Path.GetFileName(new FileInfo("/proc/thread-self").LinkTarget!), CultureInfo.InvariantCulture));
-                    _ended.Wait();
-                });
-                return id.Take();
-            });
+            return _cpuThreads ??= Array.ConvertAll(new int[int.Parse(_options["-smp"].Split(',')[0], CultureInfo.InvariantCulture)], _ => NewThread());
+        }
+    }
+
+    private int NewThread()
+    {
+        using BlockingCollection<int> id = [];
+        Background(() =>
+        {
+            // PID/task/TID
+            id.Add(int.Parse(Path.GetFileName(new FileInfo("/proc/thread-self").LinkTarget!), CultureInfo.InvariantCulture));
+            _ended.Wait();
+        });
+        return id.Take();
+    }
+
+    /// <summary>A guest that takes CPUs at once and gives them up; a blind one says nothing, and one that clings keeps them.</summary>
+    private void PlugCpu(string id, int cpu)
+    {
+        _plugged.Add(cpu, (id, NewThread()));
+        Event("CPU_RESIZE", "{}");
+        Answer(id, 1, 0);
+    }
+
+    private void UnplugCpu(string id)
+    {
+        bool clings = _options["-append"].Contains("cling", StringComparison.Ordinal);
+        if (!clings)
+        {
+            _plugged.Remove(_plugged.First(pair => pair.Value.Id == id).Key);
+            Event("DEVICE_DELETED", $"{{\"device\":\"{id}\",\"path\":\"{id}\"}}");
+        }
+        else
+        {
+            Answer(id, 3, 0x82);
+        }
+    }
+
+    private void Answer(string id, int source, int status)
+    {
+        if (!_options["-append"].Contains("blind", StringComparison.Ordinal))
+        {
+            Event("ACPI_DEVICE_OST", $"{{\"info\":{{\"device\":\"{id}\",\"slot\":\"1\",\"slot-type\":\"CPU\",\"source\":{source},\"status\":{status}}}}}");
         }
     }
 
@@ -344,7 +377,15 @@ internal sealed class FakeEngine
                 JsonElement device = command.GetProperty("arguments");
                 Print($"{name} {device.GetRawText()}\r\n");
                 string id = name.StartsWith("device", StringComparison.Ordinal) ? device.GetProperty("id").GetString()! : "";
-                if (name == "device_add")
+                if (device.TryGetProperty("cpu-id", out JsonElement cpuId))
+                {
+                    PlugCpu(id, cpuId.GetInt32());
+                }
+                else if (_plugged.Values.Any(cpu => cpu.Id == id))
+                {
+                    UnplugCpu(id);
+                }
+                else if (name == "device_add")
                 {
                     Fill(device.GetProperty("driver").GetString()!, id);
                     Await("late=");
@@ -369,7 +410,12 @@ internal sealed class FakeEngine
             case "query-chardev":
                 return "[{\"label\":\"serial0\",\"filename\":\"console\",\"frontend-open\":true},{\"label\":\"hvc0\",\"filename\":\"pty:/dev/pts/77\",\"frontend-open\":true}]";
             case "query-cpus":
-                return $"[{string.Join(',', CpuThreads().Select((thread, cpu) => $"{{\"CPU\":{cpu},\"thread_id\":{thread}}}"))}]";
+                IEnumerable<string> first = CpuThreads().Select((thread, cpu) => $"{{\"CPU\":{cpu},\"qom_path\":\"/machine/unattached/device[{cpu}]\",\"thread_id\":{thread}}}");
+                return $"[{string.Join(',', first.Concat(_plugged.Select(cpu => $"{{\"CPU\":{cpu.Key},\"qom_path\":\"/machine/peripheral/{cpu.Value.Id}\",\"thread_id\":{cpu.Value.Thread}}}")))}]";
+            case "query-hotpluggable-cpus":
+                string smp = _options["-smp"] + ",";
+                string most = smp.Contains("maxcpus=", StringComparison.Ordinal) ? Between(smp, "maxcpus=", ",") : smp.Split(',')[0];
+                return $"[{string.Join(',', Enumerable.Repeat("{}", int.Parse(most, CultureInfo.InvariantCulture)))}]";
             case "query-iothreads" when !_options.ContainsKey("-iothread"):
                 return "[]";
             case "query-iothreads":

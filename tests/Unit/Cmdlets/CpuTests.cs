@@ -69,6 +69,62 @@ public sealed class CpuTests : CmdletTests
     }
 
     [Fact]
+    public void CpusComeAndGoWhileItRuns()
+    {
+        Run(Vm().With("Cpu", 2).With("MaximumCpu", 4));
+        string first = AllowedOf("self").Split(',', '-')[0];
+        Run(new Step("Set-StratoCpu", "web").With("Cpu", new[] { 2 }).With("Affinity", new[] { first }));
+        Run(new Step("Start-StratoVm", "web"));
+        Vm vm = Run(new Step("Set-StratoVm", "web").With("Cpu", 4).Switch("Wait", "PassThru")).Single<Vm>();
+        Assert.Equal(4, vm.Cpu);
+        Cpu[] cpus = [.. Run(new Step("Get-StratoCpu", "web")).Of<Cpu>()];
+        Assert.Equal([0, 1, 2, 3], cpus.Select(cpu => cpu.Index));
+        Assert.Equal(first, cpus[2].Affinity);
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 3).Switch("Wait"));
+        Assert.Equal([0, 1, 2], Run(new Step("Get-StratoCpu", "web")).Of<Cpu>().Select(cpu => cpu.Index));
+        Assert.Contains(" -smp 3,maxcpus=4 ", Line(), StringComparison.Ordinal);
+        foreach (int count in (int[])[1, 5])
+        {
+            ErrorRecord error = Error(new Step("Set-StratoVm", "web").With("Cpu", count));
+            AssertError(error, count == 1 ? "CpuCountUnavailable" : "InvalidTopology", count == 1 ? ErrorCategory.InvalidOperation : ErrorCategory.InvalidArgument, "web");
+            Assert.Equal(
+                count == 1
+                    ? "The VM 'web' was started with 2 virtual CPUs, which stay until it is stopped; allowed: 2 to 4."
+                    : "5 CPUs are more than the 4 that there can be; allowed: 1 to 4.",
+                error.Exception.Message);
+        }
+
+        Assert.Equal(3, Run(new Step("Get-StratoVm", "web")).Single<Vm>().Cpu);
+    }
+
+    [Theory]
+    [InlineData("quiet", 3, "CpuCountUnavailable", "The VM 'web' was started with room for 2 virtual CPUs, and -MaximumCpu changes only while it is stopped; allowed: 2 to 2.")]
+    [InlineData("blind", 3, "WaitTimeout", "The guest of VM 'web' has not answered for cpu2 within 0 seconds; the change stays asked for.")]
+    [InlineData("cling", 2, "CpuRefused", "The guest of VM 'web' refuses to give up cpu2 (ACPI status 0x82); its kernel's log says why.")]
+    [InlineData("full", 3, "QmpCommandNotFound", "")]
+    public void AGuestThatDoesNotFollowIsNamed(string how, int count, string id, string message)
+    {
+        Run(Vm().With("Cpu", 2).With("CommandLine", how));
+        if (how != "quiet")
+        {
+            Run(new Step("Set-StratoVm", "web").With("MaximumCpu", 4));
+        }
+
+        Run(new Step("Start-StratoVm", "web"));
+        Step change = new Step("Set-StratoVm", "web").With("Cpu", count).Switch("Wait").With("Timeout", 0);
+        if (how == "cling")
+        {
+            Run(new Step("Set-StratoVm", "web").With("Cpu", 3).Switch("Wait"));
+            change = new Step("Set-StratoVm", "web").With("Cpu", count).Switch("Wait");
+        }
+
+        ErrorRecord error = Error(change);
+        Assert.Equal(id, error.FullyQualifiedErrorId.Split(',')[0]);
+        Assert.StartsWith(message, error.Exception.Message, StringComparison.Ordinal);
+        Assert.Equal(how is "quiet" or "full" ? 2 : count, Store.Client.Get("web").Cpu);
+    }
+
+    [Fact]
     public void AChangeThatNoLongerFitsIsRefused()
     {
         Run(Vm().With("Socket", 2).With("Core", 2));

@@ -42,6 +42,24 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public string? QuitReason { get; private set; }
 
+    public void AddCpu(string id, long cpu)
+    {
+        CpuList.Add(new CpuStatus((int)cpu, 8500 + (int)cpu, false, id));
+        Raise(MachineEvent.CpuResize);
+    }
+
+    public bool RequestCpuRemoval(string id)
+    {
+        bool gone = CpuList.RemoveAll(cpu => cpu.Id == id) > 0;
+        if (gone)
+        {
+            Raise(MachineEvent.DeviceDeleted(id));
+            Raise(MachineEvent.CpuResize);
+        }
+
+        return gone;
+    }
+
     public void Pause()
     {
         if (State == RunState.Running)

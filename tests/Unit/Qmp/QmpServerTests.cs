@@ -406,9 +406,9 @@ public sealed class QmpServerTests : IDisposable
         }
 
         Assert.Equal(35, commands.RootElement.GetProperty("return").GetArrayLength());
-        Assert.Equal("""{"return":[{"name":"STOP"},{"name":"RESUME"},{"name":"RESET"},{"name":"SHUTDOWN"},{"name":"POWERDOWN"},{"name":"BLOCK_IO_ERROR"},{"name":"BALLOON_CHANGED"},{"name":"NETDEV_STREAM_DISCONNECTED"},{"name":"DEVICE_DELETED"}]}""", client.Ask("""{"execute":"query-events"}"""));
+        Assert.Equal("""{"return":[{"name":"STOP"},{"name":"RESUME"},{"name":"RESET"},{"name":"SHUTDOWN"},{"name":"POWERDOWN"},{"name":"BLOCK_IO_ERROR"},{"name":"BALLOON_CHANGED"},{"name":"NETDEV_STREAM_DISCONNECTED"},{"name":"DEVICE_DELETED"},{"name":"CPU_RESIZE"},{"name":"ACPI_DEVICE_OST"}]}""", client.Ask("""{"execute":"query-events"}"""));
         Assert.Equal("""{"return":{"qemu":{"micro":1,"minor":0,"major":4},"package":"strato-0.1.0"}}""", client.Ask("""{"execute":"query-version"}"""));
-        Assert.Equal("""{"return":[{"cpu-max":254,"deprecated":false,"hotpluggable-cpus":false,"name":"microvm","numa-mem-supported":false}]}""", client.Ask("""{"execute":"query-machines"}"""));
+        Assert.Equal("""{"return":[{"cpu-max":254,"deprecated":false,"hotpluggable-cpus":true,"name":"microvm","numa-mem-supported":false}]}""", client.Ask("""{"execute":"query-machines"}"""));
         Assert.Equal(
             """{"return":[{"device":"rootfs","inserted":{"drv":"raw","file":"/path/to/rootfs","image":{"filename":"/path/to/rootfs","format":"raw","virtual-size":1073741824},"iops":0,"node-name":"rootfs","ro":false},"io-status":"ok","locked":false,"qdev":"rootfs","removable":false,"type":"unknown"}]}""",
             client.Ask("""{"execute":"query-block"}"""));

@@ -1,0 +1,258 @@
+using System;
+using System.Collections.Generic;
+using Strato.Engine.Boot;
+using Strato.Engine.Bus;
+using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
+using Strato.Engine.Memory;
+using Strato.Protocol;
+
+namespace Strato.Engine.Machine;
+
+/// <summary>The machine's CPUs: those that are there with their threads, and those that were taken out, which KVM can't forget.</summary>
+/// <remarks>
+/// On the main loop's thread, but for <see cref="ParkCalling"/>. KVM has no way to take a vCPU back: one that was removed keeps its
+/// descriptor and waits, as at power-on and without a thread, to be used again.
+/// </remarks>
+internal sealed class CpuSet : IDisposable
+{
+    private readonly KvmSystem _system;
+    private readonly KvmVm _vm;
+    private readonly KvmCpuidEntry[] _supported;
+    private readonly KvmVcpu?[] _vcpus;
+    private readonly bool[] _isThere;
+    private readonly string?[] _ids;
+    private readonly AddressSpace _ports;
+    private readonly AddressSpace _memory;
+
+    // By index. Replaced as a whole: threads of vCPUs look through it.
+    private volatile VcpuThread[] _threads = [];
+    private IVcpuEvents? _events;
+
+    /// <summary>Makes the CPUs of power-on.</summary>
+    /// <param name="system">The host's KVM.</param>
+    /// <param name="vm">With its interrupt controllers.</param>
+    /// <param name="topology">Those of power-on, and those that may come.</param>
+    /// <param name="supported">What CPUID tells the guest, but for what is each CPU's own.</param>
+    /// <param name="ports">What their port accesses reach.</param>
+    /// <param name="memory">What their accesses beside RAM reach.</param>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public CpuSet(KvmSystem system, KvmVm vm, CpuTopology topology, KvmCpuidEntry[] supported, AddressSpace ports, AddressSpace memory)
+    {
+        _system = system;
+        _vm = vm;
+        Topology = topology;
+        _supported = supported;
+        _ports = ports;
+        _memory = memory;
+        _vcpus = new KvmVcpu?[topology.Count];
+        _isThere = new bool[topology.Count];
+        _ids = new string?[topology.Count];
+        try
+        {
+            for (int cpu = 0; cpu < topology.Present; cpu++)
+            {
+                Create(cpu);
+                _isThere[cpu] = true;
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public CpuTopology Topology { get; }
+
+    /// <summary>Those that are there, by their index.</summary>
+    public IReadOnlyList<CpuStatus> Status =>
+        Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false, _ids[thread.Index]));
+
+    public bool IsThere(int cpu) => _isThere[cpu];
+
+    /// <summary>The name that a CPU was added by; null for those of power-on.</summary>
+    public string? IdOf(int cpu) => _ids[cpu];
+
+    /// <summary>The CPU that was added by a name; -1 when none was.</summary>
+    public int Find(string id) => Array.IndexOf(_ids, id);
+
+    /// <summary>Starts the threads, parked.</summary>
+    public void Start(IVcpuEvents events)
+    {
+        _events = events;
+        _threads = new VcpuThread[Topology.Present];
+        for (int cpu = 0; cpu < _threads.Length; cpu++)
+        {
+            _threads[cpu] = new VcpuThread(cpu, _vcpus[cpu]!, _ports, _memory, events);
+        }
+
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Start();
+        }
+    }
+
+    /// <summary>When it returns, no vCPU runs guest code, and the last instruction of each is finished.</summary>
+    public void Park()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.RequestPark();
+        }
+
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.WaitParked();
+        }
+    }
+
+    /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
+    public void ParkCalling()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.ParkSelf();
+        }
+    }
+
+    public void Unpark()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            // The guest's watchdogs would take the pause for a lock-up.
+            thread.Vcpu.NoteClockPaused();
+            thread.Unpark();
+        }
+    }
+
+    /// <summary>Adds a CPU, as at power-on: it waits for the guest to start it.</summary>
+    /// <param name="cpu">Its index; it isn't there.</param>
+    /// <param name="id">The user's name of it.</param>
+    /// <param name="runs">Whether the machine runs; else it is parked until the others go on.</param>
+    /// <exception cref="LinuxException">The host refuses; nothing has changed then.</exception>
+    public void Add(int cpu, string id, bool runs)
+    {
+        KvmVcpu vcpu = _vcpus[cpu] ?? Create(cpu);
+        Prepare(cpu);
+        VcpuThread thread = new(cpu, vcpu, _ports, _memory, _events!);
+        try
+        {
+            thread.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            // What the runtime makes of a limit of threads.
+            thread.End();
+            throw new LinuxException($"a thread for CPU {cpu}", Errno.EAGAIN);
+        }
+
+        List<VcpuThread> threads = [.. _threads, thread];
+        threads.Sort(static (a, b) => a.Index.CompareTo(b.Index));
+        _isThere[cpu] = true;
+        _ids[cpu] = id;
+        _threads = [.. threads];
+        if (runs)
+        {
+            thread.Unpark();
+        }
+    }
+
+    /// <summary>Ends a CPU's thread; it is as at power-on then. Gives the name it was added by.</summary>
+    /// <exception cref="LinuxException">The host refuses to reset it; its thread has ended all the same.</exception>
+    public string Remove(int cpu)
+    {
+        string id = _ids[cpu]!;
+        VcpuThread thread = Array.Find(_threads, thread => thread.Index == cpu)!;
+        _threads = Array.FindAll(_threads, other => other != thread);
+        _isThere[cpu] = false;
+        _ids[cpu] = null;
+        thread.End();
+        new PowerOnState(_system, CpuidOf(0)).ApplyTo(_vcpus[cpu]!, Topology.ApicId(cpu));
+        return id;
+    }
+
+    /// <summary>Takes those that are there back to power-on. Parked.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void Reset()
+    {
+        PowerOnState state = new(_system, CpuidOf(0));
+        state.ApplyTo(_vm);
+        foreach (VcpuThread thread in _threads)
+        {
+            state.ApplyTo(thread.Vcpu, Topology.ApicId(thread.Index));
+        }
+    }
+
+    /// <summary>Sets the registers with which the kernel is entered, from those of power-on.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void Enter(EntryState entry)
+    {
+        for (int cpu = 0; cpu < _vcpus.Length; cpu++)
+        {
+            if (_isThere[cpu])
+            {
+                Prepare(cpu);
+            }
+        }
+
+        KvmVcpu boot = _vcpus[0]!;
+        boot.GetSregs(out KvmSregs sregs);
+        KvmRegs regs = default;
+        entry.ApplyTo(ref regs, ref sregs);
+        boot.SetSregs(ref sregs);
+        boot.SetRegs(ref regs);
+    }
+
+    /// <summary>Has the boot processor run a counted loop.</summary>
+    /// <exception cref="UserErrorException">KVM only emulates.</exception>
+    public void CheckSpeed(GuestMemory memory)
+    {
+        KvmVerdict verdict = KvmVerdict.OfSpeed(SpeedCheck.Measure(_vcpus[0]!, memory));
+        if (verdict.Verdict != KvmVerdict.Usable)
+        {
+            throw verdict.ToError();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Dispose();
+        }
+
+        _threads = [];
+        foreach (KvmVcpu? vcpu in _vcpus)
+        {
+            vcpu?.Dispose();
+        }
+    }
+
+    private KvmVcpu Create(int cpu)
+    {
+        KvmVcpu vcpu = _vm.CreateVcpu(Topology.ApicId(cpu));
+        _vcpus[cpu] = vcpu;
+        vcpu.SetCpuid(CpuidOf(cpu));
+        return vcpu;
+    }
+
+    private ReadOnlySpan<KvmCpuidEntry> CpuidOf(int cpu)
+    {
+        Span<KvmCpuidEntry> entries = new KvmCpuidEntry[_supported.Length + Cpuid.ExtraEntries];
+        return entries[..Cpuid.Build(_supported, Topology, cpu, entries)];
+    }
+
+    /// <summary>What firmware would have left in a CPU that is as at power-on.</summary>
+    private void Prepare(int cpu)
+    {
+        KvmVcpu vcpu = _vcpus[cpu]!;
+        vcpu.GetLapic(out KvmLapic lapic);
+        LocalApic.SetLocalInterrupts(lapic, isBootProcessor: cpu == 0);
+        vcpu.SetLapic(ref lapic);
+        if (vcpu.SetMsrs(BootMsrs.All) != BootMsrs.All.Length)
+        {
+            throw new LinuxException($"KVM_SET_MSRS of CPU {cpu}: an MSR of the boot state is refused", Errno.EINVAL);
+        }
+    }
+}
