@@ -1,5 +1,4 @@
 using System;
-using System.Text.Json;
 using Strato.Engine.Machine;
 using Strato.Protocol.Qmp;
 
@@ -11,19 +10,7 @@ internal static class ControlCommands
     /// <summary>Optional here, as with StratoVirt: commands are served without it. No capability is offered, so none can be enabled.</summary>
     public static void Capabilities(QmpCall call)
     {
-        ReadOnlySpan<byte> enable = call.Argument("enable");
-        if (enable.IsEmpty)
-        {
-            return;
-        }
-
-        Utf8JsonReader reader = new(enable);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
-        {
-            throw new QmpException("Parameter 'enable' must be an array of capabilities; none is offered, so only [] is allowed");
-        }
-
-        if (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        if (call.Argument("enable") is [(byte)'[', ..] enable && enable[1..].TrimStart(" \t\r\n"u8)[0] != (byte)']')
         {
             throw new QmpException("Parameter 'enable' names a capability that is not offered; allowed: []");
         }

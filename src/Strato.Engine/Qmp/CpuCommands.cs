@@ -1,5 +1,6 @@
 using System;
 using Strato.Engine.Boot;
+using Strato.Engine.Qmp.Schema;
 using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
@@ -16,7 +17,7 @@ internal static class CpuCommands
     public static void Add(QmpCall call)
     {
         QmpObject arguments = call.Arguments;
-        foreach (string name in DeviceCommands.DeviceArguments)
+        foreach ((string name, _, _) in QmpArgumentTypes.AddDevice.Members)
         {
             if (name is not ("id" or "driver") && Array.IndexOf(PlaceArguments, name) < 0 && !arguments.Find(name).IsEmpty)
             {

@@ -12,16 +12,6 @@ namespace Strato.Engine.Qmp;
 /// <remarks>As seed 003 prints them for StratoVirt's microVM; what QEMU's clients say beside that is understood where it means the same.</remarks>
 internal static class DeviceCommands
 {
-    /// <summary>Names of blockdev-add.</summary>
-    public static readonly string[] NodeArguments = ["node-name", "file", "driver", "cache", "read-only", "aio", "discard", "detect-zeroes", "snapshot", "iops"];
-
-    /// <summary>Names of netdev_add.</summary>
-    public static readonly string[] NetdevArguments = ["id", "type", "ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds", "addr", "hostfwd"];
-
-    /// <summary>Names of device_add.</summary>
-    public static readonly string[] DeviceArguments =
-        ["id", "driver", "addr", "lun", "drive", "netdev", "iothread", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror", "mac", "up", .. CpuCommands.PlaceArguments];
-
     private static readonly string[] DiskOnly = ["drive", "lun", "serial", "serial_num", "num-queues", "queue-size", "write-cache", "werror", "rerror"];
     private static readonly string[] NetOnly = ["netdev", "mac", "up"];
 

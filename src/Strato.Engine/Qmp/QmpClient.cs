@@ -7,7 +7,7 @@ namespace Strato.Engine.Qmp;
 /// <summary>One connection to the QMP server. Never blocks: what the peer doesn't read waits in a bounded queue.</summary>
 /// <remarks>
 /// Who sends requests faster than it reads replies is not read on while more than <see cref="HighWater"/> bytes wait, so
-/// a burst of any length is served in time. Events come all the same: when they fill the queue, the client is cut off.
+/// a burst of any length is served in time. Events come all the same; they wait in <see cref="LateMessages"/> meanwhile.
 /// </remarks>
 internal sealed class QmpClient
 {
@@ -21,6 +21,7 @@ internal sealed class QmpClient
     private readonly FileDescriptor _socket;
     private readonly QmpFramer _framer = new();
     private readonly OutputQueue _output = new(MaxQueued);
+    private readonly LateMessages _late = new();
     private EpollEvents _watched = EpollEvents.In;
     private bool _inputEnded;
     private bool _outputEnded;
@@ -42,19 +43,42 @@ internal sealed class QmpClient
     /// <summary>Descriptors that the client has passed.</summary>
     public PassedFiles Files { get; } = new();
 
-    /// <summary>Queues a message and sends what the socket takes. A client whose queue is full is cut off.</summary>
-    public void Send(ReadOnlySpan<byte> message)
+    /// <summary>Queues a reply and sends what the socket takes.</summary>
+    public void Send(ReadOnlySpan<byte> reply)
     {
         if (_closed || _outputEnded)
         {
             return;
         }
 
-        if (!_output.TryAppend(message) || (_output.Length > HighWater && _server.IsMemoryShort))
+        if (_late.IsEmpty)
         {
-            _server.Report($"a client that leaves {_output.Length} bytes unread is cut off");
-            Close();
+            Append(reply);
+        }
+        else
+        {
+            _late.AddReply(reply);
+        }
+
+        Flush();
+        Watch();
+    }
+
+    /// <summary>As <see cref="Send"/>, for what the client hasn't asked for: it waits, and at last is dropped, when the client doesn't read.</summary>
+    public void SendEvent(ReadOnlySpan<byte> message)
+    {
+        if (_closed || _outputEnded)
+        {
             return;
+        }
+
+        if (_late.IsEmpty && _output.Length < HighWater)
+        {
+            Append(message);
+        }
+        else
+        {
+            _late.AddEvent(message);
         }
 
         Flush();
@@ -142,7 +166,7 @@ internal sealed class QmpClient
     private void Serve()
     {
         bool exhausted = false;
-        while (!_closed && !_deaf && !exhausted && _output.Length < HighWater)
+        while (!_closed && !_deaf && !exhausted && _late.IsEmpty && _output.Length < HighWater)
         {
             QmpFrame frame = _framer.TryRead(out ReadOnlyMemory<byte> message);
             exhausted = frame == QmpFrame.None;
@@ -170,13 +194,36 @@ internal sealed class QmpClient
             _server.AnswerCutOff(this);
         }
 
-        if (_output.Length == 0)
+        if (_output.Length == 0 && _late.IsEmpty)
         {
             Close();
         }
     }
 
+    private void Append(ReadOnlySpan<byte> message)
+    {
+        if (!_output.TryAppend(message) || (_output.Length > HighWater && _server.IsMemoryShort))
+        {
+            _server.Report($"a client that leaves {_output.Length} bytes unread is cut off");
+            Close();
+        }
+    }
+
+    /// <summary>Sends what the socket takes, and moves on what came late.</summary>
     private void Flush()
+    {
+        FlushOutput();
+        while (!_closed && !_outputEnded && !_late.IsEmpty && _output.Length < HighWater)
+        {
+            Append(_late.Take());
+            if (_late.IsEmpty || _output.Length >= HighWater)
+            {
+                FlushOutput();
+            }
+        }
+    }
+
+    private void FlushOutput()
     {
         while (!_closed && _output.Length > 0)
         {
@@ -188,6 +235,7 @@ internal sealed class QmpClient
                     // Nobody reads any more, but what was sent before is still a request: it is read to its end.
                     _outputEnded = true;
                     _output.Consume(_output.Length);
+                    _late.Clear();
                 }
 
                 return;
@@ -205,7 +253,7 @@ internal sealed class QmpClient
         }
 
         EpollEvents wanted = _output.Length > 0 ? EpollEvents.Out : EpollEvents.None;
-        if (!_inputEnded && !_deaf && _output.Length < HighWater)
+        if (!_inputEnded && !_deaf && _late.IsEmpty && _output.Length < HighWater)
         {
             wanted |= EpollEvents.In;
         }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Strato.Engine.Qmp.Schema;
 using Strato.Protocol.Configuration;
 using Strato.Protocol.Qmp;
 
@@ -8,44 +9,65 @@ namespace Strato.Engine.Qmp;
 /// <summary>One QMP command.</summary>
 /// <param name="Name">As the client writes it.</param>
 /// <param name="Run">Does it. A <see cref="QmpException"/> becomes the error reply.</param>
-/// <param name="Arguments">Names of the arguments that it knows; any other is an error.</param>
-internal sealed record QmpCommand(string Name, Action<QmpCall> Run, params string[] Arguments);
+/// <param name="Arguments">What it takes; checked before it runs.</param>
+/// <param name="Returns">What it returns.</param>
+internal sealed record QmpCommand(string Name, Action<QmpCall> Run, QmpStruct Arguments, QmpType Returns)
+{
+    /// <summary>A command without arguments.</summary>
+    public QmpCommand(string name, Action<QmpCall> run, QmpType returns)
+        : this(name, run, QmpStruct.Empty, returns)
+    {
+    }
 
-/// <summary>The commands of the server, and the events it may send. A new command is a line here.</summary>
+    /// <summary>A command that only does something.</summary>
+    public QmpCommand(string name, Action<QmpCall> run, QmpStruct arguments)
+        : this(name, run, arguments, QmpStruct.Empty)
+    {
+    }
+
+    /// <summary>A command that only does something, without arguments.</summary>
+    public QmpCommand(string name, Action<QmpCall> run)
+        : this(name, run, QmpStruct.Empty, QmpStruct.Empty)
+    {
+    }
+}
+
+/// <summary>The commands of the server. A new command is a line here; query-qmp-schema tells of it by itself.</summary>
 internal static class QmpCommands
 {
     private static readonly QmpCommand[] All =
     [
-        new("qmp_capabilities", ControlCommands.Capabilities, "enable"),
-        new("query-status", QueryCommands.Status),
-        new("query-version", QueryCommands.Version),
-        new("query-commands", QueryCommands.Commands),
-        new("query-events", QueryCommands.Events),
-        new("query-kvm", QueryCommands.Kvm),
-        new("query-name", QueryCommands.Name),
-        new("query-cpus", QueryCommands.Cpus),
-        new("query-hotpluggable-cpus", QueryCommands.HotpluggableCpus),
-        new("query-machines", QueryCommands.Machines),
-        new("query-mem", MemoryCommands.Query),
-        new("query-memory-size-summary", MemoryCommands.QuerySize),
-        new("query-block", QueryCommands.Block),
-        new("query-iothreads", QueryCommands.IoThreads),
-        new("query-chardev", QueryCommands.Chardevs),
-        new("blockdev-add", DeviceCommands.AddNode, DeviceCommands.NodeArguments),
-        new("blockdev-del", DeviceCommands.RemoveNode, "node-name"),
-        new("netdev_add", DeviceCommands.AddNetdev, DeviceCommands.NetdevArguments),
-        new("netdev_del", DeviceCommands.RemoveNetdev, "id"),
-        new("device_add", DeviceCommands.AddDevice, DeviceCommands.DeviceArguments),
-        new("device_del", DeviceCommands.RemoveDevice, "id"),
-        new("query-hotplug-slots", DeviceCommands.Slots),
-        new("getfd", DeviceCommands.GetFile, "fdname"),
-        new("closefd", DeviceCommands.CloseFile, "fdname"),
-        new("block_set_io_throttle", BlockCommands.SetThrottle, "device", "id", "iops", "iops_rd", "iops_wr", "bps", "bps_rd", "bps_wr"),
-        new("set_link", NetCommands.SetLink, "name", "up"),
-        new("query-balloon", BalloonCommands.Query),
-        new("balloon", BalloonCommands.Set, "value"),
-        new("qom-get", BalloonCommands.GetProperty, "path", "property"),
-        new("qom-set", BalloonCommands.SetProperty, "path", "property", "value"),
+        new("qmp_capabilities", ControlCommands.Capabilities, QmpArgumentTypes.Capabilities),
+        new("query-status", QueryCommands.Status, QmpReturns.Status),
+        new("query-version", QueryCommands.Version, QmpReturns.Version),
+        new("query-commands", SchemaCommands.Commands, QmpReturns.Commands),
+        new("query-events", SchemaCommands.Events, QmpReturns.Events),
+        new("query-qmp-schema", SchemaCommands.Schema, QmpReturns.Schema),
+        new("query-kvm", QueryCommands.Kvm, QmpReturns.Kvm),
+        new("query-name", QueryCommands.Name, QmpReturns.Name),
+        new("query-cpus", QueryCommands.Cpus, QmpReturns.Cpus),
+        new("query-hotpluggable-cpus", QueryCommands.HotpluggableCpus, QmpReturns.HotpluggableCpus),
+        new("query-machines", QueryCommands.Machines, QmpReturns.Machines),
+        new("query-mem", MemoryCommands.Query, QmpReturns.Memory),
+        new("query-memory-size-summary", MemoryCommands.QuerySize, QmpReturns.MemorySize),
+        new("query-block", QueryCommands.Block, QmpReturns.Block),
+        new("query-iothreads", QueryCommands.IoThreads, QmpReturns.IoThreads),
+        new("query-chardev", QueryCommands.Chardevs, QmpReturns.Chardevs),
+        new("blockdev-add", DeviceCommands.AddNode, QmpArgumentTypes.AddNode),
+        new("blockdev-del", DeviceCommands.RemoveNode, QmpArgumentTypes.NodeName),
+        new("netdev_add", DeviceCommands.AddNetdev, QmpArgumentTypes.AddNetdev),
+        new("netdev_del", DeviceCommands.RemoveNetdev, QmpArgumentTypes.Id),
+        new("device_add", DeviceCommands.AddDevice, QmpArgumentTypes.AddDevice),
+        new("device_del", DeviceCommands.RemoveDevice, QmpArgumentTypes.Id),
+        new("query-hotplug-slots", DeviceCommands.Slots, QmpReturns.Slots),
+        new("getfd", DeviceCommands.GetFile, QmpArgumentTypes.FileName),
+        new("closefd", DeviceCommands.CloseFile, QmpArgumentTypes.FileName),
+        new("block_set_io_throttle", BlockCommands.SetThrottle, QmpArgumentTypes.Throttle),
+        new("set_link", NetCommands.SetLink, QmpArgumentTypes.Link),
+        new("query-balloon", BalloonCommands.Query, QmpReturns.Balloon),
+        new("balloon", BalloonCommands.Set, QmpArgumentTypes.Balloon),
+        new("qom-get", BalloonCommands.GetProperty, QmpArgumentTypes.GetProperty, QmpBuiltin.Any),
+        new("qom-set", BalloonCommands.SetProperty, QmpArgumentTypes.SetProperty),
         new("stop", ControlCommands.Stop),
         new("cont", ControlCommands.Continue),
         new("quit", ControlCommands.Quit),
@@ -57,10 +79,8 @@ internal static class QmpCommands
 
     public static IReadOnlyList<QmpCommand> List => All;
 
-    public static IReadOnlyList<string> EventNames { get; } = ["STOP", "RESUME", "RESET", "SHUTDOWN", "POWERDOWN", "BLOCK_IO_ERROR", "BALLOON_CHANGED", "NETDEV_STREAM_DISCONNECTED", "DEVICE_DELETED", "CPU_RESIZE", "ACPI_DEVICE_OST"];
-
-    /// <summary>The command of a request, whose arguments it knows.</summary>
-    /// <exception cref="QmpException">CommandNotFound, or GenericError for an unknown argument.</exception>
+    /// <summary>The command of a request, whose arguments are what it takes.</summary>
+    /// <exception cref="QmpException">CommandNotFound, or GenericError for an argument that is unknown, missing or of another type.</exception>
     public static QmpCommand Find(in QmpRequest request)
     {
         if (!ByName.TryGetValue(request.Command, out QmpCommand? command))
@@ -70,16 +90,7 @@ internal static class QmpCommands
                 $"The command {ConfigurationLimits.Printable(request.Command)} has not been found{NearName.Hint(request.Command, ByName.Keys)}");
         }
 
-        QmpArguments arguments = new(request.Arguments.Span);
-        while (arguments.Next(out string name, out _))
-        {
-            if (Array.IndexOf(command.Arguments, name) < 0)
-            {
-                string allowed = command.Arguments.Length == 0 ? "none" : string.Join(", ", command.Arguments);
-                throw new QmpException($"Parameter '{ConfigurationLimits.Printable(name)}' of {command.Name} is unexpected; allowed: {allowed}");
-            }
-        }
-
+        command.Arguments.CheckMembers(request.Arguments.Span, $" of {command.Name}", "");
         return command;
     }
 

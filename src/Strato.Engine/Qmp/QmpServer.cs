@@ -182,7 +182,7 @@ internal sealed class QmpServer : IDisposable
         // From the last, for a client that is cut off leaves the list.
         for (int i = _clients.Count - 1; i >= 0; i--)
         {
-            _clients[i].Send(_eventWriter.Message);
+            _clients[i].SendEvent(_eventWriter.Message);
         }
     }
 }

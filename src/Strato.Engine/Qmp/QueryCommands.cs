@@ -40,28 +40,6 @@ internal static class QueryCommands
 
     public static void Version(QmpCall call) => QmpWriter.WriteVersion(call.Result, StratoVersion.Package);
 
-    public static void Commands(QmpCall call)
-    {
-        call.Result.WriteStartArray();
-        foreach (QmpCommand command in QmpCommands.List)
-        {
-            WriteName(call.Result, command.Name);
-        }
-
-        call.Result.WriteEndArray();
-    }
-
-    public static void Events(QmpCall call)
-    {
-        call.Result.WriteStartArray();
-        foreach (string name in QmpCommands.EventNames)
-        {
-            WriteName(call.Result, name);
-        }
-
-        call.Result.WriteEndArray();
-    }
-
     public static void Kvm(QmpCall call)
     {
         call.Result.WriteStartObject();
@@ -232,11 +210,4 @@ internal static class QueryCommands
     /// <summary>QEMU's paths: those that came while the machine ran stand by their names.</summary>
     private static string CpuPath(in CpuStatus cpu) =>
         cpu.Id is { } id ? $"/machine/peripheral/{id}" : string.Create(CultureInfo.InvariantCulture, $"/machine/unattached/device[{cpu.Index}]");
-
-    private static void WriteName(Utf8JsonWriter json, string name)
-    {
-        json.WriteStartObject();
-        json.WriteString("name", name);
-        json.WriteEndObject();
-    }
 }

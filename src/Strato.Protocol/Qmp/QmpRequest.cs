@@ -72,7 +72,7 @@ public readonly struct QmpRequest
             JsonTokenType type = reader.TokenType;
             int start = (int)reader.TokenStartIndex;
             string? text = type == JsonTokenType.String && name == "execute" ? reader.GetString() : null;
-            reader.Skip();
+            SkipReadable(ref reader);
             ReadOnlyMemory<byte> value = message[start..(int)reader.BytesConsumed];
             error ??= name switch
             {
@@ -101,6 +101,22 @@ public readonly struct QmpRequest
         // Throws unless nothing but white space follows.
         _ = reader.Read();
         return error ?? (command is null ? "QMP input lacks member 'execute'" : null);
+    }
+
+    /// <summary>Goes to a value's end, and makes sure that each string in it can be read: JSON can write halves of surrogate pairs, which are no text.</summary>
+    /// <exception cref="InvalidOperationException">One can't.</exception>
+    private static void SkipReadable(ref Utf8JsonReader reader)
+    {
+        int depth = reader.CurrentDepth;
+        bool isOpen = reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray;
+        do
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+            {
+                _ = reader.GetString();
+            }
+        }
+        while (isOpen && reader.Read() && reader.CurrentDepth > depth);
     }
 
     private static string Duplicate(string name) => $"QMP input member '{name}' is given twice";

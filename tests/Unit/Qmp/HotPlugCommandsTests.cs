@@ -212,7 +212,8 @@ public sealed class HotPlugCommandsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("blockdev-add", """{"node-name":"d"}""", "GenericError", "Parameter 'file.filename' is missing")]
+    [InlineData("blockdev-add", """{"node-name":"d"}""", "GenericError", "Parameter 'file' is missing")]
+    [InlineData("blockdev-add", """{"node-name":"d","file":{}}""", "GenericError", "Parameter 'file.filename' is missing")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"/no/such"}}""", "GenericError", "drive 'd': '/no/such' doesn't exist; give the path of an image or block device")]
     [InlineData("blockdev-add", """{"node-name":"d","file":"FILE"}""", "GenericError", "Parameter 'file' must be an object")]
     [InlineData("blockdev-add", """{"node-name":"d","file":{"filename":"FILE","driver":"nbd"}}""", "GenericError", "Parameter 'file.driver' is 'nbd'; allowed: file, host_device")]

@@ -4,8 +4,11 @@ using System.Diagnostics;
 using System.IO;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Strato.Engine.Linux;
 using Strato.Engine.Qmp;
+using Strato.Protocol.Qmp;
+using Xunit;
 
 namespace Strato.Tests.Unit.Qmp;
 
@@ -64,6 +67,8 @@ internal sealed class QmpHarness : IDisposable
 /// <summary>The other end of a QMP connection.</summary>
 internal sealed class TestClient : IDisposable
 {
+    private static readonly SchemaCheck Schema = ReadSchema();
+
     private readonly QmpHarness _harness;
     private readonly List<byte> _received = [];
     private bool _ended;
@@ -113,13 +118,30 @@ internal sealed class TestClient : IDisposable
         int end = _received.IndexOf((byte)'\n');
         string line = Encoding.UTF8.GetString(_received.GetRange(0, end).ToArray());
         _received.RemoveRange(0, end + 1);
-        return line.EndsWith('\r') ? line[..^1] : throw new InvalidOperationException("a line doesn't end as QEMU's: " + line);
+        Assert.True(line.EndsWith('\r'), "a line doesn't end as QEMU's: " + line);
+        using JsonDocument message = JsonDocument.Parse(line);
+        if (message.RootElement.TryGetProperty("event", out _))
+        {
+            string? fault = Schema.FaultOfEvent(message.RootElement);
+            Assert.True(fault is null, $"{line}: {fault}");
+        }
+
+        return line[..^1];
     }
 
+    /// <summary>Sends one request and gives the next line, which is held against the schema.</summary>
     public string Ask(string request)
     {
         Send(request);
-        return ReadLine();
+        string line = ReadLine();
+        if (TryParse(request) is { ValueKind: JsonValueKind.Object } asked && asked.TryGetProperty("execute", out JsonElement command) && command.ValueKind == JsonValueKind.String)
+        {
+            using JsonDocument reply = JsonDocument.Parse(line);
+            string? fault = !reply.RootElement.TryGetProperty("return", out _) ? null : Schema.FaultOfReply(command.GetString()!, reply.RootElement);
+            Assert.True(fault is null, $"{request}: {fault}");
+        }
+
+        return line;
     }
 
     /// <summary>Waits for the stream's end and gives what came before.</summary>
@@ -136,6 +158,30 @@ internal sealed class TestClient : IDisposable
     }
 
     public void Dispose() => Socket.Dispose();
+
+    private static SchemaCheck ReadSchema()
+    {
+        using QmpHarness harness = new();
+        using QmpWriter writer = new();
+        using PassedFiles files = new();
+        SchemaCommands.Schema(new QmpCall(harness.Machine, default, writer.BeginReturn(), files));
+        writer.EndReturn(default);
+        using JsonDocument reply = JsonDocument.Parse(writer.Message.ToArray());
+        return new SchemaCheck(reply.RootElement.GetProperty("return"));
+    }
+
+    private static JsonElement? TryParse(string text)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(text);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private bool HasLine()
     {

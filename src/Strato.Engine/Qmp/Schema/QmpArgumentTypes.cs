@@ -1,0 +1,95 @@
+using Strato.Protocol.Configuration;
+using static Strato.Engine.Qmp.Schema.QmpBuiltin;
+using static Strato.Engine.Qmp.Schema.QmpMember;
+
+namespace Strato.Engine.Qmp.Schema;
+
+/// <summary>What commands take. Where StratoVirt's examples have a number or truth value in a string, both forms are taken.</summary>
+internal static class QmpArgumentTypes
+{
+    private static readonly QmpType Number = new QmpAlternate("NumberOrText", "a whole number", Int, Text);
+
+    private static readonly QmpType Size = new QmpAlternate("SizeOrText", "a whole number below 2^63", Int, Text);
+
+    private static readonly QmpType Switch = new QmpAlternate("SwitchOrText", "true or false", Bool, new QmpEnum("OnOff", "on", "off"));
+
+    private static readonly QmpType Aio = new QmpEnum("BlockdevAioOptions", DriveNames.Aio);
+
+    public static readonly QmpStruct Capabilities = new("qmp_capabilities-arg", May("enable", new QmpArray(Text)));
+
+    public static readonly QmpStruct AddNode = new(
+        "BlockdevOptions",
+        Must("node-name", Text),
+        Must("file", new QmpStruct("BlockdevOptionsFile", May("driver", new QmpEnum("BlockdevFileDriver", "file", "host_device")), Must("filename", Text), May("aio", Aio))),
+        May("driver", new QmpEnum("BlockdevDriver", "raw")),
+        May("cache", new QmpStruct("BlockdevCacheOptions", May("direct", Bool), May("no-flush", Bool))),
+        May("read-only", Bool),
+        May("aio", Aio),
+        May("discard", new QmpEnum("BlockdevDiscardOptions", DriveNames.Discard)),
+        May("detect-zeroes", new QmpEnum("BlockdevDetectZeroesOptions", DriveNames.DetectZeroes)),
+        May("snapshot", Bool),
+        May("iops", Number));
+
+    public static readonly QmpStruct NodeName = new("blockdev-del-arg", Must("node-name", Text));
+
+    public static readonly QmpStruct AddNetdev = new(
+        "Netdev",
+        Must("id", Text),
+        May("type", new QmpEnum("NetClientDriver", "tap", "user", "stream")),
+        May("ifname", Text),
+        May("fd", Text),
+        May("fds", Text),
+        May("queues", Number),
+        May("vhost", Switch),
+        May("vhostfd", Text),
+        May("vhostfds", Text),
+        May("addr", new QmpStruct("SocketAddress", May("type", new QmpEnum("SocketAddressType", "unix", "fd")), May("path", Text), May("str", Text))),
+        May("hostfwd", new QmpArray(new QmpStruct("String", Must("str", Text)))));
+
+    public static readonly QmpStruct Id = new("id-arg", Must("id", Text));
+
+    public static readonly QmpStruct AddDevice = new(
+        "device_add-arg",
+        Must("id", Text),
+        Must("driver", Text),
+        May("addr", Number),
+        May("lun", Number),
+        May("drive", Text),
+        May("netdev", Text),
+        May("iothread", Text),
+        May("serial", Text),
+        May("serial_num", Text),
+        May("num-queues", Number),
+        May("queue-size", Number),
+        May("write-cache", Switch),
+        May("werror", new QmpEnum("BlockdevOnError", DriveNames.WriteError)),
+        May("rerror", new QmpEnum("BlockdevOnReadError", DriveNames.ReadError)),
+        May("mac", Text),
+        May("up", Bool),
+        May("cpu-id", Number),
+        May("socket-id", Number),
+        May("die-id", Number),
+        May("core-id", Number),
+        May("thread-id", Number));
+
+    public static readonly QmpStruct FileName = new("getfd-arg", Must("fdname", Text));
+
+    public static readonly QmpStruct Throttle = new(
+        "BlockIOThrottle",
+        May("device", Text),
+        May("id", Text),
+        Must("iops", Int),
+        May("iops_rd", Int),
+        May("iops_wr", Int),
+        May("bps", Int),
+        May("bps_rd", Int),
+        May("bps_wr", Int));
+
+    public static readonly QmpStruct Link = new("set_link-arg", Must("name", Text), Must("up", Bool));
+
+    public static readonly QmpStruct Balloon = new("balloon-arg", Must("value", Size));
+
+    public static readonly QmpStruct GetProperty = new("qom-get-arg", Must("path", Text), Must("property", Text));
+
+    public static readonly QmpStruct SetProperty = new("qom-set-arg", Must("path", Text), Must("property", Text), Must("value", Any));
+}

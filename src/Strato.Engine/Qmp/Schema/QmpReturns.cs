@@ -1,0 +1,135 @@
+using static Strato.Engine.Qmp.Schema.QmpBuiltin;
+using static Strato.Engine.Qmp.Schema.QmpMember;
+
+namespace Strato.Engine.Qmp.Schema;
+
+/// <summary>What commands return, under QEMU's names where it has them. A test holds each reply that any test gets against these.</summary>
+internal static class QmpReturns
+{
+    public static readonly QmpType Status = new QmpStruct(
+        "StatusInfo",
+        Must("running", Bool),
+        Must("singlestep", Bool),
+        Must("status", new QmpEnum("RunState", "prelaunch", "running", "paused", "io-error", "shutdown", "internal-error")));
+
+    public static readonly QmpType Version = new QmpStruct(
+        "VersionInfo",
+        Must("qemu", new QmpStruct("VersionTriple", Must("micro", Int), Must("minor", Int), Must("major", Int))),
+        Must("package", Text));
+
+    public static readonly QmpType Commands = new QmpArray(new QmpStruct("CommandInfo", Must("name", Text)));
+
+    public static readonly QmpType Events = new QmpArray(new QmpStruct("EventInfo", Must("name", Text)));
+
+    public static readonly QmpType Kvm = new QmpStruct("KvmInfo", Must("enabled", Bool), Must("present", Bool));
+
+    public static readonly QmpType Name = new QmpStruct("NameInfo", May("name", Text));
+
+    private static readonly QmpType CpuPlace = new QmpStruct(
+        "CpuInstanceProperties", Must("core-id", Int), May("die-id", Int), Must("socket-id", Int), Must("thread-id", Int));
+
+    public static readonly QmpType Cpus = new QmpArray(new QmpStruct(
+        "CpuInfo",
+        Must("CPU", Int),
+        Must("arch", new QmpEnum("CpuInfoArch", "x86", "arm")),
+        Must("current", Bool),
+        Must("halted", Bool),
+        Must("props", CpuPlace),
+        Must("qom_path", Text),
+        Must("thread_id", Int)));
+
+    public static readonly QmpType HotpluggableCpus = new QmpArray(new QmpStruct(
+        "HotpluggableCPU", Must("props", CpuPlace), May("qom-path", Text), Must("type", Text), Must("vcpus-count", Int)));
+
+    public static readonly QmpType Machines = new QmpArray(new QmpStruct(
+        "MachineInfo",
+        Must("cpu-max", Int),
+        Must("deprecated", Bool),
+        Must("hotpluggable-cpus", Bool),
+        Must("name", Text),
+        Must("numa-mem-supported", Bool)));
+
+    public static readonly QmpType Memory = new QmpStruct(
+        "MemoryStatus",
+        Must("backend", new QmpEnum("MemoryBackend", "memory-backend-ram", "memory-backend-file", "memory-backend-memfd")),
+        Must("dump", Bool),
+        May("mem-path", Text),
+        Must("merge", Bool),
+        Must("page-size", Int),
+        Must("prealloc", Bool),
+        Must("ranges", new QmpArray(new QmpStruct("MemoryRange", Must("size", Int), Must("start", Int)))),
+        Must("share", Bool),
+        Must("size", Int));
+
+    public static readonly QmpType MemorySize = new QmpStruct("MemoryInfo", Must("base-memory", Int), Must("plugged-memory", Int));
+
+    private static readonly QmpType Image = new QmpStruct(
+        "ImageInfo", Must("filename", Text), Must("format", Text), Must("virtual-size", Int));
+
+    private static readonly QmpType BlockDevice = new QmpStruct(
+        "BlockDeviceInfo",
+        Must("drv", Text),
+        Must("file", Text),
+        Must("image", Image),
+        Must("iops", Int),
+        Must("node-name", Text),
+        Must("ro", Bool));
+
+    public static readonly QmpType Block = new QmpArray(new QmpStruct(
+        "BlockInfo",
+        Must("device", Text),
+        Must("inserted", BlockDevice),
+        Must("io-status", new QmpEnum("BlockDeviceIoStatus", "ok", "failed", "nospace")),
+        Must("locked", Bool),
+        Must("qdev", Text),
+        Must("removable", Bool),
+        Must("type", Text)));
+
+    public static readonly QmpType NamedBlockNodes = new QmpArray(BlockDevice);
+
+    public static readonly QmpType IoThreads = new QmpArray(new QmpStruct(
+        "IOThreadInfo",
+        Must("aio-max-batch", Int),
+        Must("id", Text),
+        Must("poll-grow", Int),
+        Must("poll-max-ns", Int),
+        Must("poll-shrink", Int),
+        Must("thread-id", Int)));
+
+    public static readonly QmpType Chardevs = new QmpArray(new QmpStruct(
+        "ChardevInfo", Must("filename", Text), Must("frontend-open", Bool), Must("label", Text)));
+
+    public static readonly QmpType Slots = new QmpArray(new QmpStruct(
+        "HotplugSlot",
+        Must("addr", Text),
+        May("device", Text),
+        Must("driver", Text),
+        Must("guest-name", Text),
+        May("mac", Text),
+        Must("needs-reset", Bool),
+        May("netdev", Text),
+        May("node-name", Text),
+        May("read-only", Bool),
+        Must("seen", Bool)));
+
+    public static readonly QmpType Balloon = new QmpStruct("BalloonInfo", Must("actual", Int));
+
+    public static readonly QmpType Schema = new QmpArray(new QmpStruct(
+        "SchemaInfo",
+        Must("name", Text),
+        Must("meta-type", new QmpEnum("SchemaMetaType", "builtin", "enum", "array", "object", "alternate", "command", "event")),
+        May("json-type", Text),
+        May("members", new QmpArray(new QmpStruct("SchemaInfoMember", May("name", Text), May("type", Text), May("default", Any)))),
+        May("values", new QmpArray(Text)),
+        May("element-type", Text),
+        May("arg-type", Text),
+        May("ret-type", Text)));
+
+    public static readonly QmpType OptionGroups = new QmpArray(new QmpStruct(
+        "CommandLineOptionInfo",
+        Must("option", Text),
+        Must("parameters", new QmpArray(new QmpStruct(
+            "CommandLineParameterInfo",
+            Must("name", Text),
+            Must("type", new QmpEnum("CommandLineParameterType", "string", "boolean", "number", "size")))))));
+}
