@@ -66,7 +66,7 @@ internal static class DiskOpener
     private static FileDescriptor OpenPath(DriveOptions options)
     {
         // O_NONBLOCK: opening a FIFO must not wait for its other end; it is refused below. It means nothing to files and disks.
-        int fd = Libc.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (options.Direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int fd = FileSets.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (options.Direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         return fd >= 0 ? new FileDescriptor(fd) : throw OpenError(options, Errno.Last);
     }
 

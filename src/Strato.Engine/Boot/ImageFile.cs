@@ -65,7 +65,7 @@ internal sealed class ImageFile : IDisposable
         }
 
         // O_NONBLOCK: the open of a FIFO that nobody writes would wait for ever.
-        int fd = Libc.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int fd = FileSets.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         if (fd < 0)
         {
             int errno = Errno.Last;

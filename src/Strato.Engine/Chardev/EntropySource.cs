@@ -23,7 +23,7 @@ internal sealed class EntropySource : IDisposable
     /// <exception cref="UserErrorException">RngSourceFailed.</exception>
     public static EntropySource Open(string path, string id, string where)
     {
-        int fd = Libc.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int fd = FileSets.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         if (fd < 0)
         {
             throw Error($"can't be opened: {Errno.Text(Errno.Last)}");

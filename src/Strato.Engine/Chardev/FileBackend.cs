@@ -51,7 +51,7 @@ internal sealed class FileBackend : ICharBackend
     public static FileDescriptor Open(string path, string where, uint mode, out bool regular)
     {
         // Without O_NONBLOCK a named pipe would hold up the engine until somebody reads it; so it says that nobody does.
-        int fd = Libc.Open(path, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_NOCTTY, mode);
+        int fd = FileSets.Open(path, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_NOCTTY, mode);
         if (fd < 0)
         {
             int errno = Errno.Last;

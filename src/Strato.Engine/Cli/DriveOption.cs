@@ -16,7 +16,7 @@ internal static class DriveOption
         + $"        discard={string.Join('|', DriveNames.Discard)}   detect-zeroes={string.Join('|', DriveNames.DetectZeroes)}   iops=0..{DriveConfiguration.MaxIops} (0: no limit)\n"
         + $"        werror={string.Join('|', DriveNames.WriteError)}   rerror={string.Join('|', DriveNames.ReadError)}\n"
         + $"        serial=TEXT   iothread=ID   num-queues=1..{DriveConfiguration.MaxQueues}   queue-size={DriveConfiguration.DefaultQueueSize} (a power of two from {DriveConfiguration.MinQueueSize} to {DriveConfiguration.MaxQueueSize})\n"
-        + "        aio is native by default with direct=on. snapshot=on throws away at the end what the guest writes.";
+        + "        format=raw and if=none are so anyway. aio is native by default with direct=on. snapshot=on throws away at the end what the guest writes.";
 
     public static DriveConfiguration Parse(string value)
     {

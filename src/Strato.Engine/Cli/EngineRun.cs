@@ -31,7 +31,7 @@ internal static class EngineRun
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
-        using QmpServer qmp = new(loop, machine);
+        using QmpServer qmp = new(loop, machine, () => OptionGroups.List(OptionTable.List));
         foreach (string socket in configuration.QmpSockets)
         {
             qmp.Listen(socket);

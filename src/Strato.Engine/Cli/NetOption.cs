@@ -18,7 +18,7 @@ internal static class NetOption
         + "          an interface of the host, which has to be there unless a script sets it up; with vhost=on the kernel moves the frames\n"
         + "        user,id=ID[,hostfwd=[tcp|udp]:[ADDRESS]:PORT-:PORT]…: the host's own sockets, by passt; hostfwd leads ports of the host to the guest\n"
         + "        stream,id=ID,addr.type=unix,addr.path=PATH: a program that serves frames on a unix socket, as passt does; addr.type=fd,addr.str=N: a connection to one\n"
-        + "        id=ID,netdev=NAME is a tap as well.";
+        + "        id=ID,netdev=NAME is a tap as well. Each may have mac=ADDRESS and iothread=ID of its interface.";
 
     private const string ForwardKey = "hostfwd";
 

@@ -32,7 +32,7 @@ internal static class OptionTable
     private static readonly OptionSpec[] All =
     [
         new("-name", "NAME", "Name of the machine, 1 to 255 characters.", SetName) { AnyValue = true },
-        new("-machine", "[type=]microvm[,dump-guest-core=on|off][,mem-share=on|off][,mem-merge=on|off][,memory-backend=ID][,hotplug=on|off]", "Machine type; whether its memory is part of a core dump (on), shared with other processes (off), merged where pages are equal (off); the -object it is;\n        whether there are empty slots, up to four for disks (six with the given) and two for nics, that QMP can fill (on).", SetMachine),
+        new("-machine", "[type=]microvm[,accel=kvm][,dump-guest-core=on|off][,mem-share=on|off][,mem-merge=on|off][,memory-backend=ID][,hotplug=on|off]", "Machine type; whether its memory is part of a core dump (on), shared with other processes (off), merged where pages are equal (off); the -object it is;\n        whether there are empty slots, up to four for disks (six with the given) and two for nics, that QMP can fill (on).", SetMachine),
         new("-kernel", "PATH", "Kernel: a bzImage or an ELF vmlinux.", SetKernel),
         new("-initrd", "PATH", "Initial RAM disk.", SetInitrd),
         new("-append", "WORD…", "Kernel command line, in one word or several, up to the next option.", SetCommandLine) { ManyWords = true, AnyValue = true },
@@ -43,10 +43,11 @@ internal static class OptionTable
         new("-mem-prealloc", null, "Allocate all guest memory before the guest starts; without enough of it, it doesn't start.", (o, _) => o.Configuration.Backing.Preallocate = true),
         new("-drive", DriveOption.Usage, DriveOption.Help, (o, v) => o.Drives.AddDrive(v)) { Repeatable = true },
         new("-iothread", "id=ID", $"Thread that serves the devices which name it, at most {IoThreadConfiguration.Maximum}; its name is the id.", IoThreadOption.Add) { Repeatable = true },
-        new("-object", "TYPE,KEY=VALUE…", "What a device refers to:" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
+        new("-object", "TYPE,KEY=VALUE…", "What a device refers to (of memory mem-prealloc=on|off is prealloc, and dump-guest-core=on|off is dump):" + DriverTable.Objects.Usage, DriverTable.Objects.Add) { Repeatable = true },
         new("-device", "DRIVER,KEY=VALUE…", "A device:" + DriverTable.Devices.Usage, DriverTable.Devices.Add) { Repeatable = true },
         new("-netdev", NetOption.Usage, NetOption.Help, NetOption.Add) { Repeatable = true },
         new("-chardev", ChardevOption.Usage, "Where a port leads, or another program's socket. Unless something refers to it, it is a console (hvc0 and on) itself.", ChardevOption.Add) { Repeatable = true },
+        new("-add-fd", FileSetOption.Usage, FileSetOption.Help, FileSetOption.Add) { Repeatable = true },
         new("-balloon", BalloonOption.Usage, "A balloon, by its older name.", BalloonOption.Add),
         new("-serial", SerialOption.Usage, "Serial port ttyS0 (none).", SerialOption.Apply),
         new("-qmp", "unix:PATH,server,nowait", "Serve QMP on a unix socket; the path must be free.", (o, v) => AddQmp(o, "-qmp", v)) { Repeatable = true },
@@ -60,6 +61,7 @@ internal static class OptionTable
         new("-no-shutdown", null, "Stay, stopped, when the guest powers off.", (o, _) => o.Configuration.NoShutdown = true),
         new("-force", null, "Start even where the host's KVM isn't usable.", (o, _) => o.Configuration.Force = true),
         new("-disable-seccomp", null, "Don't filter the engine's system calls, which is how it is: there is no filter yet.", (_, _) => { }),
+        .. QemuHabits.Accepted,
         new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),
         new("-probe", null, "Tell in one line of JSON whether the host's KVM is usable. Exit code 0 usable, 10 emulated, 11 no permission, 12 absent.", (o, _) => o.Probe = true),
         new("-version", null, "Print the version.", (o, _) => o.Version = true),
@@ -67,6 +69,9 @@ internal static class OptionTable
     ];
 
     private static readonly Dictionary<string, OptionSpec> ByName = Index();
+
+    /// <summary>All, in the order of the help.</summary>
+    public static IReadOnlyList<OptionSpec> List => All;
 
     /// <summary>Text of <c>-help</c>, with its last newline.</summary>
     public static string HelpText()
@@ -92,6 +97,11 @@ internal static class OptionTable
         }
 
         string shown = ConfigurationLimits.Printable(name);
+        if (QemuHabits.Advice(name) is { } instead)
+        {
+            throw new UserErrorException("UnknownOption", $"The option '{shown}' is QEMU's and isn't built here: {instead}.", shown);
+        }
+
         throw name.StartsWith('-')
             ? new UserErrorException("UnknownOption", $"The option '{shown}' is unknown{NearName.Hint(name, ByName.Keys)}; -help lists all.", shown)
             : new UserErrorException("UnknownOption", $"'{shown}' is not an option; options begin with '-', and a value with spaces is quoted.", shown);
@@ -109,6 +119,7 @@ internal static class OptionTable
         }
 
         index.Add("-h", index["-help"]);
+        index.Add("-M", index["-machine"]);
         return index;
     }
 
@@ -126,6 +137,7 @@ internal static class OptionTable
             options.Configuration.MachineType = ConfigurationLimits.CheckMachineType(type, "-machine type");
         }
 
+        _ = parts.TakeOneOf("accel", "kvm");
         MemoryOption.ApplyMachine(options, parts);
         options.Configuration.HotPlug = parts.TakeBoolean("hotplug") ?? options.Configuration.HotPlug;
         parts.End();

@@ -16,6 +16,10 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     /// <summary>Its image; null when the slot is empty.</summary>
     public DiskImage? Image { get; private set; }
 
+    /// <summary>What there is to tell of a drive.</summary>
+    public static DriveStatus StatusOf(DriveConfiguration drive, DiskImage image) =>
+        new(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)image.Length, drive.Iops);
+
     public bool IsReadOnly => (Device.OfferedFeatures & BlockLayout.FeatureReadOnly) != 0;
 
     /// <summary>What the driver talks to, which does nothing where the slot is empty.</summary>
@@ -95,6 +99,6 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     private void Set(DriveConfiguration drive, DiskImage image)
     {
         Image = image;
-        Drive = new DriveStatus(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)image.Length, drive.Iops);
+        Drive = StatusOf(drive, image);
     }
 }

@@ -56,6 +56,12 @@ internal sealed class HotPlug : IDisposable
     /// <summary>In the order in which the guest sees them.</summary>
     public IReadOnlyList<DriveStatus> Drives => _disks.FindAll(slot => slot.Image is not null).ConvertAll(slot => slot.Drive);
 
+    /// <summary>Drives that no device has yet, in the order in which they came.</summary>
+    public IReadOnlyList<DriveStatus> Nodes => _nodes.ConvertAll(node => DiskSlot.StatusOf(node.Drive, node.Image));
+
+    /// <summary>In the order in which the guest sees them.</summary>
+    public IReadOnlyList<NetStatus> Nets => _nets.FindAll(slot => slot.Netdev is not null).ConvertAll(slot => slot.Status);
+
     public IReadOnlyList<string> NetNames => _nets.FindAll(slot => slot.Netdev is not null).ConvertAll(slot => slot.DeviceId!);
 
     /// <summary>Disks' first.</summary>
@@ -242,26 +248,35 @@ internal sealed class HotPlug : IDisposable
     {
         try
         {
-            return DriveSetup.Open(drive);
+            DiskImage image = DriveSetup.Open(drive);
+            if (!drive.ReadOnly && FindOwn(image) is { } other)
+            {
+                // What stands on one open file (/dev/fdset/N) shares its lock.
+                image.Dispose();
+                throw InUse(drive, other);
+            }
+
+            return image;
         }
         catch (UserErrorException e) when (e.Id == "DriveLocked" && FindOwn(drive.File) is { } own)
         {
-            throw new UserErrorException(
-                "DriveInUse",
-                $"Drive '{drive.Id}': '{drive.File}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
-                e.Where,
-                e);
+            throw InUse(drive, own, e);
         }
     }
 
-    /// <summary>The id of a drive of ours that stands on the file.</summary>
-    private string? FindOwn(string path)
-    {
-        if (Libc.Stat(path, out Libc.statx_t wanted) < 0)
-        {
-            return null;
-        }
+    private static UserErrorException InUse(DriveConfiguration drive, string own, UserErrorException? cause = null) => new(
+        "DriveInUse",
+        $"Drive '{drive.Id}': '{drive.File}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
+        drive.WhereIs("file", "path_on_host"),
+        cause);
 
+    /// <summary>The id of a drive of ours that stands on the file; null when none does.</summary>
+    private string? FindOwn(string path) => Libc.Stat(path, out Libc.statx_t file) < 0 ? null : FindOwn(file);
+
+    private string? FindOwn(DiskImage image) => Libc.Stat(image.Descriptor, out Libc.statx_t file) < 0 ? null : FindOwn(file);
+
+    private string? FindOwn(Libc.statx_t wanted)
+    {
         bool IsSame(DiskImage? image) => image is not null && Libc.Stat(image.Descriptor, out Libc.statx_t file) == 0
             && (file.stx_ino, file.stx_dev_major, file.stx_dev_minor) == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor);
         return _disks.Find(slot => IsSame(slot.Image))?.Drive.Id ?? _nodes.Find(node => IsSame(node.Image)).Drive?.Id;

@@ -50,6 +50,14 @@ internal readonly record struct CpuStatus(int Index, int ThreadId, bool Halted, 
 /// <param name="Iops">Most requests a second; 0 for no limit.</param>
 internal readonly record struct DriveStatus(string Id, string File, bool ReadOnly, string? Serial, long Length, int Iops = 0);
 
+/// <summary>One network interface as it is now.</summary>
+/// <param name="Id">The user's id of the device.</param>
+/// <param name="Mac">Its address.</param>
+/// <param name="Netdev">Id of where it leads.</param>
+/// <param name="Kind">What that is.</param>
+/// <param name="LinkUp">Whether the user hasn't taken the link down.</param>
+internal readonly record struct NetStatus(string Id, string Mac, string Netdev, NetdevKind Kind, bool LinkUp);
+
 /// <summary>One iothread as it is now.</summary>
 /// <param name="Id">The user's id, which is also the thread's name.</param>
 /// <param name="ThreadId">The kernel's id of the thread.</param>

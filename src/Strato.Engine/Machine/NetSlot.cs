@@ -74,6 +74,9 @@ internal sealed class NetSlot(MmioTransport transport, int index) : DeviceSlot(t
         return old;
     }
 
+    /// <summary>The interface in it, when there is one.</summary>
+    public NetStatus Status => new(DeviceId!, Mac, Netdev!.Id, Netdev.Kind, Interface.LinkUp);
+
     public void SetLink(bool up) => Interface.SetLink(up);
 
     protected override VirtioDevice CreateEmpty()

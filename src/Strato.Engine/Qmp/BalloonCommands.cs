@@ -70,7 +70,9 @@ internal static class BalloonCommands
         statistics.SetPeriod(TimeSpan.FromSeconds(seconds));
     }
 
-    private static MemoryBalloon Find(QmpCall call) => call.Machine.Balloon
+    /// <summary>The machine's balloon.</summary>
+    /// <exception cref="QmpException">DeviceNotActive: it has none.</exception>
+    public static MemoryBalloon Find(QmpCall call) => call.Machine.Balloon
         ?? throw new QmpException(
             QmpErrorClass.DeviceNotActive,
             call.Machine.Memory.IsHuge

@@ -16,7 +16,6 @@ internal static class DeviceCommands
     private static readonly string[] NetOnly = ["netdev", "mac", "up"];
 
     // In the order of NetdevKind.
-    private static readonly string[] NetdevTypes = ["tap", "user", "stream"];
     private static readonly string[][] ArgumentsOfType = [["ifname", "fd", "fds", "queues", "vhost", "vhostfd", "vhostfds"], ["hostfwd"], ["addr"]];
 
     private const string DiskDriver = "virtio-blk-mmio";
@@ -67,7 +66,7 @@ internal static class DeviceCommands
     {
         QmpObject arguments = call.Arguments;
         string id = arguments.Require("id");
-        NetdevKind kind = (NetdevKind)(arguments.Choice("type", NetdevTypes) ?? 0);
+        NetdevKind kind = (NetdevKind)(arguments.Choice("type", NetdevNames.Kinds) ?? 0);
         CheckArguments(arguments, kind);
         List<string> files = Names(arguments, "fd", "fds");
         List<string> vhostFiles = Names(arguments, "vhostfd", "vhostfds");
@@ -278,7 +277,7 @@ internal static class DeviceCommands
             {
                 if (names != ArgumentsOfType[(int)kind] && !arguments.Find(name).IsEmpty)
                 {
-                    throw new QmpException($"Parameter '{name}' doesn't go with type={NetdevTypes[(int)kind]}");
+                    throw new QmpException($"Parameter '{name}' doesn't go with type={NetdevNames.Kinds[(int)kind]}");
                 }
             }
         }

@@ -41,14 +41,15 @@ internal sealed class PassedFiles : IDisposable
             throw new QmpException("Parameter 'fdname' must be a name not starting with a digit");
         }
 
-        if (!_unnamed.TryDequeue(out FileDescriptor? file))
-        {
-            throw new QmpException("No file descriptor supplied via SCM_RIGHTS");
-        }
-
+        FileDescriptor file = Take();
         _ = Close(name);
         _named.Add(name, file);
     }
+
+    /// <summary>Gives away the one that came first of those without a name.</summary>
+    /// <exception cref="QmpException">None came.</exception>
+    public FileDescriptor Take() =>
+        _unnamed.TryDequeue(out FileDescriptor? file) ? file : throw new QmpException("No file descriptor supplied via SCM_RIGHTS");
 
     /// <summary>Closes one; false when none has the name.</summary>
     public bool Close(string name)

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 using Strato.Engine.Machine;
 using Strato.Protocol.Qmp;
@@ -6,10 +7,13 @@ using Strato.Protocol.Qmp;
 namespace Strato.Engine.Qmp;
 
 /// <summary>One command while it runs: what it may look at, and where its return value goes.</summary>
-internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result, PassedFiles files)
+internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result, PassedFiles files, Func<IReadOnlyList<OptionGroup>> options)
 {
     /// <summary>Descriptors that came over the client's connection.</summary>
     public PassedFiles Files { get; } = files;
+
+    /// <summary>Options of the command line.</summary>
+    public IReadOnlyList<OptionGroup> Options => options();
 
     public IMachineControl Machine { get; } = machine;
 

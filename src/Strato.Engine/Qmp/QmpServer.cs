@@ -27,11 +27,16 @@ internal sealed class QmpServer : IDisposable
 
     // An event may be raised while a reply is being written.
     private readonly QmpWriter _eventWriter = new();
+    private readonly Func<IReadOnlyList<OptionGroup>> _options;
     private readonly RateLimit _limit = new();
     private bool _disposed;
 
-    public QmpServer(EventLoop loop, IMachineControl machine)
+    /// <param name="loop">The main loop.</param>
+    /// <param name="machine">What the commands act on.</param>
+    /// <param name="options">Lists the options of the command line.</param>
+    public QmpServer(EventLoop loop, IMachineControl machine, Func<IReadOnlyList<OptionGroup>> options)
     {
+        _options = options;
         _loop = loop;
         _machine = machine;
         machine.EventRaised += Broadcast;
@@ -146,7 +151,7 @@ internal sealed class QmpServer : IDisposable
             return;
         }
 
-        QmpCall call = new(_machine, request, _writer.BeginReturn(), client.Files);
+        QmpCall call = new(_machine, request, _writer.BeginReturn(), client.Files, _options);
         try
         {
             QmpCommands.Find(request).Run(call);

@@ -132,18 +132,8 @@ internal static class QueryCommands
         {
             json.WriteStartObject();
             json.WriteString("device", drive.Id);
-            json.WriteStartObject("inserted");
-            json.WriteString("drv", "raw");
-            json.WriteString("file", drive.File);
-            json.WriteStartObject("image");
-            json.WriteString("filename", drive.File);
-            json.WriteString("format", "raw");
-            json.WriteNumber("virtual-size", drive.Length);
-            json.WriteEndObject();
-            json.WriteNumber("iops", drive.Iops);
-            json.WriteString("node-name", drive.Id);
-            json.WriteBoolean("ro", drive.ReadOnly);
-            json.WriteEndObject();
+            json.WritePropertyName("inserted");
+            WriteNode(json, drive);
             json.WriteString("io-status", "ok");
             json.WriteBoolean("locked", false);
             json.WriteString("qdev", drive.Id);
@@ -153,6 +143,23 @@ internal static class QueryCommands
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>As QEMU's: drives of devices, then those that no device has yet.</summary>
+    public static void NamedBlockNodes(QmpCall call)
+    {
+        call.Result.WriteStartArray();
+        foreach (DriveStatus drive in call.Machine.HotPlug.Drives)
+        {
+            WriteNode(call.Result, drive);
+        }
+
+        foreach (DriveStatus node in call.Machine.HotPlug.Nodes)
+        {
+            WriteNode(call.Result, node);
+        }
+
+        call.Result.WriteEndArray();
     }
 
     /// <summary>As QEMU's query-iothreads: none polls, and a batch is whatever is there.</summary>
@@ -189,6 +196,22 @@ internal static class QueryCommands
         }
 
         json.WriteEndArray();
+    }
+
+    private static void WriteNode(Utf8JsonWriter json, in DriveStatus drive)
+    {
+        json.WriteStartObject();
+        json.WriteString("drv", "raw");
+        json.WriteString("file", drive.File);
+        json.WriteStartObject("image");
+        json.WriteString("filename", drive.File);
+        json.WriteString("format", "raw");
+        json.WriteNumber("virtual-size", drive.Length);
+        json.WriteEndObject();
+        json.WriteNumber("iops", drive.Iops);
+        json.WriteString("node-name", drive.Id);
+        json.WriteBoolean("ro", drive.ReadOnly);
+        json.WriteEndObject();
     }
 
     /// <summary>The die only where a socket has several, as in QEMU.</summary>

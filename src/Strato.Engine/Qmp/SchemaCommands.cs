@@ -1,6 +1,8 @@
 using System.Collections.Generic;
 using System.Text.Json;
 using Strato.Engine.Qmp.Schema;
+using Strato.Protocol.Configuration;
+using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
 
@@ -80,6 +82,46 @@ internal static class SchemaCommands
                 }
             }
         }
+    }
+
+    /// <summary>As QEMU's: all options, or the one of a name without its dash.</summary>
+    public static void Options(QmpCall call)
+    {
+        string? wanted = call.Arguments.Text("option");
+        List<string> names = [];
+        Utf8JsonWriter json = call.Result;
+        json.WriteStartArray();
+        foreach (OptionGroup group in call.Options)
+        {
+            names.Add(group.Name);
+            if (wanted is null || wanted == group.Name)
+            {
+                WriteOption(json, group);
+            }
+        }
+
+        json.WriteEndArray();
+        if (wanted is not null && !names.Contains(wanted))
+        {
+            throw new QmpException($"Option '{ConfigurationLimits.Printable(wanted)}' is not one of the command line's{NearName.Hint(wanted, names)}");
+        }
+    }
+
+    private static void WriteOption(Utf8JsonWriter json, OptionGroup group)
+    {
+        json.WriteStartObject();
+        json.WriteString("option", group.Name);
+        json.WriteStartArray("parameters");
+        foreach ((string name, string type) in group.Parameters)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", name);
+            json.WriteString("type", type);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     private static void WriteName(Utf8JsonWriter json, string name)

@@ -92,6 +92,9 @@ internal abstract class NetInterface : VirtioDevice
     /// <summary>Whether frames go anywhere.</summary>
     protected bool Connected => _present && _linkUp;
 
+    /// <summary>What <see cref="SetLink"/> said last; true before.</summary>
+    public bool LinkUp => _linkUp;
+
     /// <summary>Takes the link up or down, as a plug does. From any thread.</summary>
     public void SetLink(bool up)
     {

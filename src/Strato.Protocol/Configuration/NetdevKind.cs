@@ -12,3 +12,10 @@ public enum NetdevKind
     /// <summary>A socket that another program serves.</summary>
     Stream,
 }
+
+/// <summary>How the command line and QMP write netdevs.</summary>
+public static class NetdevNames
+{
+    /// <summary>Of <see cref="NetdevKind"/>, by its numbers.</summary>
+    public static readonly string[] Kinds = ["tap", "user", "stream"];
+}

@@ -24,7 +24,7 @@ internal sealed class QmpTarget : FuzzTarget
 
     public QmpTarget()
     {
-        _server = new QmpServer(_loop, _machine);
+        _server = new QmpServer(_loop, _machine, () => []);
         _server.Listen(_path.Path);
     }
 

@@ -102,6 +102,16 @@ public class OptionsTests
         }
     }
 
+    [Fact]
+    public void WhatQemusUsersPasteAndIsSoAnywayIsTaken()
+    {
+        string[] pasted = ["-nodefaults", "-nographic", "-enable-kvm", "-no-user-config", "-accel", "kvm", "-display", "none", "-vga", "none", "-monitor", "none", "-net", "none", "-nic", "none", "-parallel", "none"];
+        VmConfiguration configuration = Options.Parse(["-M", "microvm,accel=kvm", "-kernel", "/k", .. pasted]).Configuration;
+        Assert.Equal("/k", configuration.Kernel);
+        Assert.Equal(SerialBackend.None, configuration.Serial.Backend);
+        Assert.Empty(configuration.Devices);
+    }
+
     [Theory]
     [InlineData("stdio", SerialBackend.Stdio, null)]
     [InlineData("none", SerialBackend.None, null)]
@@ -137,6 +147,11 @@ public class OptionsTests
     [InlineData("-smp 2,dies=2,cores=2", "InvalidTopology", "-smp sockets", "1 socket of 2 dies of 2 cores of 1 thread are 4 CPUs, where there can be 2")]
     [InlineData("-smp sockets=254,cores=254,dies=254,threads=254", "InvalidTopology", "-smp sockets", "are 4162314256 CPUs; allowed: 1 to 254.")]
     [InlineData("-kernal x", "UnknownOption", "-kernal", "The option '-kernal' is unknown (did you mean -kernel?); -help lists all.")]
+    [InlineData("-vnc :1", "UnknownOption", "-vnc", "The option '-vnc' is QEMU's and isn't built here: the machine has no screen: -serial, and -chardev for hvc0, are its terminals.")]
+    [InlineData("-hda /disk", "UnknownOption", "-hda", "The option '-hda' is QEMU's and isn't built here: -drive file=PATH,id=ID.")]
+    [InlineData("-accel tcg", "InvalidOption", "-accel", "'-accel tcg' is an option of QEMU that isn't built here; allowed: -accel kvm, which is how it is.")]
+    [InlineData("-display gtk", "InvalidOption", "-display", "'-display gtk' is an option of QEMU that isn't built here; allowed: -display none, which is how it is.")]
+    [InlineData("-machine microvm,accel=tcg", "InvalidOption", "-machine accel", "'accel=tcg' is unknown; allowed: kvm.")]
     [InlineData("-mem-paht /dev/hugepages", "UnknownOption", "-mem-paht", "The option '-mem-paht' is unknown (did you mean -mem-path?); -help lists all.")]
     [InlineData("kernel", "UnknownOption", "kernel", "'kernel' is not an option; options begin with '-'")]
     [InlineData("-kernel", "InvalidOption", "-kernel", "-kernel needs a value: -kernel PATH")]

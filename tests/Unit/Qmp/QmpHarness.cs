@@ -5,6 +5,7 @@ using System.IO;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Strato.Engine.Cli;
 using Strato.Engine.Linux;
 using Strato.Engine.Qmp;
 using Strato.Protocol.Qmp;
@@ -21,10 +22,12 @@ internal sealed class QmpHarness : IDisposable
 
     public QmpHarness()
     {
-        Server = new QmpServer(Loop, Machine);
+        Server = new QmpServer(Loop, Machine, Options);
         SocketPath = Path.Combine(_folder, "qmp.sock");
         Server.Listen(SocketPath);
     }
+
+    public static IReadOnlyList<OptionGroup> Options() => OptionGroups.List(OptionTable.List);
 
     public EventLoop Loop { get; } = new();
 
@@ -164,7 +167,7 @@ internal sealed class TestClient : IDisposable
         using QmpHarness harness = new();
         using QmpWriter writer = new();
         using PassedFiles files = new();
-        SchemaCommands.Schema(new QmpCall(harness.Machine, default, writer.BeginReturn(), files));
+        SchemaCommands.Schema(new QmpCall(harness.Machine, default, writer.BeginReturn(), files, QmpHarness.Options));
         writer.EndReturn(default);
         using JsonDocument reply = JsonDocument.Parse(writer.Message.ToArray());
         return new SchemaCheck(reply.RootElement.GetProperty("return"));

@@ -35,7 +35,7 @@ internal static class QmpArgumentTypes
     public static readonly QmpStruct AddNetdev = new(
         "Netdev",
         Must("id", Text),
-        May("type", new QmpEnum("NetClientDriver", "tap", "user", "stream")),
+        May("type", new QmpEnum("NetClientDriver", NetdevNames.Kinds)),
         May("ifname", Text),
         May("fd", Text),
         May("fds", Text),
@@ -73,6 +73,14 @@ internal static class QmpArgumentTypes
         May("thread-id", Number));
 
     public static readonly QmpStruct FileName = new("getfd-arg", Must("fdname", Text));
+
+    public static readonly QmpStruct AddFile = new("add-fd-arg", May("fdset-id", Int), May("opaque", Text));
+
+    public static readonly QmpStruct RemoveFile = new("remove-fd-arg", Must("fdset-id", Int), May("fd", Int));
+
+    public static readonly QmpStruct Option = new("query-command-line-options-arg", May("option", Text));
+
+    public static readonly QmpStruct Monitor = new("human-monitor-command-arg", Must("command-line", Text));
 
     public static readonly QmpStruct Throttle = new(
         "BlockIOThrottle",

@@ -114,6 +114,11 @@ internal static class QmpReturns
 
     public static readonly QmpType Balloon = new QmpStruct("BalloonInfo", Must("actual", Int));
 
+    public static readonly QmpType AddedFile = new QmpStruct("AddfdInfo", Must("fd", Int), Must("fdset-id", Int));
+
+    public static readonly QmpType FileSets = new QmpArray(new QmpStruct(
+        "FdsetInfo", Must("fds", new QmpArray(new QmpStruct("FdsetFdInfo", Must("fd", Int), May("opaque", Text)))), Must("fdset-id", Int)));
+
     public static readonly QmpType Schema = new QmpArray(new QmpStruct(
         "SchemaInfo",
         Must("name", Text),

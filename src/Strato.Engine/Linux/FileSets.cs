@@ -1,0 +1,109 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+
+namespace Strato.Engine.Linux;
+
+/// <summary>One descriptor of a set.</summary>
+/// <param name="File">The descriptor, which the set owns.</param>
+/// <param name="Opaque">What its giver calls it; null for nothing.</param>
+internal readonly record struct FileOfSet(FileDescriptor File, string? Opaque);
+
+/// <summary>Descriptors that others opened, which a path of the form <c>/dev/fdset/N</c> stands for wherever a file is opened.</summary>
+/// <remarks>
+/// QEMU's fdsets: a set holds descriptors of one file, opened for reading, writing or both, and who opens the path gets a
+/// duplicate of the one that fits. The engine's own, all of them, on the main loop's thread.
+/// </remarks>
+internal static class FileSets
+{
+    private const string Prefix = "/dev/fdset/";
+
+    // What a duplicate's opener may ask for beside the access; the rest is for who opens paths.
+    private const int Settable = Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_DIRECT;
+
+    private static readonly SortedDictionary<long, List<FileOfSet>> Sets = [];
+
+    /// <summary>All sets in the order of their numbers.</summary>
+    public static IReadOnlyDictionary<long, List<FileOfSet>> All => Sets;
+
+    /// <summary>Adds a descriptor.</summary>
+    /// <param name="file">Owned by the set from now on.</param>
+    /// <param name="set">The set's number, from 0; null for the first that is free.</param>
+    /// <param name="opaque">What its giver calls it.</param>
+    /// <returns>The set's number.</returns>
+    public static long Add(FileDescriptor file, long? set, string? opaque)
+    {
+        long number = set ?? 0;
+        while (set is null && Sets.ContainsKey(number))
+        {
+            number++;
+        }
+
+        if (!Sets.TryGetValue(number, out List<FileOfSet>? files))
+        {
+            Sets.Add(number, files = []);
+        }
+
+        files.Add(new FileOfSet(file, opaque));
+        return number;
+    }
+
+    /// <summary>Closes a set's descriptors, or the one of a number; what was opened by them stays open.</summary>
+    /// <returns>False when there is no such set or descriptor.</returns>
+    public static bool Remove(long set, long? descriptor)
+    {
+        if (!Sets.TryGetValue(set, out List<FileOfSet>? files))
+        {
+            return false;
+        }
+
+        List<FileOfSet> closed = files.FindAll(file => descriptor is null || file.File.Value == descriptor);
+        closed.ForEach(file => file.File.Dispose());
+        _ = files.RemoveAll(closed.Contains);
+        if (files.Count == 0)
+        {
+            _ = Sets.Remove(set);
+        }
+
+        return closed.Count > 0;
+    }
+
+    /// <summary>Opens a path, which may be a set's.</summary>
+    /// <returns>A descriptor, or -1 with errno: ENOENT for no such set, EACCES when none of its descriptors has that access.</returns>
+    public static int Open(string path, int flags, uint mode = 0)
+    {
+        if (!path.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return Libc.Open(path, flags, mode);
+        }
+
+        if (!long.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long set) || !Sets.TryGetValue(set, out List<FileOfSet>? files))
+        {
+            return Errno.Fail(Errno.ENOENT);
+        }
+
+        foreach (FileOfSet file in files)
+        {
+            int has = Libc.fcntl(file.File.Value, Libc.F_GETFL, 0);
+            if ((has & Libc.O_ACCMODE) == (flags & Libc.O_ACCMODE))
+            {
+                return Duplicate(file.File.Value, has, flags);
+            }
+        }
+
+        return Errno.Fail(Errno.EACCES);
+    }
+
+    private static int Duplicate(int file, int has, int wanted)
+    {
+        int fd = Libc.fcntl(file, Libc.F_DUPFD_CLOEXEC, 0);
+        if (fd >= 0 && Libc.fcntl(fd, Libc.F_SETFL, has | (wanted & Settable)) < 0)
+        {
+            int errno = Errno.Last;
+            _ = Libc.close(fd);
+            return Errno.Fail(errno);
+        }
+
+        return fd;
+    }
+}
