@@ -37,7 +37,7 @@ for assembly in Strato.PowerShell Strato.Client Strato.Protocol; do
     put "$products/$assembly.dll" "$module/bin"
     put "$products/$assembly.pdb" "$module/bin"
 done
-for file in Strato.psd1 src/Strato.PowerShell/Formats/Strato.*.ps1xml LICENSE; do
+for file in Strato.psd1 src/Strato.Protocol/Configuration/strato-vm.schema.json src/Strato.PowerShell/Formats/Strato.*.ps1xml LICENSE; do
     put "$file" "$module"
 done
 mkdir -p "$module/en-US"

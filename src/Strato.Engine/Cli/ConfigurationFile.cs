@@ -11,8 +11,10 @@ internal static class ConfigurationFile
     /// <summary>Bytes. Far above any real configuration, and small enough to be read at once.</summary>
     private const int MaxLength = 1 << 20;
 
+    /// <param name="path">The file.</param>
+    /// <param name="text">What it holds, for <see cref="Locate"/>.</param>
     /// <exception cref="UserErrorException">ConfigurationNotFound, ConfigurationUnreadable, ConfigurationTooLarge, or the reader's.</exception>
-    public static VmConfiguration Read(string path)
+    public static VmConfiguration Read(string path, out byte[] text)
     {
         ConfigurationLimits.CheckPath(path, "configuration", "-config");
         int fd = Libc.Open(path, Libc.O_RDONLY);
@@ -38,7 +40,15 @@ internal static class ConfigurationFile
 
             if (count == 0)
             {
-                return ConfigurationReader.Read(bytes.AsSpan(0, length));
+                text = bytes[..length];
+                try
+                {
+                    return ConfigurationReader.Read(text);
+                }
+                catch (UserErrorException error)
+                {
+                    throw Locate(error, path, text) ?? error;
+                }
             }
 
             length += (int)count;
@@ -52,5 +62,13 @@ internal static class ConfigurationFile
                 Array.Resize(ref bytes, bytes.Length * 2);
             }
         }
+    }
+
+    /// <summary>An error about a value of the file, with the file's name and the line; null when it is about something else.</summary>
+    public static UserErrorException? Locate(UserErrorException error, string path, byte[] text)
+    {
+        int line = JsonPlace.LineOf(text, error.Where);
+        return line == 0 || error.Id == "InvalidJson" ? null
+            : new UserErrorException(error.Id, $"{error.Message} ({path}, line {line})", error.Where, error) { Advice = error.Advice };
     }
 }

@@ -9,6 +9,9 @@ namespace Strato.Engine.Cli;
 /// <summary>The engine's command line, read and checked.</summary>
 internal sealed class Options
 {
+    private string? _file;
+    private byte[] _fileText = [];
+
     /// <summary>The machine to run. Not validated as a whole when <see cref="Help"/>, <see cref="Version"/>, <see cref="Probe"/> or <see cref="CpuHelp"/> is set.</summary>
     public VmConfiguration Configuration { get; private set; } = new();
 
@@ -61,7 +64,8 @@ internal sealed class Options
         {
             if (option.Spec.Name == "-config")
             {
-                options.Configuration = ConfigurationFile.Read(option.Value);
+                options.Configuration = ConfigurationFile.Read(option.Value, out options._fileText);
+                options._file = option.Value;
             }
         }
 
@@ -72,11 +76,22 @@ internal sealed class Options
 
         if (!options.Help && !options.Version && !options.Probe && !options.CpuHelp)
         {
-            options.Finish();
+            try
+            {
+                options.Finish();
+            }
+            catch (UserErrorException error)
+            {
+                throw options.Locate(error);
+            }
         }
 
         return options;
     }
+
+    /// <summary>An error that is about a value of the <c>-config</c> file with the file's name and the line; any other as it is.</summary>
+    public UserErrorException Locate(UserErrorException error) =>
+        _file is null ? error : ConfigurationFile.Locate(error, _file, _fileText) ?? error;
 
     /// <summary>The descriptor of <c>-ready-fd</c> in a command line that may have any fault, so that the fault can be reported there; else null.</summary>
     public static int? FindReadyDescriptor(string[] args)

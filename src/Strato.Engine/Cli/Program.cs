@@ -73,7 +73,7 @@ internal static class Program
         }
         catch (UserErrorException error)
         {
-            return Report(error, ready, EngineExit.Error);
+            return Report(options.Locate(error), ready, EngineExit.Error);
         }
         catch (LinuxException error)
         {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 
 namespace Strato.Protocol.Configuration;
 
@@ -34,6 +35,10 @@ public static class ConfigurationReader
         {
             switch (section)
             {
+                case "$schema":
+                    // Where strato-vm.schema.json is, for editors.
+                    _ = cursor.GetString();
+                    break;
                 case "boot-source":
                     ReadBootSource(ref cursor, configuration);
                     break;
@@ -95,10 +100,18 @@ public static class ConfigurationReader
     private static void ReadMachine(ref JsonCursor cursor, VmConfiguration configuration)
     {
         MemoryBacking backing = configuration.Backing;
+        HashSet<string> seen = new(StringComparer.Ordinal);
         cursor.BeginObject();
         while (cursor.NextField(out string field))
         {
-            switch (field)
+            // StratoVirt's documents write mem_path and mem-path, dump_guest_core and mem-share: each may be written either way.
+            string name = field.Replace('-', '_');
+            if (!seen.Add(name))
+            {
+                throw new UserErrorException("DuplicateField", $"The field is given twice, here and with '{(field.Contains('-') ? '_' : '-')}' in its name.", cursor.Path);
+            }
+
+            switch (name)
             {
                 case "type":
                     configuration.MachineType = ConfigurationLimits.CheckMachineType(cursor.GetString(), cursor.Path);
@@ -114,7 +127,7 @@ public static class ConfigurationReader
                 case "dump_guest_core":
                     configuration.DumpGuestCore = cursor.GetBoolean();
                     break;
-                case "mem-share":
+                case "mem_share":
                     configuration.MemShare = cursor.GetBoolean();
                     break;
                 case "mem_path":

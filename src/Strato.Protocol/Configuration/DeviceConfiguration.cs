@@ -27,6 +27,9 @@ public abstract class DeviceConfiguration
     public string WhereIs(string option, string json) =>
         Where.StartsWith('-') ? $"{Where} {option}" : $"{(Where.Length == 0 ? Kind : Where)}.{json}";
 
+    /// <summary>The id's name in the JSON form.</summary>
+    internal virtual string IdField => $"{Kind}_id";
+
     /// <summary>Checks the values of this device alone.</summary>
     /// <exception cref="UserErrorException">One is out of range.</exception>
     public abstract void Check();

@@ -24,13 +24,13 @@ public static class DeviceLimits
             device.Check();
             if (device.Id.Length > 0)
             {
-                ConfigurationLimits.CheckId(device.Id, device.WhereIs("id", $"{device.Kind}_id"));
+                ConfigurationLimits.CheckId(device.Id, device.WhereIs("id", device.IdField));
                 if (!ids.Add(device.Id))
                 {
                     throw new UserErrorException(
                         "DuplicateId",
                         $"The id '{ConfigurationLimits.Printable(device.Id)}' is used by two devices; ids are unique.",
-                        device.WhereIs("id", $"{device.Kind}_id"));
+                        device.WhereIs("id", device.IdField));
                 }
             }
 

@@ -10,6 +10,8 @@ public sealed class NetConfiguration : DeviceConfiguration
 
     public override int Limit => Maximum;
 
+    internal override string IdField => "iface_id";
+
     /// <summary>Where its frames go.</summary>
     public NetdevConfiguration Netdev { get; set; } = new();
 
