@@ -32,6 +32,15 @@ internal class DiskImage(FileDescriptor file, DiskGeometry geometry, DriveOption
     /// <summary>The open file, for an engine that hands it to the kernel.</summary>
     public int Descriptor => file.Value;
 
+    /// <summary>Whether another stands on the same file or device node.</summary>
+    public bool IsSameFile(DiskImage other) => Libc.Stat(other.Descriptor, out Libc.statx_t status) == 0 && Is(status);
+
+    /// <summary>Whether it stands on the file of a path.</summary>
+    public bool IsFile(string path) => Libc.Stat(path, out Libc.statx_t status) == 0 && Is(status);
+
+    private bool Is(in Libc.statx_t wanted) => Libc.Stat(Descriptor, out Libc.statx_t own) == 0
+        && (own.stx_ino, own.stx_dev_major, own.stx_dev_minor) == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor);
+
     /// <summary>Whether requests may go to the file without <see cref="Perform"/>.</summary>
     public virtual bool AllowsKernel => true;
 

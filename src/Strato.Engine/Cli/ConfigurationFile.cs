@@ -67,8 +67,14 @@ internal static class ConfigurationFile
     /// <summary>An error about a value of the file, with the file's name and the line; null when it is about something else.</summary>
     public static UserErrorException? Locate(UserErrorException error, string path, byte[] text)
     {
+        if (error.Id == "InvalidJson" || error.Where == "(document)")
+        {
+            // These say line and column themselves, or are about all of it.
+            return new UserErrorException(error.Id, $"{error.Message} ({path})", error.Where, error);
+        }
+
         int line = JsonPlace.LineOf(text, error.Where);
-        return line == 0 || error.Id == "InvalidJson" ? null
+        return line == 0 ? null
             : new UserErrorException(error.Id, $"{error.Message} ({path}, line {line})", error.Where, error) { Advice = error.Advice };
     }
 }

@@ -1,5 +1,7 @@
+using System.Collections.Generic;
 using Strato.Engine.Linux;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;
 
@@ -29,17 +31,63 @@ internal static class FileSetOption
             throw parts.Invalid($"'set={set}' is no number of a set; allowed are numbers from 0 on.", "set");
         }
 
-        options.PassedFiles.Add(() =>
+        if (options.PassedFiles.Exists(file => file.Descriptor == fd))
         {
-            // Programs that the engine starts don't inherit it.
-            int own = Libc.fcntl((int)fd, Libc.F_DUPFD_CLOEXEC, 0);
-            if (own < 0)
+            throw parts.Invalid($"'fd={fd}' is given twice; a descriptor belongs to one set.", "fd");
+        }
+
+        options.PassedFiles.Add(new PassedFile((int)fd, set, opaque));
+    }
+
+    /// <summary>Puts the descriptors into their sets, in the process that opens files.</summary>
+    /// <exception cref="UserErrorException">DescriptorNotOpen, or InvalidOption: it is another option's.</exception>
+    public static void Take(Options options)
+    {
+        foreach (PassedFile file in options.PassedFiles)
+        {
+            // What the engine opened itself is closed at an exec; what it inherits isn't.
+            int flags = Libc.fcntl(file.Descriptor, Libc.F_GETFD, 0);
+            if (flags < 0 || (flags & Libc.FD_CLOEXEC) != 0)
             {
-                throw new UserErrorException("DescriptorNotOpen", $"The descriptor {fd} isn't open; whoever starts the engine has to open it and let it be inherited.", parts.Where("fd"));
+                throw new UserErrorException("DescriptorNotOpen", $"The descriptor {file.Descriptor} isn't open; whoever starts the engine has to open it and let it be inherited.", "-add-fd fd");
             }
 
-            _ = FileSets.Add(new FileDescriptor(own), set, opaque);
-            return (int)fd;
-        });
+            if (IsUsed(options, file.Descriptor))
+            {
+                throw new UserErrorException("InvalidOption", $"The descriptor {file.Descriptor} is given to another option as well; it belongs to one.", "-add-fd fd");
+            }
+
+            _ = Libc.fcntl(file.Descriptor, Libc.F_SETFD, Libc.FD_CLOEXEC);
+            _ = FileSets.Add(new FileDescriptor(file.Descriptor), file.Set, file.Opaque);
+        }
+    }
+
+    private static bool IsUsed(Options options, int descriptor)
+    {
+        foreach (DeviceConfiguration device in options.Configuration.Devices)
+        {
+            if (device is NetConfiguration net && (Has(net.Netdev.Descriptors, descriptor) || Has(net.Netdev.VhostDescriptors, descriptor)))
+            {
+                return true;
+            }
+        }
+
+        return options.ReadyDescriptor == descriptor;
+    }
+
+    private static bool Has(IReadOnlyList<long> descriptors, int descriptor)
+    {
+        foreach (long one in descriptors)
+        {
+            if (one == descriptor)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }
+
+/// <summary>What one <c>-add-fd</c> gives.</summary>
+internal sealed record PassedFile(int Descriptor, long Set, string? Opaque);

@@ -48,8 +48,8 @@ internal sealed class Options
     /// <summary>Where ports and sockets of other programs lead, by the ids of their <c>-chardev</c>.</summary>
     public Backends<Chardev> Chardevs { get; } = new("-chardev", "character device");
 
-    /// <summary>Each takes over a descriptor of <c>-add-fd</c> and gives its number, which may be closed once all have been taken.</summary>
-    public List<Func<int>> PassedFiles { get; } = [];
+    /// <summary>Descriptors of <c>-add-fd</c>, which aren't taken over yet.</summary>
+    public List<PassedFile> PassedFiles { get; } = [];
 
     /// <summary>What can be looked up only when all options are read: a device may stand before its backend.</summary>
     public List<Action> Lookups { get; } = [];
@@ -111,6 +111,11 @@ internal sealed class Options
         NetOption.AddUnclaimed(this);
         ConsoleOption.AddUnclaimed(this);
         Configuration.Validate();
+        if (Configuration.Daemonize && PassedFiles.Count > 0)
+        {
+            throw new UserErrorException("InvalidOption", "-add-fd is given with -daemonize, whose engine in the background inherits no descriptors; start it in the background by other means (setsid), or give paths.", "-add-fd");
+        }
+
         if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
         {
             Warnings.Add("-daemonize takes the terminal away: the serial port on stdio is connected to nothing");
@@ -126,18 +131,6 @@ internal sealed class Options
         if (Configuration.Daemonize && Configuration.LogFile is null)
         {
             Warnings.Add("-daemonize without -D: later messages are lost");
-        }
-    }
-
-    /// <summary>Takes over the descriptors of <c>-add-fd</c>, in the process that opens files.</summary>
-    /// <exception cref="UserErrorException">DescriptorNotOpen.</exception>
-    public void TakePassedFiles()
-    {
-        HashSet<int> given = [];
-        PassedFiles.ForEach(take => given.Add(take()));
-        foreach (int fd in given)
-        {
-            _ = Libc.close(fd);
         }
     }
 

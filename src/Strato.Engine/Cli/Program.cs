@@ -68,7 +68,7 @@ internal static class Program
             Libc.IgnoreSignal(Libc.SIGXFSZ);
             using LogFile? log = LogFile.Open(options.Configuration.LogFile);
             LogWarnings(options);
-            options.TakePassedFiles();
+            FileSetOption.Take(options);
             return EngineRun.Run(options.Configuration, log, ready);
         }
         catch (UserErrorException error)

@@ -11,17 +11,35 @@ internal readonly record struct FileOfSet(FileDescriptor File, string? Opaque);
 
 /// <summary>Descriptors that others opened, which a path of the form <c>/dev/fdset/N</c> stands for wherever a file is opened.</summary>
 /// <remarks>
-/// QEMU's fdsets: a set holds descriptors of one file, opened for reading, writing or both, and who opens the path gets a
-/// duplicate of the one that fits. The engine's own, all of them, on the main loop's thread.
+/// QEMU's fdsets: a set holds descriptors of one file, opened for reading, writing or both, and who opens the path gets the
+/// same file once more, with flags and locks of its own. The engine's own, all of them, on the main loop's thread.
 /// </remarks>
 internal static class FileSets
 {
     private const string Prefix = "/dev/fdset/";
 
-    // What a duplicate's opener may ask for beside the access; the rest is for who opens paths.
+    /// <summary>Descriptors in all sets.</summary>
+    public const int MaxFiles = 64;
+
+    // What a descriptor can be asked for once it is open; the rest is for who opens paths.
     private const int Settable = Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_DIRECT;
 
     private static readonly SortedDictionary<long, List<FileOfSet>> Sets = [];
+
+    /// <summary>Whether no more descriptors are taken.</summary>
+    public static bool IsFull
+    {
+        get
+        {
+            int count = 0;
+            foreach (List<FileOfSet> files in Sets.Values)
+            {
+                count += files.Count;
+            }
+
+            return count >= MaxFiles;
+        }
+    }
 
     /// <summary>All sets in the order of their numbers.</summary>
     public static IReadOnlyDictionary<long, List<FileOfSet>> All => Sets;
@@ -82,21 +100,29 @@ internal static class FileSets
             return Errno.Fail(Errno.ENOENT);
         }
 
+        int wanted = flags & Libc.O_ACCMODE;
         foreach (FileOfSet file in files)
         {
             int has = Libc.fcntl(file.File.Value, Libc.F_GETFL, 0);
-            if ((has & Libc.O_ACCMODE) == (flags & Libc.O_ACCMODE))
+            if ((has & Libc.O_ACCMODE) == wanted || (wanted == Libc.O_RDONLY && (has & Libc.O_ACCMODE) == Libc.O_RDWR))
             {
-                return Duplicate(file.File.Value, has, flags);
+                return Again(file.File.Value, has, flags);
             }
         }
 
         return Errno.Fail(Errno.EACCES);
     }
 
-    private static int Duplicate(int file, int has, int wanted)
+    /// <summary>Opens the file of a descriptor once more; where it can't be (a socket, no /proc, no right to it), a duplicate has to do.</summary>
+    private static int Again(int file, int has, int wanted)
     {
-        int fd = Libc.fcntl(file, Libc.F_DUPFD_CLOEXEC, 0);
+        int fd = Libc.Open(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file}"), wanted & ~(Libc.O_CREAT | Libc.O_EXCL));
+        if (fd >= 0 || Errno.Last == Errno.EINVAL)
+        {
+            return fd;
+        }
+
+        fd = Libc.fcntl(file, Libc.F_DUPFD_CLOEXEC, 0);
         if (fd >= 0 && Libc.fcntl(fd, Libc.F_SETFL, has | (wanted & Settable)) < 0)
         {
             int errno = Errno.Last;

@@ -1,5 +1,6 @@
 using Strato.Engine.Block;
 using Strato.Engine.Virtio;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Machine;
@@ -8,7 +9,7 @@ namespace Strato.Engine.Machine;
 internal static class DriveSetup
 {
     /// <summary>Opens the drive's image.</summary>
-    /// <exception cref="Strato.Protocol.UserErrorException">It can't be opened as wished.</exception>
+    /// <exception cref="UserErrorException">It can't be opened as wished.</exception>
     public static DiskImage Open(DriveConfiguration drive) =>
         DiskOpener.Open(new DriveOptions(drive.Id, drive.File, drive.ReadOnly, Where: drive.WhereIs("file", "path_on_host"))
         {
@@ -17,6 +18,13 @@ internal static class DriveSetup
             Snapshot = drive.Snapshot,
             AioWhere = drive.WhereIs("aio", "aio"),
         });
+
+    /// <summary>For a drive whose file is another's of the machine, and one of them writes.</summary>
+    public static UserErrorException InUse(DriveConfiguration drive, string own, UserErrorException? cause = null) => new(
+        "DriveInUse",
+        $"Drive '{drive.Id}': '{drive.File}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
+        drive.WhereIs("file", "path_on_host"),
+        cause);
 
     /// <summary>Gives a drive what its device was asked for.</summary>
     public static void Apply(this DriveConfiguration drive, DeviceRequest request)

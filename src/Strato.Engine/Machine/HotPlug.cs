@@ -249,38 +249,24 @@ internal sealed class HotPlug : IDisposable
         try
         {
             DiskImage image = DriveSetup.Open(drive);
-            if (!drive.ReadOnly && FindOwn(image) is { } other)
+            if (!drive.IsFileReadOnly && FindOwn(image.IsSameFile) is { } other)
             {
                 // What stands on one open file (/dev/fdset/N) shares its lock.
                 image.Dispose();
-                throw InUse(drive, other);
+                throw DriveSetup.InUse(drive, other);
             }
 
             return image;
         }
-        catch (UserErrorException e) when (e.Id == "DriveLocked" && FindOwn(drive.File) is { } own)
+        catch (UserErrorException e) when (e.Id == "DriveLocked" && FindOwn(image => image.IsFile(drive.File)) is { } own)
         {
-            throw InUse(drive, own, e);
+            throw DriveSetup.InUse(drive, own, e);
         }
     }
 
-    private static UserErrorException InUse(DriveConfiguration drive, string own, UserErrorException? cause = null) => new(
-        "DriveInUse",
-        $"Drive '{drive.Id}': '{drive.File}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
-        drive.WhereIs("file", "path_on_host"),
-        cause);
-
     /// <summary>The id of a drive of ours that stands on the file; null when none does.</summary>
-    private string? FindOwn(string path) => Libc.Stat(path, out Libc.statx_t file) < 0 ? null : FindOwn(file);
-
-    private string? FindOwn(DiskImage image) => Libc.Stat(image.Descriptor, out Libc.statx_t file) < 0 ? null : FindOwn(file);
-
-    private string? FindOwn(Libc.statx_t wanted)
-    {
-        bool IsSame(DiskImage? image) => image is not null && Libc.Stat(image.Descriptor, out Libc.statx_t file) == 0
-            && (file.stx_ino, file.stx_dev_major, file.stx_dev_minor) == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor);
-        return _disks.Find(slot => IsSame(slot.Image))?.Drive.Id ?? _nodes.Find(node => IsSame(node.Image)).Drive?.Id;
-    }
+    private string? FindOwn(Predicate<DiskImage> isSame) =>
+        _disks.Find(slot => slot.Image is { } image && isSame(image))?.Drive.Id ?? _nodes.Find(node => isSame(node.Image)).Drive?.Id;
 
     private EventLoop LoopOf(string? ioThread)
     {

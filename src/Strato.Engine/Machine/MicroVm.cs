@@ -255,7 +255,13 @@ internal sealed class MicroVm : IDisposable
         disks = [];
         foreach (DriveConfiguration drive in configuration.Drives)
         {
-            disks.Add(Own(DriveSetup.Open(drive)));
+            DiskImage image = Own(DriveSetup.Open(drive));
+            int other = disks.FindIndex(image.IsSameFile);
+            disks.Add(image);
+            if (other >= 0 && !(drive.IsFileReadOnly && configuration.Drives[other].IsFileReadOnly))
+            {
+                throw DriveSetup.InUse(drive, configuration.Drives[other].Id);
+            }
         }
 
         devices = [];

@@ -1,5 +1,4 @@
 using System;
-using System.Buffers.Text;
 using System.Text.Json;
 using Strato.Engine.Machine;
 using Strato.Engine.Virtio;
@@ -18,7 +17,7 @@ internal static class BalloonCommands
     /// <summary>The value is the memory that the guest shall have: a number of bytes, or, as seed 001 prints it, its digits in a string.</summary>
     public static void Set(QmpCall call)
     {
-        long bytes = Number(call, "value");
+        long bytes = call.Arguments.Number("value")!.Value;
         if (bytes <= 0)
         {
             throw new QmpException($"Parameter 'value' is {bytes}; allowed is an amount of memory in bytes, from 1 on (what is above the machine's memory is taken for that)");
@@ -61,7 +60,7 @@ internal static class BalloonCommands
     public static void SetProperty(QmpCall call)
     {
         BalloonStatistics statistics = FindByPath(call, out string property).Statistics;
-        long seconds = property == Period ? Number(call, "value") : throw new QmpException($"Property '{Statistics}' can only be read");
+        long seconds = property == Period ? call.Arguments.Number("value")!.Value : throw new QmpException($"Property '{Statistics}' can only be read");
         if (seconds is < 0 or > uint.MaxValue)
         {
             throw new QmpException($"Parameter 'value' is {seconds}; allowed are 0 (never) to {uint.MaxValue} seconds");
@@ -82,44 +81,16 @@ internal static class BalloonCommands
     private static MemoryBalloon FindByPath(QmpCall call, out string property)
     {
         MemoryBalloon balloon = Find(call);
-        string path = Text(call, "path");
+        string path = call.Arguments.Require("path");
         string id = path.StartsWith(PeripheralPath, StringComparison.Ordinal) ? path[PeripheralPath.Length..] : path;
         if (id != balloon.Id)
         {
             throw new QmpException(QmpErrorClass.DeviceNotFound, $"Device '{ConfigurationLimits.Printable(path)}' not found; allowed: {PeripheralPath}{balloon.Id}");
         }
 
-        property = Text(call, "property");
+        property = call.Arguments.Require("property");
         return property is Statistics or Period
             ? balloon
             : throw new QmpException($"Property '{ConfigurationLimits.Printable(property)}' not found; allowed: {Statistics}, {Period}");
-    }
-
-    private static string Text(QmpCall call, string name)
-    {
-        Utf8JsonReader reader = Read(call, name);
-        return reader.TokenType == JsonTokenType.String ? reader.GetString()! : throw new QmpException($"Parameter '{name}' must be a string");
-    }
-
-    private static long Number(QmpCall call, string name)
-    {
-        Utf8JsonReader reader = Read(call, name);
-        bool isNumber = reader.TokenType is JsonTokenType.Number or JsonTokenType.String;
-        return isNumber && Utf8Parser.TryParse(reader.ValueSpan, out long value, out int used) && used == reader.ValueSpan.Length
-            ? value
-            : throw new QmpException($"Parameter '{name}' must be a whole number below 2^63");
-    }
-
-    private static Utf8JsonReader Read(QmpCall call, string name)
-    {
-        ReadOnlySpan<byte> text = call.Argument(name);
-        if (text.IsEmpty)
-        {
-            throw new QmpException($"Parameter '{name}' is missing");
-        }
-
-        Utf8JsonReader reader = new(text);
-        _ = reader.Read();
-        return reader;
     }
 }

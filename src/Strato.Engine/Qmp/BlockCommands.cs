@@ -1,6 +1,4 @@
-using System;
 using System.Collections.Generic;
-using System.Text.Json;
 using Strato.Engine.Machine;
 using Strato.Protocol.Configuration;
 using Strato.Protocol.Qmp;
@@ -15,16 +13,17 @@ internal static class BlockCommands
     /// <summary>QEMU's: it asks for all six limits, of which only <c>iops</c> is built; the others have to be 0, or left out.</summary>
     public static void SetThrottle(QmpCall call)
     {
+        QmpObject arguments = call.Arguments;
         foreach (string name in NotBuilt)
         {
-            if (!call.Argument(name).IsEmpty && Number(call, name) != 0)
+            if (arguments.Number(name) is not (null or 0))
             {
                 throw new QmpException($"Parameter '{name}' is not built; allowed: 0. The limit is 'iops', reads and writes together");
             }
         }
 
-        string id = Text(call, "id") ?? Text(call, "device") ?? throw new QmpException("Parameter 'id' is missing");
-        long iops = call.Argument("iops").IsEmpty ? throw new QmpException("Parameter 'iops' is missing") : Number(call, "iops");
+        string id = arguments.Text("id") ?? arguments.Text("device") ?? throw new QmpException("Parameter 'id' is missing");
+        long iops = arguments.Number("iops")!.Value;
         if (iops is < 0 or > DriveConfiguration.MaxIops)
         {
             throw new QmpException($"Parameter 'iops' is {iops}; allowed: 0 (no limit) to {DriveConfiguration.MaxIops}");
@@ -42,25 +41,5 @@ internal static class BlockCommands
                 QmpErrorClass.DeviceNotFound,
                 $"Device '{ConfigurationLimits.Printable(id)}' not found; {(ids.Count == 0 ? "the machine has no drive" : "allowed: " + string.Join(", ", ids))}");
         }
-    }
-
-    private static string? Text(QmpCall call, string name)
-    {
-        ReadOnlySpan<byte> value = call.Argument(name);
-        if (value.IsEmpty)
-        {
-            return null;
-        }
-
-        Utf8JsonReader reader = new(value);
-        return reader.Read() && reader.TokenType == JsonTokenType.String ? reader.GetString() : throw new QmpException($"Parameter '{name}' must be a string");
-    }
-
-    private static long Number(QmpCall call, string name)
-    {
-        Utf8JsonReader reader = new(call.Argument(name));
-        return reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out long number)
-            ? number
-            : throw new QmpException($"Parameter '{name}' must be a whole number");
     }
 }

@@ -26,8 +26,6 @@ internal static class DeviceCommands
         QmpObject arguments = call.Arguments;
         QmpObject file = arguments.Object("file");
         QmpObject cache = arguments.Object("cache");
-        file.CheckNames("driver", "filename", "aio");
-        cache.CheckNames("direct", "no-flush");
         _ = arguments.Choice("driver", ["raw"]);
         _ = file.Choice("driver", ["file", "host_device"]);
         string node = arguments.Require("node-name");
@@ -82,7 +80,6 @@ internal static class DeviceCommands
         }
 
         QmpObject address = arguments.Object("addr");
-        address.CheckNames("type", "path", "str");
         string? path = null;
         if (kind == NetdevKind.Stream && address.Choice("type", ["unix", "fd"]) == 1)
         {

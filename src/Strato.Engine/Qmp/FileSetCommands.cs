@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using System.Text.Json;
 using Strato.Engine.Linux;
+using Strato.Protocol.Configuration;
 using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
@@ -16,8 +17,19 @@ internal static class FileSetCommands
             throw new QmpException($"Parameter 'fdset-id' is {set}; allowed are numbers from 0 on");
         }
 
+        string? opaque = call.Arguments.Text("opaque");
+        if (opaque?.Length > ConfigurationLimits.MaxId)
+        {
+            throw new QmpException($"Parameter 'opaque' has {opaque.Length} characters; allowed are {ConfigurationLimits.MaxId}");
+        }
+
+        if (FileSets.IsFull)
+        {
+            throw new QmpException($"All sets together have {FileSets.MaxFiles} descriptors, which is the most; remove-fd closes one");
+        }
+
         FileDescriptor file = call.Files.Take();
-        long number = FileSets.Add(file, set, call.Arguments.Text("opaque"));
+        long number = FileSets.Add(file, set, opaque);
         call.Result.WriteStartObject();
         call.Result.WriteNumber("fd", file.Value);
         call.Result.WriteNumber("fdset-id", number);

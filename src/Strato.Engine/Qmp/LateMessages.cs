@@ -21,9 +21,12 @@ internal sealed class LateMessages
     private int _events;
     private long _dropped;
 
+    /// <summary>Bytes of all that wait.</summary>
+    public int Length { get; private set; }
+
     public bool IsEmpty => _messages.Count == 0;
 
-    public void AddReply(ReadOnlySpan<byte> message) => _messages.AddLast((message.ToArray(), false));
+    public void AddReply(ReadOnlySpan<byte> message) => Add(message, isEvent: false);
 
     public void AddEvent(ReadOnlySpan<byte> message)
     {
@@ -32,7 +35,7 @@ internal sealed class LateMessages
             DropOldest();
         }
 
-        _messages.AddLast((message.ToArray(), true));
+        Add(message, isEvent: true);
         _events++;
     }
 
@@ -41,6 +44,7 @@ internal sealed class LateMessages
     {
         (byte[] text, bool isEvent) = _messages.First!.Value;
         _messages.RemoveFirst();
+        Length -= text.Length;
         if (!isEvent)
         {
             return text;
@@ -59,7 +63,13 @@ internal sealed class LateMessages
     public void Clear()
     {
         _messages.Clear();
-        (_events, _dropped) = (0, 0);
+        (_events, _dropped, Length) = (0, 0, 0);
+    }
+
+    private void Add(ReadOnlySpan<byte> message, bool isEvent)
+    {
+        _messages.AddLast((message.ToArray(), isEvent));
+        Length += message.Length;
     }
 
     private void DropOldest()
@@ -71,6 +81,7 @@ internal sealed class LateMessages
         }
 
         _messages.Remove(oldest);
+        Length -= oldest.Value.Text.Length;
         _events--;
         _dropped++;
     }

@@ -15,6 +15,9 @@ internal sealed class PassedFiles : IDisposable
     private readonly Queue<FileDescriptor> _unnamed = new();
     private readonly Dictionary<string, FileDescriptor> _named = new(StringComparer.Ordinal);
 
+    /// <summary>How many have no name yet.</summary>
+    public int Unnamed => _unnamed.Count;
+
     /// <summary>Takes one that came; false, with it closed, when there are too many.</summary>
     public bool Add(int fd)
     {
@@ -50,6 +53,15 @@ internal sealed class PassedFiles : IDisposable
     /// <exception cref="QmpException">None came.</exception>
     public FileDescriptor Take() =>
         _unnamed.TryDequeue(out FileDescriptor? file) ? file : throw new QmpException("No file descriptor supplied via SCM_RIGHTS");
+
+    /// <summary>Closes the one that came first of those without a name, if there is one.</summary>
+    public void DropFirst()
+    {
+        if (_unnamed.TryDequeue(out FileDescriptor? file))
+        {
+            file.Dispose();
+        }
+    }
 
     /// <summary>Closes one; false when none has the name.</summary>
     public bool Close(string name)

@@ -27,6 +27,9 @@ internal sealed class QmpClient
     private bool _outputEnded;
     private bool _cutOffAnswered;
     private bool _deaf;
+
+    // Requests are left, or the stream's end is, for when the peer has read.
+    private bool _unserved;
     private bool _closed;
 
     public QmpClient(QmpServer server, EventLoop loop, FileDescriptor socket)
@@ -38,7 +41,7 @@ internal sealed class QmpClient
     }
 
     /// <summary>Bytes of memory held for input and output.</summary>
-    public int Capacity => _framer.Capacity + _output.Capacity;
+    public int Capacity => _framer.Capacity + _output.Capacity + _late.Length;
 
     /// <summary>Descriptors that the client has passed.</summary>
     public PassedFiles Files { get; } = new();
@@ -181,6 +184,8 @@ internal sealed class QmpClient
             EndStream();
         }
 
+        _unserved = !_closed && !_deaf && (!exhausted || _inputEnded);
+
         Watch();
     }
 
@@ -252,7 +257,8 @@ internal sealed class QmpClient
             return;
         }
 
-        EpollEvents wanted = _output.Length > 0 ? EpollEvents.Out : EpollEvents.None;
+        // An event may have emptied the queue, which only this client's own turn goes on from.
+        EpollEvents wanted = _output.Length > 0 || _unserved ? EpollEvents.Out : EpollEvents.None;
         if (!_inputEnded && !_deaf && _late.IsEmpty && _output.Length < HighWater)
         {
             wanted |= EpollEvents.In;

@@ -151,11 +151,14 @@ internal sealed class QmpServer : IDisposable
             return;
         }
 
+        int files = client.Files.Unnamed;
+        bool done = false;
         QmpCall call = new(_machine, request, _writer.BeginReturn(), client.Files, _options);
         try
         {
             QmpCommands.Find(request).Run(call);
             _writer.EndReturn(request.Id.Span);
+            done = true;
         }
         catch (QmpException e)
         {
@@ -164,6 +167,12 @@ internal sealed class QmpServer : IDisposable
         catch (UserErrorException e)
         {
             _writer.WriteError(QmpErrorClass.GenericError, e.ToLine(), request.Id.Span);
+        }
+
+        if (!done && (request.Command is "getfd" or "add-fd") && client.Files.Unnamed == files)
+        {
+            // What came with a refused request isn't the next one's.
+            client.Files.DropFirst();
         }
 
         client.Send(_writer.Message);

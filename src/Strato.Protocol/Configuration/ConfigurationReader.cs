@@ -105,8 +105,8 @@ public static class ConfigurationReader
         while (cursor.NextField(out string field))
         {
             // StratoVirt's documents write mem_path and mem-path, dump_guest_core and mem-share: each may be written either way.
-            string name = field.Replace('-', '_');
-            if (!seen.Add(name))
+            string name = field.Contains('_') && field.Contains('-') ? "" : field.Replace('-', '_');
+            if (name.Length > 0 && !seen.Add(name))
             {
                 throw new UserErrorException("DuplicateField", $"The field is given twice, here and with '{(field.Contains('-') ? '_' : '-')}' in its name.", cursor.Path);
             }

@@ -11,6 +11,9 @@ public sealed class DriveConfiguration
     public const int DefaultQueueSize = 256;
     public const int MaxIops = 1_000_000;
 
+    /// <summary>Whether its file is never written: what a <c>snapshot=on</c> drive's guest writes goes elsewhere.</summary>
+    public bool IsFileReadOnly => ReadOnly || Snapshot;
+
     /// <summary>The user's id, 1 to 255 characters, unique in the machine.</summary>
     public required string Id { get; init; }
 

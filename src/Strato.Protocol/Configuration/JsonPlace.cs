@@ -13,6 +13,8 @@ public static class JsonPlace
     /// <param name="path">As errors of <see cref="ConfigurationReader"/> name it. A field that is missing has its object's line.</param>
     public static int LineOf(ReadOnlySpan<byte> utf8, string path)
     {
+        // As the reader of the configuration does.
+        utf8 = utf8.StartsWith("\uFEFF"u8) ? utf8[3..] : utf8;
         Utf8JsonReader reader = new(utf8);
         List<(string Path, int Index)> open = [];
         string name = "";
@@ -27,7 +29,8 @@ public static class JsonPlace
                     case JsonTokenType.PropertyName:
                         name = reader.GetString()!;
                         string own = PathOf(open, name);
-                        if (own.Length > best && IsPrefix(own, path))
+                        // Of a field that is given twice, the second.
+                        if (own.Length >= best && IsPrefix(own, path))
                         {
                             (best, at) = (own.Length, reader.TokenStartIndex);
                         }

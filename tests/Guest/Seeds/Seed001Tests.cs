@@ -13,6 +13,7 @@ public sealed class Seed001Tests
     public void Iothreads_a_limited_disk_and_a_balloon()
     {
         TestHost.RequireGuests();
+        _ = WayOut.Find();
         using DebianGuest guest = DebianGuest.Boot(new()
         {
             Memory = "4G",

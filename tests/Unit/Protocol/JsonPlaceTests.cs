@@ -44,9 +44,13 @@ public class JsonPlaceTests
     {
         Assert.Equal(line, JsonPlace.LineOf(Encoding.UTF8.GetBytes(Text), path));
 
-        // What follows may be anything.
+        // A mark before it isn't counted, and what follows may be anything.
+        Assert.Equal(line, JsonPlace.LineOf(Encoding.UTF8.GetBytes("\uFEFF" + Text), path));
         Assert.Equal(line, JsonPlace.LineOf(Encoding.UTF8.GetBytes(Text + "\n}{ \"\\ud800"), path));
     }
+
+    [Fact]
+    public void OfAFieldThatIsGivenTwiceTheSecondIsMeant() => Assert.Equal(3, JsonPlace.LineOf("{\"drive\": [],\n\n\"drive\": []}"u8, "drive"));
 
     // Found while it is read; of the whole, beside what the command line says; and of the whole alone.
     [Theory]

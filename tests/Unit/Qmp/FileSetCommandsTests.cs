@@ -11,7 +11,8 @@ using Xunit;
 namespace Strato.Tests.Unit.Qmp;
 
 /// <summary>add-fd, remove-fd and query-fdsets, and <c>/dev/fdset/N</c> where files are opened. Sets are the process's own, so the tests have numbers of their own.</summary>
-[Collection("FileSets")]
+[Collection(nameof(FileSetCommandsTests))]
+[CollectionDefinition(nameof(FileSetCommandsTests), DisableParallelization = true)]
 public sealed class FileSetCommandsTests : IDisposable
 {
     private const string Done = """{"return":{}}""";
@@ -102,9 +103,12 @@ public sealed class FileSetCommandsTests : IDisposable
     public void TheCommandLineGivesASet()
     {
         int fd = Libc.Open(_file.Path, Libc.O_RDWR);
+        Assert.Equal(0, Libc.fcntl(fd, Libc.F_SETFD, 0));
         Options options = Options.Parse(["-kernel", "/k", "-add-fd", $"fd={fd},set=3,opaque=root"]);
-        options.TakePassedFiles();
-        Assert.True(Libc.fcntl(fd, Libc.F_GETFL, 0) < 0, "what was passed is closed once it has been taken over");
+        FileSetOption.Take(options);
+
+        // It is the set's own, and no program's that the engine starts.
+        Assert.Equal(Libc.FD_CLOEXEC, Libc.fcntl(fd, Libc.F_GETFD, 0));
         FileOfSet file = Assert.Single(FileSets.All[3]);
         Assert.Equal("root", file.Opaque);
         Assert.Equal(Done, Add("d", "/dev/fdset/3"));
@@ -115,12 +119,74 @@ public sealed class FileSetCommandsTests : IDisposable
     [InlineData("fd=5", "InvalidOption", "'set' is missing: set=N")]
     [InlineData("fd=2,set=1", "InvalidOption", "'fd=2' can't be given away; allowed are descriptors from 3 on that are open.")]
     [InlineData("fd=5,set=-1", "InvalidOption", "'set=-1' is no number of a set; allowed are numbers from 0 on.")]
+    [InlineData("fd=5,set=1 -add-fd fd=5,set=2", "InvalidOption", "'fd=5' is given twice; a descriptor belongs to one set.")]
+    [InlineData("fd=5,set=1 -daemonize", "InvalidOption", "-add-fd is given with -daemonize, whose engine in the background inherits no descriptors; start it in the background by other means (setsid), or give paths.")]
     [InlineData("fd=1048577,set=1", "DescriptorNotOpen", "The descriptor 1048577 isn't open; whoever starts the engine has to open it and let it be inherited.")]
     public void AFaultOfTheCommandLineIsNamed(string value, string id, string message)
     {
-        UserErrorException error = Assert.Throws<UserErrorException>(() => Options.Parse(["-kernel", "/k", "-add-fd", value]).TakePassedFiles());
+        UserErrorException error = Assert.Throws<UserErrorException>(() => FileSetOption.Take(Options.Parse(["-kernel", "/k", "-add-fd", .. value.Split(' ')])));
         Assert.Equal((id, message), (error.Id, error.Message));
         Assert.Empty(FileSets.All);
+    }
+
+    [Fact]
+    public void ADescriptorOfAnotherOptionOrOfTheEngineIsRefused()
+    {
+        int fd = Libc.Open(_file.Path, Libc.O_RDWR);
+        using FileDescriptor owned = new(fd);
+        UserErrorException error = Assert.Throws<UserErrorException>(() => FileSetOption.Take(Options.Parse(["-kernel", "/k", "-add-fd", $"fd={fd},set=1"])));
+        Assert.Equal("DescriptorNotOpen", error.Id);
+        Assert.Equal(0, Libc.fcntl(fd, Libc.F_SETFD, 0));
+        foreach (string[] other in new[] { new[] { "-ready-fd", $"{fd}" }, ["-netdev", $"tap,id=n,fd={fd}"] })
+        {
+            error = Assert.Throws<UserErrorException>(() => FileSetOption.Take(Options.Parse(["-kernel", "/k", "-add-fd", $"fd={fd},set=1", .. other])));
+            Assert.Equal($"The descriptor {fd} is given to another option as well; it belongs to one.", error.Message);
+        }
+
+        Assert.Empty(FileSets.All);
+    }
+
+    [Fact]
+    public void FlagsAndLocksAreTheOpenersOwn()
+    {
+        int fd = Pass(Libc.O_RDWR, """{"fdset-id":9}""", out _);
+        Assert.Equal(Done, Add("d", "/dev/fdset/9"));
+        Assert.Equal(Done, _client.Ask("""{"execute":"blockdev-del","arguments":{"node-name":"d"}}"""));
+
+        // The set's descriptor is open for both, which serves a reader too; no lock of the writer's is left.
+        Assert.Equal(Done, Add("r", "/dev/fdset/9", readOnly: true));
+        Assert.Equal(Done, Add("s", "/dev/fdset/9", readOnly: true));
+        int own = FileSets.Open("/dev/fdset/9", Libc.O_RDONLY | Libc.O_NONBLOCK);
+        using FileDescriptor opened = new(own);
+        Assert.Equal(0, Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_NONBLOCK);
+        Assert.NotEqual(0, Libc.fcntl(own, Libc.F_GETFL, 0) & Libc.O_NONBLOCK);
+    }
+
+    [Fact]
+    public void WhatCameWithARefusedRequestIsNotTheNextOnes()
+    {
+        using FileDescriptor first = new(Libc.Open("/dev/null", Libc.O_RDWR));
+        foreach (string refused in new[] { """{"fdset-id":-1}""", """{"fdset-id":"x"}""" })
+        {
+            byte[] request = Encoding.UTF8.GetBytes($$"""{"execute":"add-fd","arguments":{{refused}}}""");
+            Assert.Equal(request.Length, Libc.SendFiles((int)_client.Socket.Handle, request, [first.Value]));
+            Assert.Contains("Parameter 'fdset-id'", _client.ReadLine(), StringComparison.Ordinal);
+        }
+
+        _ = Pass(Libc.O_RDWR, """{"fdset-id":4}""", out _);
+        Assert.Equal(Done, Add("d", "/dev/fdset/4"));
+        Assert.Contains("Parameter 'opaque' has 256 characters; allowed are 255", _client.Ask($$$"""{"execute":"add-fd","arguments":{"opaque":"{{{new string('o', 256)}}}"}}"""), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SetsHaveABound()
+    {
+        for (int i = 0; i < FileSets.MaxFiles; i++)
+        {
+            _ = Pass(Libc.O_RDONLY, """{"fdset-id":1}""", out _);
+        }
+
+        Assert.Contains("All sets together have 64 descriptors, which is the most; remove-fd closes one", _client.Ask("""{"execute":"add-fd"}"""), StringComparison.Ordinal);
     }
 
     private string Add(string node, string path, bool readOnly = false) => _client.Ask(

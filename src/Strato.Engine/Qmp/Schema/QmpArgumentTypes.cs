@@ -9,8 +9,6 @@ internal static class QmpArgumentTypes
 {
     private static readonly QmpType Number = new QmpAlternate("NumberOrText", "a whole number", Int, Text);
 
-    private static readonly QmpType Size = new QmpAlternate("SizeOrText", "a whole number below 2^63", Int, Text);
-
     private static readonly QmpType Switch = new QmpAlternate("SwitchOrText", "true or false", Bool, new QmpEnum("OnOff", "on", "off"));
 
     private static readonly QmpType Aio = new QmpEnum("BlockdevAioOptions", DriveNames.Aio);
@@ -95,7 +93,7 @@ internal static class QmpArgumentTypes
 
     public static readonly QmpStruct Link = new("set_link-arg", Must("name", Text), Must("up", Bool));
 
-    public static readonly QmpStruct Balloon = new("balloon-arg", Must("value", Size));
+    public static readonly QmpStruct Balloon = new("balloon-arg", Must("value", Number));
 
     public static readonly QmpStruct GetProperty = new("qom-get-arg", Must("path", Text), Must("property", Text));
 
