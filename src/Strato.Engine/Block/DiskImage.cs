@@ -35,8 +35,18 @@ internal class DiskImage(FileDescriptor file, DiskGeometry geometry, DriveOption
     /// <summary>Whether another stands on the same file or device node.</summary>
     public bool IsSameFile(DiskImage other) => Libc.Stat(other.Descriptor, out Libc.statx_t status) == 0 && Is(status);
 
-    /// <summary>Whether it stands on the file of a path.</summary>
-    public bool IsFile(string path) => Libc.Stat(path, out Libc.statx_t status) == 0 && Is(status);
+    /// <summary>Whether it stands on the file of a path, which may be that of a set.</summary>
+    public bool IsFile(string path)
+    {
+        int fd = FileSets.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        if (fd < 0)
+        {
+            return false;
+        }
+
+        using FileDescriptor opened = new(fd);
+        return Libc.Stat(fd, out Libc.statx_t status) == 0 && Is(status);
+    }
 
     private bool Is(in Libc.statx_t wanted) => Libc.Stat(Descriptor, out Libc.statx_t own) == 0
         && (own.stx_ino, own.stx_dev_major, own.stx_dev_minor) == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor);
