@@ -37,6 +37,9 @@ public sealed record VmDefinition
     /// <summary>How they are grouped, and what they can do.</summary>
     public ProcessorDefinition Processor { get; init; } = new();
 
+    /// <summary>Whether it has no empty slots, so that nothing can be added while it runs.</summary>
+    public bool NoHotPlug { get; init; }
+
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
@@ -143,6 +146,9 @@ public sealed record VmSettings
 
     /// <summary><c>+NAME</c> or <c>-NAME</c> each; an empty list removes them.</summary>
     public IReadOnlyList<string>? CpuFeature { get; init; }
+
+    /// <summary>Whether it has no empty slots for what may be added while it runs; default false.</summary>
+    public bool? NoHotPlug { get; init; }
 
     /// <summary>Free text.</summary>
     public string? Notes { get; init; }

@@ -66,6 +66,9 @@ public sealed record VmInfo
 
     public long? HugePage => Definition.HugePage;
 
+    /// <summary>As <see cref="VmDefinition.NoHotPlug"/>.</summary>
+    public bool NoHotPlug => Definition.NoHotPlug;
+
     public int Cpu => Definition.Cpu;
 
     public ProcessorDefinition Processor => Definition.Processor;

@@ -12,7 +12,8 @@ internal static class EngineArguments
     {
         // The programs that serve shared folders map the guest's memory.
         string sharing = vm.SharedFolders.Count > 0 ? ",mem-share=on" : "";
-        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}{sharing}", "-kernel", vm.Kernel];
+        string slots = vm.NoHotPlug ? ",hotplug=off" : "";
+        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}{sharing}{slots}", "-kernel", vm.Kernel];
         if (vm.Initrd is not null)
         {
             arguments.AddRange(["-initrd", vm.Initrd]);

@@ -45,6 +45,11 @@ internal static class DefinitionJson
 
             writer.WriteNumber("cpu", vm.Cpu);
             ProcessorFields.Write(writer, vm.Processor);
+            if (vm.NoHotPlug)
+            {
+                writer.WriteBoolean("noHotPlug", true);
+            }
+
             writer.WriteStartArray("drives");
             foreach (DriveDefinition drive in vm.Drives)
             {
@@ -116,6 +121,7 @@ internal static class DefinitionJson
                 HugePage = fields.OptionalInteger("hugePage") is { } size and not 0 ? size : null,
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Processor = ProcessorFields.Read(fields),
+                NoHotPlug = fields.Flag("noHotPlug"),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
                 IoThreads = IoThreadFields.Read(fields),

@@ -165,6 +165,7 @@ internal sealed class VmStore
             HugePage = settings.HugePage is 0 ? null : settings.HugePage,
             Cpu = settings.Cpu!.Value,
             Processor = ProcessorRules.With(new ProcessorDefinition(), settings),
+            NoHotPlug = settings.NoHotPlug == true,
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };

@@ -67,6 +67,9 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [ArgumentCompleter(typeof(MachineCompleter))]
     public string? Machine { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Leave out the empty slots for disks and network adapters that are added while the VM runs.")]
+    public SwitchParameter NoHotPlug { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Free text about the VM.")]
     public string? Notes { get; set; }
 
@@ -89,6 +92,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             CpuModel = CpuModel,
             CpuFeature = CpuFeature,
             Machine = Machine,
+            NoHotPlug = NoHotPlug,
             Notes = Notes,
         };
 

@@ -72,6 +72,9 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [ValidateNotNullOrEmpty]
     public string? Machine { get; set; }
 
+    [Parameter(HelpMessage = "Leave out the empty slots for disks and network adapters that are added while the VM runs; -NoHotPlug:$false gives them back.")]
+    public SwitchParameter NoHotPlug { get; set; }
+
     [Parameter(HelpMessage = "Free text about the VM; may change while it runs.")]
     [AllowEmptyString]
     public string? Notes { get; set; }
@@ -102,6 +105,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             CpuModel = CpuModel,
             CpuFeature = CpuFeature,
             Machine = Machine,
+            NoHotPlug = Given(nameof(NoHotPlug)) ? NoHotPlug : null,
             Notes = Notes,
         };
         if (ShouldProcess(vm.Name, "Change the definition"))

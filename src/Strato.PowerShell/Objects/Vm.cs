@@ -87,6 +87,9 @@ public sealed class Vm
     /// <summary>Features more or less than the model's, such as <c>+aes</c>.</summary>
     public string[] CpuFeature => [.. _info.Processor.Features];
 
+    /// <summary>Whether it has no empty slots for what is added while it runs.</summary>
+    public bool NoHotPlug => _info.NoHotPlug;
+
     /// <summary>Machine type.</summary>
     public string Machine => _info.Machine;
 

@@ -1,8 +1,10 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
+using Strato.Client.Runtime;
 using Strato.Tests.CmdletHost;
 using Xunit;
 
@@ -303,6 +305,30 @@ public sealed class DefinitionTests : CmdletTests
         copy.Properties.Add(new PSNoteProperty("Id", vm.Id));
         HostResult result = Host.Invoke([copy], new Step("Set-StratoVm").With("Cpu", 3).Switch("PassThru"));
         Assert.Equal(3, result.Single<Vm>().Cpu);
+    }
+
+    [Fact]
+    public void EmptySlotsAreLeftOutWhereTheUserSaysSo()
+    {
+        Assert.False(New("db").NoHotPlug);
+        Assert.DoesNotContain("hotplug", Machine("db"), StringComparison.Ordinal);
+        Assert.True(Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").Switch("NoHotPlug")).Single<Vm>().NoHotPlug);
+        Assert.Equal("type=microvm,hotplug=off", Machine("web"));
+        Run(new Step("Set-StratoVm", "web").With("Memory", 1L << 30));
+        Assert.True(Run(new Step("Get-StratoVm", "web")).Single<Vm>().NoHotPlug);
+
+        // A VM on the pipeline is made once more as it was.
+        Assert.True(Run(new Step("Get-StratoVm", "web"), new Step("New-StratoVm").With("Name", "copy")).Single<Vm>().NoHotPlug);
+        Run(new Step("Set-StratoVm", "web").With("NoHotPlug", new SwitchParameter(false)));
+        Assert.Equal("type=microvm", Machine("web"));
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Set-StratoVm", "web").Switch("NoHotPlug")), "VmRunning", ErrorCategory.InvalidOperation, "web");
+
+        string Machine(string name)
+        {
+            List<string> line = EngineArguments.Build(Store.Client.Get(name), "/run", "/log", "/console", new StartOptions());
+            return line[line.IndexOf("-machine") + 1];
+        }
     }
 
     private string[] Names(params Step[] pipeline) => [.. Run(pipeline).Of<Vm>().Select(vm => vm.Name)];
