@@ -44,6 +44,14 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
         Send-StratoConsole 'head -c 16 /dev/hwrng | od -An -tx1 >/dev/$(basename $(dirname $(grep -lx out /sys/class/virtio-ports/*/name)))' -VMName deb
         Wait-Until { (Get-Content "$folder/out.txt" -Raw) -match '^( [0-9a-f]{2}){16}' } -Seconds $limit
     }
+    It 'has a disk that comes and goes, and is waited for' {
+        [System.IO.File]::WriteAllBytes("$folder/hot.img", [byte[]]::new(1MB))
+        Add-StratoDrive "$folder/hot.img" -VMName deb -Wait -Timeout $limit
+        Send-StratoConsole 'until [ $(cat /sys/block/vda/size) = 2048 ]; do :; done; echo came=$?' -VMName deb -ExpectMatch '^came=0' -Timeout $limit
+        Remove-StratoDrive disk0 -VMName deb -Wait -Timeout $limit
+        Send-StratoConsole 'until [ $(cat /sys/block/vda/size) = 0 ]; do :; done; echo went=$?' -VMName deb -ExpectMatch '^went=0' -Timeout $limit
+        Get-StratoDrive -VMName deb | Should -BeNullOrEmpty
+    }
     It 'stands still while it is paused' {
         Suspend-StratoVm deb
         { Send-StratoConsole 'echo moving' -VMName deb -ExpectMatch '^moving' -Timeout 2 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'

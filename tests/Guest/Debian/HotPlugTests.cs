@@ -1,11 +1,9 @@
 using System;
-using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Text.Json.Nodes;
-using System.Threading;
 using Strato.Tests.Guest.Harness;
 using Xunit;
 
@@ -55,15 +53,14 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         string image = TestHost.NewDisk("plugged.img", Bytes);
         for (int round = 0; round < 3; round++)
         {
-            Plug(guest, image, aio, direct, ioThread);
-            WaitSize(guest, Sectors);
+            HotPlugging.Plug(guest, "drive-0", "0x1", image, aio, direct, ioThread);
+            HotPlugging.WaitSize(guest, "vdb", Sectors);
             guest.Check("[ -s /tmp/pattern ] || dd if=/dev/urandom of=/tmp/pattern bs=1M count=4 2>/dev/null");
             guest.Check("dd if=/tmp/pattern of=/dev/vdb bs=1M seek=3 conv=notrunc,fsync 2>/dev/null && echo 3 >/proc/sys/vm/drop_caches && dd if=/dev/vdb bs=1M skip=3 count=4 2>/dev/null | cmp - /tmp/pattern");
             guest.Check("( while dd if=/dev/zero of=/dev/vdb bs=64k count=64 seek=128 oflag=direct conv=notrunc; do echo >>/tmp/wrote; done >/dev/null 2>&1; touch /tmp/over ) & until [ -s /tmp/wrote ]; do usleep 10000; done");
-            guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
-            WaitDeleted(guest, "drive-0");
+            HotPlugging.Unplug(guest, "drive-0");
             guest.Check("until [ -f /tmp/over ]; do usleep 10000; done; rm /tmp/over /tmp/wrote");
-            WaitSize(guest, "0");
+            HotPlugging.WaitSize(guest, "vdb", "0");
         }
 
         byte[] start = File.ReadAllBytes(image);
@@ -72,35 +69,36 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void A_tap_comes_and_goes_with_ping_over_it(bool vhost)
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void A_tap_comes_and_goes_with_ping_over_it(int slot, bool vhost)
     {
         DebianGuest guest = shared.Guest;
         Assert.SkipUnless(!vhost || File.Exists("/dev/vhost-net"), "no /dev/vhost-net");
-        string tap = $"sth{Environment.ProcessId % 100000}";
+        string tap = $"sth{slot}{Environment.ProcessId}";
+        string id = $"net-{slot}";
         Command.Check("ip", "tuntap", "add", tap, "mode", "tap");
         try
         {
             Command.Check("ip", "addr", "add", $"{HostAddress}/30", "dev", tap);
             Command.Check("ip", "link", "set", tap, "up");
-            guest.Check("modprobe virtio_net; busybox ip link set eth0 up");
+            guest.Check($"modprobe virtio_net; busybox ip link set eth{slot} up");
             for (int round = 0; round < 3; round++)
             {
-                guest.Qmp.Call("netdev_add", new JsonObject { ["id"] = "net-0", ["ifname"] = tap, ["vhost"] = vhost });
-                guest.Qmp.Call("device_add", new JsonObject { ["id"] = "net-0", ["driver"] = "virtio-net-mmio", ["addr"] = "0x0" });
-                WaitCarrier(guest, 1);
-                guest.Check($"busybox ip addr replace {GuestAddress}/30 dev eth0 && busybox ping -c 2 {HostAddress}");
+                guest.Qmp.Call("netdev_add", new JsonObject { ["id"] = id, ["ifname"] = tap, ["vhost"] = vhost });
+                guest.Qmp.Call("device_add", new JsonObject { ["id"] = id, ["driver"] = "virtio-net-mmio", ["addr"] = $"0x{slot}" });
+                WaitCarrier(guest, slot, 1);
+                guest.Check($"busybox ip addr replace {GuestAddress}/30 dev eth{slot} && busybox ping -c 2 {HostAddress}");
                 using Ping ping = new();
                 Assert.Equal(IPStatus.Success, ping.Send(IPAddress.Parse(GuestAddress), 60_000, new byte[5000]).Status);
-                guest.Qmp.Call("device_del", new JsonObject { ["id"] = "net-0" });
-                WaitDeleted(guest, "net-0");
-                WaitCarrier(guest, 0);
+                HotPlugging.Unplug(guest, id);
+                WaitCarrier(guest, slot, 0);
             }
         }
         finally
         {
             Command.Check("ip", "link", "del", tap);
+            guest.Check($"busybox ip addr flush dev eth{slot}");
         }
     }
 
@@ -119,16 +117,15 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
             }
 
             (string aio, bool direct, string? ioThread) = Kinds[round % Kinds.Length];
-            Plug(guest, image, aio, direct, ioThread);
-            WaitSeen(guest);
+            HotPlugging.Plug(guest, "drive-0", "0x1", image, aio, direct, ioThread);
+            HotPlugging.WaitSeen(guest, 1);
             if (round % 10 == 0)
             {
                 guest.Check("dd if=/dev/vdb of=/dev/null bs=64k count=16 2>/dev/null");
             }
 
-            guest.Qmp.Call("device_del", new JsonObject { ["id"] = "drive-0" });
-            WaitDeleted(guest, "drive-0");
-            WaitSeen(guest);
+            HotPlugging.Unplug(guest, "drive-0");
+            HotPlugging.WaitSeen(guest, 1);
         }
 
         (int files, int threads, long memory) after = Count(process);
@@ -139,45 +136,8 @@ public sealed class HotPlugTests(HotPlugTests.Shared shared) : IClassFixture<Hot
         KernelLog.AssertClean(guest, Expected);
     }
 
-    private static void Plug(DebianGuest guest, string image, string aio, bool direct, string? ioThread)
-    {
-        guest.Qmp.Call(
-            "blockdev-add",
-            new JsonObject
-            {
-                ["node-name"] = "drive-0",
-                ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = image, ["aio"] = aio },
-                ["cache"] = new JsonObject { ["direct"] = direct },
-                ["read-only"] = false,
-            });
-        JsonObject device = new() { ["id"] = "drive-0", ["driver"] = "virtio-blk-mmio", ["addr"] = "0x1" };
-        if (ioThread is not null)
-        {
-            device["iothread"] = ioThread;
-        }
-
-        guest.Qmp.Call("device_add", device);
-    }
-
-    private static void WaitDeleted(DebianGuest guest, string device) =>
-        Assert.Equal(device, (string?)guest.Qmp.WaitEvent("DEVICE_DELETED")["data"]!["device"]);
-
-    private static void WaitSize(DebianGuest guest, string sectors) =>
-        guest.Check($"until [ $(cat /sys/block/vdb/size) = {sectors} ]; do usleep 10000; done");
-
-    private static void WaitCarrier(DebianGuest guest, int carrier) =>
-        guest.Check($"until [ $(cat /sys/class/net/eth0/carrier) = {carrier} ]; do usleep 10000; done");
-
-    /// <summary>Waits until the guest's driver has looked at the slot of vdb.</summary>
-    private static void WaitSeen(DebianGuest guest)
-    {
-        long start = Stopwatch.GetTimestamp();
-        while (!(bool)guest.Qmp.Call("query-hotplug-slots")[1]!["seen"]!)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(start) < DebianGuest.Limit, "the guest doesn't look");
-            Thread.Yield();
-        }
-    }
+    private static void WaitCarrier(DebianGuest guest, int slot, int carrier) =>
+        guest.Check($"until [ $(cat /sys/class/net/eth{slot}/carrier) = {carrier} ]; do usleep 10000; done");
 
     /// <summary>Descriptors, threads, and bytes of memory without the guest's, which is one large map.</summary>
     private static (int Files, int Threads, long Memory) Count(string process)
