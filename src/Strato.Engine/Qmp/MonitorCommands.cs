@@ -2,6 +2,7 @@ using System;
 using System.Globalization;
 using System.Text;
 using Strato.Engine.Machine;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 using Strato.Protocol.Qmp;
 
@@ -10,17 +11,39 @@ namespace Strato.Engine.Qmp;
 /// <summary>human-monitor-command: what people used to QEMU's monitor ask for first, in its words and with its line ends.</summary>
 internal static class MonitorCommands
 {
-    private static readonly string[] Topics = ["balloon", "block", "cpus", "network", "status"];
+    // In the order of the alphabet, as QEMU lists them; qmp-shell -H reads both lists for its completion.
+    private static readonly (string Name, string Help)[] Topics =
+    [
+        ("balloon", "show balloon information"),
+        ("block", "show the drives"),
+        ("cpus", "show infos for each CPU"),
+        ("network", "show the network state"),
+        ("status", "show the current VM status (running|paused)"),
+        ("version", "show the version of the engine"),
+    ];
 
     public static void Run(QmpCall call)
     {
         string line = call.Arguments.Require("command-line");
-        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (words is not ["info", string topic] || Array.IndexOf(Topics, topic) < 0)
+        long cpuIndex = call.Arguments.Number("cpu-index") ?? 0;
+        if (cpuIndex < 0 || cpuIndex >= call.Machine.Cpus.Count)
         {
-            throw new QmpException($"The command line '{ConfigurationLimits.Printable(line)}' is not one of this monitor's; allowed: info {string.Join(", info ", Topics)}");
+            throw new QmpException($"Parameter 'cpu-index' is {cpuIndex}; allowed are the machine's CPUs, 0 to {call.Machine.Cpus.Count - 1}");
         }
 
+        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        call.Result.WriteStringValue(words switch
+        {
+            ["help"] => "help|? [cmd] -- show the help\r\ninfo [subcommand] -- show various information about the system state\r\n",
+            ["info"] or ["help", "info"] => string.Concat(Array.ConvertAll(Topics, topic => $"info {topic.Name} -- {topic.Help}\r\n")),
+            ["info", string topic] when Array.Exists(Topics, known => known.Name == topic) => Info(call, topic, (int)cpuIndex),
+            _ => throw new QmpException(
+                $"The command line '{ConfigurationLimits.Printable(line)}' is not one of this monitor's; allowed: help, info {string.Join(", info ", Array.ConvertAll(Topics, topic => topic.Name))}"),
+        });
+    }
+
+    private static string Info(QmpCall call, string topic, int cpuIndex)
+    {
         StringBuilder text = new();
         switch (topic)
         {
@@ -33,19 +56,22 @@ internal static class MonitorCommands
             case "cpus":
                 foreach (CpuStatus cpu in call.Machine.Cpus)
                 {
-                    text.Append(CultureInfo.InvariantCulture, $"{(cpu.Index == 0 ? '*' : ' ')} CPU #{cpu.Index}: thread_id={cpu.ThreadId}\r\n");
+                    text.Append(CultureInfo.InvariantCulture, $"{(cpu.Index == cpuIndex ? '*' : ' ')} CPU #{cpu.Index}: thread_id={cpu.ThreadId}\r\n");
                 }
 
                 break;
             case "network":
                 Network(text, call.Machine);
                 break;
+            case "version":
+                text.Append(StratoVersion.Package).Append("\r\n");
+                break;
             default:
                 text.Append(CultureInfo.InvariantCulture, $"VM status: {StatusText(call.Machine.State)}\r\n");
                 break;
         }
 
-        call.Result.WriteStringValue(text.ToString());
+        return text.ToString();
     }
 
     private static string StatusText(RunState state) => state switch

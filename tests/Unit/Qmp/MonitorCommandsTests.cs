@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using System.Text.Json;
 using Strato.Engine.Machine;
 using Xunit;
@@ -39,11 +40,31 @@ public sealed class MonitorCommandsTests : IDisposable
         Assert.Contains("link=down", Ask("info network"), StringComparison.Ordinal);
     }
 
+    // What qmp-shell -H asks for before its prompt, and at its "cpu": it has no other way.
+    [Fact]
+    public void HelpListsWhatThereIs()
+    {
+        Assert.Equal("help|? [cmd] -- show the help\r\ninfo [subcommand] -- show various information about the system state\r\n", Ask("help"));
+        string topics = Ask("info");
+        Assert.Equal(topics, Ask("help info"));
+        Assert.Equal(
+            ["info balloon", "info block", "info cpus", "info network", "info status", "info version"],
+            topics.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(" -- ")[0]));
+        Assert.Equal("strato-0.1.0\r\n", Ask("info version"));
+    }
+
+    [Fact]
+    public void TheCpuThatIsAskedForIsMarked()
+    {
+        Assert.Equal("  CPU #0: thread_id=8439\r\n* CPU #1: thread_id=8440\r\n", Ask("info cpus", cpu: 1));
+        Assert.Contains("Parameter 'cpu-index' is 2; allowed are the machine's CPUs, 0 to 1", Send("info cpus", cpu: 2), StringComparison.Ordinal);
+        Assert.Contains("Parameter 'cpu-index' is -1; allowed are the machine's CPUs, 0 to 1", Send("info version", cpu: -1), StringComparison.Ordinal);
+    }
+
     [Theory]
-    [InlineData("info", "The command line 'info' is not one of this monitor's; allowed: info balloon, info block, info cpus, info network, info status")]
-    [InlineData("info pci", "The command line 'info pci' is not one of this monitor's; allowed: info balloon, info block, info cpus, info network, info status")]
-    [InlineData("quit", "The command line 'quit' is not one of this monitor's; allowed: info balloon, info block, info cpus, info network, info status")]
-    [InlineData("", "The command line '' is not one of this monitor's; allowed: info balloon, info block, info cpus, info network, info status")]
+    [InlineData("info pci", "The command line 'info pci' is not one of this monitor's; allowed: help, info balloon, info block, info cpus, info network, info status, info version")]
+    [InlineData("quit", "The command line 'quit' is not one of this monitor's; allowed: help, info balloon, info block, info cpus, info network, info status, info version")]
+    [InlineData("", "The command line '' is not one of this monitor's; allowed: help, info balloon, info block, info cpus, info network, info status, info version")]
     [InlineData("info balloon", "No balloon device has been activated; -device virtio-balloon-device gives the machine one")]
     public void AFaultIsNamed(string line, string description)
     {
@@ -51,11 +72,12 @@ public sealed class MonitorCommandsTests : IDisposable
         Assert.Equal(description, reply.RootElement.GetProperty("error").GetProperty("desc").GetString());
     }
 
-    private string Send(string line) => _client.Ask($$$"""{"execute":"human-monitor-command","arguments":{"command-line":"{{{line}}}"}}""");
+    private string Send(string line, int? cpu = null) => _client.Ask(
+        $$$"""{"execute":"human-monitor-command","arguments":{"command-line":"{{{line}}}"{{{(cpu is null ? "" : $",\"cpu-index\":{cpu}")}}}}}""");
 
-    private string Ask(string line)
+    private string Ask(string line, int? cpu = null)
     {
-        using JsonDocument reply = JsonDocument.Parse(Send(line));
+        using JsonDocument reply = JsonDocument.Parse(Send(line, cpu));
         return reply.RootElement.GetProperty("return").GetString()!;
     }
 }

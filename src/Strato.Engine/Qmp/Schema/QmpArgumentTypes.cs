@@ -78,7 +78,7 @@ internal static class QmpArgumentTypes
 
     public static readonly QmpStruct Option = new("query-command-line-options-arg", May("option", Text));
 
-    public static readonly QmpStruct Monitor = new("human-monitor-command-arg", Must("command-line", Text));
+    public static readonly QmpStruct Monitor = new("human-monitor-command-arg", Must("command-line", Text), May("cpu-index", Int));
 
     public static readonly QmpStruct Throttle = new(
         "BlockIOThrottle",
