@@ -253,12 +253,17 @@ public sealed class DriveTests : CmdletTests
 
         Run(new Step("Set-StratoVm", "web").With("CommandLine", $"spoil={definition}"));
         Run(new Step("Start-StratoVm", "web"));
+        string before = File.ReadAllText(definition);
         ErrorRecord error = Error(remove
             ? new Step("Remove-StratoDrive", "disk0").With("VMName", "web")
             : new Step("Add-StratoDrive", "root.ext4").With("VMName", "web"));
         Assert.Equal("StoreNotWritable", error.FullyQualifiedErrorId.Split(',')[0]);
         Assert.Equal(remove, error.Exception.Message.EndsWith(" The running VM has lost 'disk0' all the same; its definition has it still.", StringComparison.Ordinal));
         Assert.Equal("device_del {\"id\":\"disk0\"}", File.ReadAllLines(Store.Paths.ConsoleLog(id))[^1]);
+
+        // The store that ends the test's engines has to find this one.
+        Directory.Delete(definition, recursive: true);
+        File.WriteAllText(definition, before);
     }
 
     [Fact]
