@@ -70,9 +70,18 @@ internal sealed class CpuHotplug : IBusDevice
     }
 
     /// <summary>Shows the guest a CPU, which can run from now on, and tells it so.</summary>
-    public void Insert(int cpu) => Ask(cpu, DeviceCheck);
+    public void Insert(int cpu)
+    {
+        lock (_lock)
+        {
+            _slots[cpu].IsThere = true;
+        }
 
-    /// <summary>Asks the guest to give up a CPU that came while it ran; it may refuse, or never answer.</summary>
+        Ask(cpu, DeviceCheck);
+    }
+
+
+    /// <summary>Asks the guest to give up a CPU that came while it ran; it may refuse, or never answer. One that it has just given up isn't asked for.</summary>
     public void RequestRemoval(int cpu) => Ask(cpu, EjectRequest);
 
     /// <summary>Drops what the guest was asked: the machine is reset. CPUs stay as they are.</summary>
@@ -135,7 +144,11 @@ internal sealed class CpuHotplug : IBusDevice
         lock (_lock)
         {
             ref Slot slot = ref _slots[cpu];
-            slot.IsThere = true;
+            if (!slot.IsThere)
+            {
+                return;
+            }
+
             slot.Event = what;
             slot.Asked = what;
         }

@@ -40,6 +40,7 @@ internal static class KvmAbi
     public const uint KVM_GET_LAPIC = 0x8400AE8E;
     public const uint KVM_SET_LAPIC = 0x4400AE8F;
     public const uint KVM_SET_CPUID2 = 0x4008AE90;
+    public const uint KVM_GET_MP_STATE = 0x8004AE98;
     public const uint KVM_SET_MP_STATE = 0x4004AE99;
     public const uint KVM_GET_VCPU_EVENTS = 0x8040AE9F;
     public const uint KVM_SET_VCPU_EVENTS = 0x4040AEA0;

@@ -49,6 +49,9 @@ internal sealed unsafe class KvmVcpu : IDisposable
 
     public void SetLapic(ref KvmLapic value) => Set(KvmAbi.KVM_SET_LAPIC, ref value, "KVM_SET_LAPIC");
 
+    /// <summary>What the vCPU waits for. KVM takes INIT and SIPI that came meanwhile into it first.</summary>
+    public void GetMpState(out uint value) => Get(KvmAbi.KVM_GET_MP_STATE, out value, "KVM_GET_MP_STATE");
+
     public void SetMpState(uint value) => Set(KvmAbi.KVM_SET_MP_STATE, ref value, "KVM_SET_MP_STATE");
 
     public void GetEvents(out KvmVcpuEvents value) => Get(KvmAbi.KVM_GET_VCPU_EVENTS, out value, "KVM_GET_VCPU_EVENTS");

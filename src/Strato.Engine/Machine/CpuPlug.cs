@@ -32,9 +32,6 @@ internal sealed class CpuPlug
     /// <summary>What those who listen are told: CPU_RESIZE, DEVICE_DELETED, ACPI_DEVICE_OST.</summary>
     public Action<MachineEvent> EventRaised { get; set; } = _ => { };
 
-    /// <summary>The host refuses what the machine can't go on without.</summary>
-    public Action<LinuxException> HostRefused { get; set; } = _ => { };
-
     /// <summary>Adds a CPU and tells the guest.</summary>
     /// <param name="id">The user's name of it.</param>
     /// <param name="cpu">Its index.</param>
@@ -81,7 +78,7 @@ internal sealed class CpuPlug
     public bool RequestRemoval(string id)
     {
         int cpu = _cpus.Find(id);
-        if (cpu >= 0 && _port.IsThere(cpu))
+        if (cpu >= 0)
         {
             _port.RequestRemoval(cpu);
         }
@@ -91,15 +88,11 @@ internal sealed class CpuPlug
 
     private void Remove(int cpu)
     {
-        try
+        if (_cpus.IsThere(cpu))
         {
             string id = _cpus.Remove(cpu);
             EventRaised(MachineEvent.DeviceDeleted(id));
             EventRaised(MachineEvent.CpuResize);
-        }
-        catch (LinuxException error)
-        {
-            HostRefused(error);
         }
     }
 

@@ -20,6 +20,9 @@ internal sealed class CpuSet : IDisposable
     private readonly KvmVm _vm;
     private readonly KvmCpuidEntry[] _supported;
     private readonly KvmVcpu?[] _vcpus;
+
+    // Its CPUID is set, which KVM takes once; a vCPU can't be taken back, so one without is finished when it is wanted again.
+    private readonly bool[] _isMade;
     private readonly bool[] _isThere;
     private readonly string?[] _ids;
     private readonly AddressSpace _ports;
@@ -46,6 +49,7 @@ internal sealed class CpuSet : IDisposable
         _ports = ports;
         _memory = memory;
         _vcpus = new KvmVcpu?[topology.Count];
+        _isMade = new bool[topology.Count];
         _isThere = new bool[topology.Count];
         _ids = new string?[topology.Count];
         try
@@ -133,7 +137,19 @@ internal sealed class CpuSet : IDisposable
     /// <exception cref="LinuxException">The host refuses; nothing has changed then.</exception>
     public void Add(int cpu, string id, bool runs)
     {
-        KvmVcpu vcpu = _vcpus[cpu] ?? Create(cpu);
+        KvmVcpu vcpu;
+        if (_isMade[cpu])
+        {
+            // One that went: guests may have sent it INIT and SIPI since, which its state takes in and loses here.
+            vcpu = _vcpus[cpu]!;
+            vcpu.GetMpState(out _);
+            new PowerOnState(_system, CpuidOf(0)).ApplyTo(vcpu, Topology.ApicId(cpu));
+        }
+        else
+        {
+            vcpu = Create(cpu);
+        }
+
         Prepare(cpu);
         VcpuThread thread = new(cpu, vcpu, _ports, _memory, _events!);
         try
@@ -158,8 +174,7 @@ internal sealed class CpuSet : IDisposable
         }
     }
 
-    /// <summary>Ends a CPU's thread; it is as at power-on then. Gives the name it was added by.</summary>
-    /// <exception cref="LinuxException">The host refuses to reset it; its thread has ended all the same.</exception>
+    /// <summary>Ends a CPU's thread. Gives the name it was added by.</summary>
     public string Remove(int cpu)
     {
         string id = _ids[cpu]!;
@@ -168,7 +183,6 @@ internal sealed class CpuSet : IDisposable
         _isThere[cpu] = false;
         _ids[cpu] = null;
         thread.End();
-        new PowerOnState(_system, CpuidOf(0)).ApplyTo(_vcpus[cpu]!, Topology.ApicId(cpu));
         return id;
     }
 
@@ -231,9 +245,9 @@ internal sealed class CpuSet : IDisposable
 
     private KvmVcpu Create(int cpu)
     {
-        KvmVcpu vcpu = _vm.CreateVcpu(Topology.ApicId(cpu));
-        _vcpus[cpu] = vcpu;
+        KvmVcpu vcpu = _vcpus[cpu] ??= _vm.CreateVcpu(Topology.ApicId(cpu));
         vcpu.SetCpuid(CpuidOf(cpu));
+        _isMade[cpu] = true;
         return vcpu;
     }
 

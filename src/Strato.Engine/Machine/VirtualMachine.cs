@@ -50,7 +50,6 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.DiskFailed = (disk, failure) => PostForThisLife(() => OnDiskFailure(disk, failure));
         board.NetLost = net => loop.Post(() => OnNetLost(net));
         board.CpuPlug.EventRaised = raised => EventRaised(raised);
-        board.CpuPlug.HostRefused = FailByHost;
         board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
         {

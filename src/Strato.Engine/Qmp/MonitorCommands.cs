@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
 using Strato.Engine.Machine;
@@ -26,9 +27,15 @@ internal static class MonitorCommands
     {
         string line = call.Arguments.Require("command-line");
         long cpuIndex = call.Arguments.Number("cpu-index") ?? 0;
-        if (cpuIndex < 0 || cpuIndex >= call.Machine.Cpus.Count)
+        List<int> cpus = [];
+        foreach (CpuStatus cpu in call.Machine.Cpus)
         {
-            throw new QmpException($"Parameter 'cpu-index' is {cpuIndex}; allowed are the machine's CPUs, 0 to {call.Machine.Cpus.Count - 1}");
+            cpus.Add(cpu.Index);
+        }
+
+        if (cpuIndex is < 0 or > int.MaxValue || !cpus.Contains((int)cpuIndex))
+        {
+            throw new QmpException($"Parameter 'cpu-index' is {cpuIndex}; allowed are the machine's CPUs, {string.Join(", ", cpus)}");
         }
 
         string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -39,6 +39,18 @@ public sealed class CpuHotplugTests
     }
 
     [Fact]
+    public void ACpuThatTheGuestHasGivenUpIsNotAskedForAgain()
+    {
+        // The main loop hears of it later, and may be asked for the CPU before.
+        _port.Insert(3);
+        Write(8, 3);
+        _port.RequestRemoval(3);
+        Assert.Equal((1, "110000", 0u), (_signals, Seen(), Read(0)));
+        Write(8, 3);
+        Assert.Equal(["ejected 3"], _told);
+    }
+
+    [Fact]
     public void AGuestThatRefusesIsHeardOnce()
     {
         _port.Insert(4);

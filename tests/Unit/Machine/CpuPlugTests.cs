@@ -136,6 +136,7 @@ public sealed class CpuPlugTests : IDisposable
         Until("DEVICE_DELETED one");
         machine.Reset();
         Assert.Equal([0, 2], machine.Cpus.Select(cpu => cpu.Index));
+        _events.Clear();
         machine.AddCpu("one", 1);
         Until("ACPI_DEVICE_OST one");
         machine.RequestCpuRemoval("two");
