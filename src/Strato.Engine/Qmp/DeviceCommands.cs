@@ -26,8 +26,6 @@ internal static class DeviceCommands
         QmpObject arguments = call.Arguments;
         QmpObject file = arguments.Object("file");
         QmpObject cache = arguments.Object("cache");
-        _ = arguments.Choice("driver", ["raw"]);
-        _ = file.Choice("driver", ["file", "host_device"]);
         string node = arguments.Require("node-name");
         bool direct = cache.Boolean("direct") ?? false;
         DriveConfiguration drive = new()

@@ -18,8 +18,7 @@ public sealed class BlockDeviceTests
 
     public BlockDeviceTests()
     {
-        TestHost.RequireEngine();
-        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+        TestHost.RequireKvm();
     }
 
     [Theory]

@@ -18,8 +18,7 @@ public sealed class DescriptorLimitTests
 
     public DescriptorLimitTests()
     {
-        TestHost.RequireEngine();
-        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+        TestHost.RequireKvm();
     }
 
     [Fact]

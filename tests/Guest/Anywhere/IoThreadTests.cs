@@ -13,8 +13,7 @@ public sealed class IoThreadTests
 {
     public IoThreadTests()
     {
-        TestHost.RequireEngine();
-        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+        TestHost.RequireKvm();
     }
 
     [Fact]

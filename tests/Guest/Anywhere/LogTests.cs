@@ -17,8 +17,7 @@ public sealed class LogTests
 
     public LogTests()
     {
-        TestHost.RequireEngine();
-        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+        TestHost.RequireKvm();
     }
 
     [Fact]

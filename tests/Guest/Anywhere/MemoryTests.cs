@@ -20,8 +20,7 @@ public sealed class MemoryTests
 
     public MemoryTests()
     {
-        TestHost.RequireEngine();
-        Assert.SkipUnless(TestHost.Kvm.ExitCode is 0 or 10, $"no KVM at all: {TestHost.Kvm.Line}");
+        TestHost.RequireKvm();
     }
 
     [Theory]

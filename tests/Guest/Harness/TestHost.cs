@@ -68,6 +68,13 @@ internal static class TestHost
     public static void RequireEngine() =>
         Assert.SkipUnless(File.Exists(Engine), $"{Engine} is missing (./build.sh build)");
 
+    /// <summary>Skips the test where there is no engine, or no KVM at all; one that only emulates will do.</summary>
+    public static void RequireKvm()
+    {
+        RequireEngine();
+        Assert.SkipUnless(Kvm.ExitCode is 0 or 10, $"no KVM at all: {Kvm.Line}");
+    }
+
     /// <summary>Skips the test where guests can't run; in the virtual KVM host they can, and a test there fails if they don't.</summary>
     public static void RequireGuests()
     {

@@ -5,68 +5,17 @@ using FsCheck;
 using FsCheck.Fluent;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
+using Strato.Tests.Guest.Seeds;
 using Xunit;
 
 namespace Strato.Tests.Unit.Protocol;
 
 public class ConfigurationJsonTests
 {
-    // Seed 000, "json配置", 配置示例, as printed.
-    private const string SeedExample = """
-        {
-          "boot-source": {
-            "kernel_image_path": "/path/to/vmlinux.bin",
-            "boot_args": "console=ttyS0 reboot=k panic=1 pci=off tsc=reliable ipv6.disable=1 root=/dev/vda quiet rw"
-          },
-         "machine-config": {
-            "type": "MicroVm",
-            "vcpu_count": 2,
-            "mem_size": 268435456
-          },
-          "drive": [
-            {
-              "drive_id": "rootfs",
-              "path_on_host": "/path/to/rootfs",
-              "serial_num": "11111111",
-              "direct": true,
-              "read_only": false,
-              "iops": 200000,
-              "iothread": "iothread2"
-            }
-          ],
-          "net": [
-            {
-              "iface_id": "net0",
-              "host_dev_name": "tap0",
-              "mac": "0e:90:df:9f:a8:88",
-              "iothread": "iothread1"
-            }
-          ],
-          "console": [
-            {
-            "console_id": "charconsole0",
-            "socket_path": "/path/to/console.socket"
-            }
-          ],
-          "serial": {
-            "stdio": true
-          },
-          "vsock": {
-            "vsock_id": "vsock-123321132",
-            "guest_cid": 4
-          },
-          "iothread": [
-            {"id": "iothread1"},
-            {"id": "iothread2"}
-          ]
-        }
-
-        """;
-
     [Fact]
     public void TheSeedsExampleIsRead()
     {
-        VmConfiguration vm = Read(SeedExample);
+        VmConfiguration vm = Read(SeedConfiguration.Json);
         vm.Validate();
         Assert.Equal("/path/to/vmlinux.bin", vm.Kernel);
         Assert.Equal("console=ttyS0 reboot=k panic=1 pci=off tsc=reliable ipv6.disable=1 root=/dev/vda quiet rw", vm.CommandLine);
@@ -93,7 +42,7 @@ public class ConfigurationJsonTests
     [Fact]
     public void DevicesAreReadBackAsTheyWereWritten()
     {
-        VmConfiguration vm = Read(SeedExample);
+        VmConfiguration vm = Read(SeedConfiguration.Json);
         vm.Devices.Add(new BalloonConfiguration { DeflateOnOom = true });
         VmConfiguration back = ConfigurationReader.Read(ConfigurationWriter.Write(vm));
         Assert.Equal(ConfigurationWriter.Write(vm), ConfigurationWriter.Write(back));
@@ -171,7 +120,7 @@ public class ConfigurationJsonTests
     [Fact]
     public void AFileCutAnywhereEndsEarly()
     {
-        string whole = SeedExample.TrimEnd();
+        string whole = SeedConfiguration.Json.TrimEnd();
         for (int length = 0; length < whole.Length; length++)
         {
             UserErrorException e = Assert.Throws<UserErrorException>(() => Read(whole[..length]));
@@ -192,7 +141,7 @@ public class ConfigurationJsonTests
     [Fact]
     public void AByteOrderMarkIsSkipped()
     {
-        Assert.Equal(2, ConfigurationReader.Read([0xef, 0xbb, 0xbf, .. Encoding.UTF8.GetBytes(SeedExample)]).Cpus);
+        Assert.Equal(2, ConfigurationReader.Read([0xef, 0xbb, 0xbf, .. Encoding.UTF8.GetBytes(SeedConfiguration.Json)]).Cpus);
     }
 
     [Fact]
@@ -244,7 +193,7 @@ public class ConfigurationJsonTests
     [Fact]
     public void AnyDamageGivesAUsersError()
     {
-        byte[] whole = Encoding.UTF8.GetBytes(SeedExample);
+        byte[] whole = Encoding.UTF8.GetBytes(SeedConfiguration.Json);
         Gen<(int At, byte Value)[]> damages = Gen.Choose(0, whole.Length - 1).SelectMany(at => Gen.Choose(0, 255).Select(value => (at, (byte)value))).ArrayOf();
         Prop.ForAll(
             damages.ToArbitrary(),
