@@ -3,16 +3,16 @@ using Strato.Protocol.Configuration;
 namespace Strato.Engine.Cli;
 
 /// <summary><c>-device virtio-serial-device</c>, <c>virtconsole</c> and <c>virtserialport</c>.</summary>
-/// <remarks>Ports need no virtio-serial-device beside them. A <c>-chardev</c> that nothing refers to is a console itself, as StratoVirt once had it.</remarks>
+/// <remarks><c>max_ports</c> keeps queues for ports that come while the machine runs. Ports need no virtio-serial-device beside them. A <c>-chardev</c> that nothing refers to is a console itself, as StratoVirt once had it.</remarks>
 internal static class ConsoleOption
 {
-    public const string BusUsage = "[,id=ID]";
+    public const string BusUsage = "[,id=ID][,max_ports=1..32]";
     public const string ConsoleUsage = "chardev=ID[,id=ID][,nr=N]";
     public const string PortUsage = "chardev=ID,name=NAME[,id=ID][,nr=N]";
 
     public static void AddBus(Options options, SubOptions parts)
     {
-        options.Configuration.Devices.Add(new ConsoleConfiguration { Id = parts.TakeId() ?? "", Where = "-device" });
+        options.Configuration.Devices.Add(new ConsoleConfiguration { Id = parts.TakeId() ?? "", Room = parts.TakeNumber("max_ports"), Where = "-device" });
         parts.End();
     }
 

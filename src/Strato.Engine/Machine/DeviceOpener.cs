@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Diagnostics;
 using Strato.Engine.Chardev;
 using Strato.Engine.Linux;
@@ -14,13 +13,14 @@ internal static class DeviceOpener
     /// <param name="device">Checked.</param>
     /// <param name="machine">The machine's configuration, of which the device is a part.</param>
     /// <param name="loop">The main loop, for what the host's side has to hear.</param>
+    /// <param name="ports">What opens the console's ports.</param>
     /// <exception cref="Strato.Protocol.UserErrorException">What the device stands on can't be opened.</exception>
-    public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine, EventLoop loop) => device switch
+    public static VirtioDevice Open(DeviceConfiguration device, VmConfiguration machine, EventLoop loop, PortPlug ports) => device switch
     {
         NetConfiguration net => OpenedNetdev.Open(net.Netdev, net.Name).CreateDevice(net.Name, net.GetMac(machine.Name, IndexOf(net, machine))),
         RngConfiguration rng => new RngDevice(rng.Name, EntropySource.Open(rng.Source, rng.Name, rng.WhereIs("rng", "random_file")), Limit(rng)),
         VsockConfiguration vsock => new VsockDevice(vsock.Name, (ulong)vsock.GuestCid, VhostOpener.OpenVsock(vsock)),
-        ConsoleConfiguration console => new ConsoleDevice(console.Name, OpenPorts(console, loop)),
+        ConsoleConfiguration console => ports.OpenConsole(console),
         BalloonConfiguration balloon => new BalloonDevice(balloon.Name, balloon.DeflateOnOom, balloon.FreePageReporting),
         FsConfiguration fs => FsOpener.Open(fs, loop),
         _ => throw new ArgumentOutOfRangeException(nameof(device), device.Kind, "not a device that is built"),
@@ -41,27 +41,6 @@ internal static class DeviceOpener
         }
 
         return index;
-    }
-
-    private static VirtioPort[] OpenPorts(ConsoleConfiguration console, EventLoop loop)
-    {
-        int[] numbers = console.GetNumbers();
-        List<VirtioPort> ports = new(numbers.Length);
-        try
-        {
-            foreach (PortConfiguration port in console.Ports)
-            {
-                ICharBackend backend = CharBackends.Create(loop, port.Backend, port.Label, port.Where)!;
-                ports.Add(new VirtioPort(numbers[ports.Count], port.IsConsole, port.Name, backend));
-            }
-        }
-        catch
-        {
-            ports.ForEach(port => port.Dispose());
-            throw;
-        }
-
-        return [.. ports];
     }
 
     private static TokenBucket? Limit(RngConfiguration rng) => rng.MaxBytes is { } bytes

@@ -103,7 +103,7 @@ internal readonly record struct MachineEvent(string Name, string Data)
     public static MachineEvent NetStreamDisconnected(string netdev) =>
         new("NETDEV_STREAM_DISCONNECTED", $$"""{"netdev-id":"{{JsonEncodedText.Encode(netdev)}}"}""");
 
-    /// <summary>A disk or network interface is no longer in the machine.</summary>
+    /// <summary>A disk, network interface, port or CPU is no longer in the machine.</summary>
     public static MachineEvent DeviceDeleted(string id)
     {
         JsonEncodedText name = JsonEncodedText.Encode(id);
@@ -172,8 +172,11 @@ internal interface IMachineControl
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
-    /// <summary>The serial port, then the console's ports in the order in which they were given.</summary>
+    /// <summary>The serial port, then those of the console's ports and of chardev-add in the order in which they came.</summary>
     IReadOnlyList<ChardevStatus> Chardevs { get; }
+
+    /// <summary>Character devices and the console's ports, which may come and go.</summary>
+    PortPlug Ports { get; }
 
     /// <summary>Null when the machine has none.</summary>
     MemoryBalloon? Balloon { get; }

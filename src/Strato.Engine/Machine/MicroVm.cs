@@ -24,7 +24,6 @@ internal sealed class MicroVm : IDisposable
     private readonly CpuSet _cpus;
     private readonly CpuHotplug _cpuHotplug;
     private readonly List<MmioTransport> _transports = [];
-    private readonly List<Func<ChardevStatus>> _chardevs = [];
     private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
     private readonly BootRequest _boot;
@@ -44,6 +43,9 @@ internal sealed class MicroVm : IDisposable
     {
         try
         {
+            // Closed last of all, when the ports have written what they had.
+            Ports = Own(new PortPlug(loop, id => HotPlug!.CheckDeviceId(id)));
+
             // Files first: what a user got wrong is told before anything is built.
             _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory)));
@@ -72,8 +74,7 @@ internal sealed class MicroVm : IDisposable
             {
                 _serial = new Serial16550(Interrupt(Layout.Com1Gsi), serial);
                 _ports.Attach(Layout.Com1, Serial16550.Length, _serial);
-                string label = configuration.Serial.Id ?? "serial0";
-                _chardevs.Add(() => new ChardevStatus(label, NameOf(serial.Name, serial.HasPeer), FrontendOpen: true));
+                Ports.SetSerial(configuration.Serial, serial);
             }
 
             _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
@@ -89,7 +90,7 @@ internal sealed class MicroVm : IDisposable
                 _ioThreads.Add(made);
             }
 
-            HotPlug = Own(new HotPlug(loop, _ioThreads, id => _cpus.Find(id) >= 0 || configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
+            HotPlug = Own(new HotPlug(loop, _ioThreads, id => _cpus.Find(id) >= 0 || Ports.Has(id) || configuration.Devices.Exists(device => device is not NetConfiguration && device.Name == id)));
             CpuPlug = new CpuPlug(_cpus, _cpuHotplug, loop, () => _announcedBy == Announcement.Acpi, HotPlug.CheckDeviceId);
             HotPlug.DiskFailed = (disk, failure) => DiskFailed(disk, failure);
             HotPlug.NetLost = netdev => NetLost(netdev);
@@ -106,11 +107,6 @@ internal sealed class MicroVm : IDisposable
 
             for (int i = 0; i < devices.Count; i++)
             {
-                if (devices[i] is ConsoleDevice console)
-                {
-                    AddChardevs((ConsoleConfiguration)configuration.Devices[i], console);
-                }
-
                 EventLoop ownLoop = LoopOf(configuration.Devices[i].IoThread) ?? loop;
                 MmioTransport transport = Attach(devices[i], ownLoop);
                 if (devices[i] is NetInterface net)
@@ -171,7 +167,8 @@ internal sealed class MicroVm : IDisposable
     /// <summary>CPUs that come and go.</summary>
     public CpuPlug CpuPlug { get; }
 
-    public IReadOnlyList<ChardevStatus> Chardevs => _chardevs.ConvertAll(tell => tell());
+    /// <summary>Character devices, and the console's ports.</summary>
+    public PortPlug Ports { get; }
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _ioThreads.ConvertAll(thread => new IoThreadStatus(thread.Id, thread.ThreadId));
 
@@ -267,7 +264,7 @@ internal sealed class MicroVm : IDisposable
         devices = [];
         foreach (DeviceConfiguration device in configuration.Devices)
         {
-            devices.Add(Own(DeviceOpener.Open(device, configuration, loop)));
+            devices.Add(Own(DeviceOpener.Open(device, configuration, loop, Ports)));
         }
 
         return request;
@@ -339,18 +336,6 @@ internal sealed class MicroVm : IDisposable
         _cpus.Enter(boot.Entry);
         return boot;
     }
-
-    private void AddChardevs(ConsoleConfiguration configuration, ConsoleDevice console)
-    {
-        for (int i = 0; i < console.Ports.Count; i++)
-        {
-            VirtioPort port = console.Ports[i];
-            string label = configuration.Ports[i].Backend.Id ?? configuration.Ports[i].Label;
-            _chardevs.Add(() => new ChardevStatus(label, NameOf(port.BackendName, port.HasPeer), port.IsOpen));
-        }
-    }
-
-    private static string NameOf(string backend, bool hasPeer) => hasPeer ? backend : $"disconnected:{backend}";
 
     private T Own<T>(T resource)
         where T : IDisposable

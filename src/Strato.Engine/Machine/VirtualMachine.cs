@@ -51,6 +51,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.NetLost = net => loop.Post(() => OnNetLost(net));
         board.CpuPlug.EventRaised = raised => EventRaised(raised);
         board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
+        board.Ports.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
         {
             balloon.EventRaised = raised => EventRaised(raised);
@@ -76,7 +77,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
 
-    public IReadOnlyList<ChardevStatus> Chardevs => _board.Chardevs;
+    public IReadOnlyList<ChardevStatus> Chardevs => _board.Ports.Chardevs;
+
+    public PortPlug Ports => _board.Ports;
 
     public MemoryBalloon? Balloon => _board.Balloon;
 

@@ -8,7 +8,7 @@ using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
 
-/// <summary>Commands that put disks, network interfaces and CPUs into the machine, and take them out.</summary>
+/// <summary>Commands that put disks, network interfaces, ports and CPUs into the machine, and take them out.</summary>
 /// <remarks>As seed 003 prints them for StratoVirt's microVM; what QEMU's clients say beside that is understood where it means the same.</remarks>
 internal static class DeviceCommands
 {
@@ -128,11 +128,17 @@ internal static class DeviceCommands
             return;
         }
 
+        if (driver is ChardevCommands.PortDriver or ChardevCommands.ConsoleDriver)
+        {
+            Run(() => ChardevCommands.AddPort(call, driver));
+            return;
+        }
+
         bool disk = driver switch
         {
             DiskDriver or "virtio-blk-device" => true,
             NetDriver or "virtio-net-device" => false,
-            string other => throw new QmpException($"'{ConfigurationLimits.Printable(other)}' can't be plugged into a running microvm; allowed: {DiskDriver}, {NetDriver}, {CpuCommands.Driver}"),
+            string other => throw new QmpException($"'{ConfigurationLimits.Printable(other)}' can't be plugged into a running microvm; allowed: {DiskDriver}, {NetDriver}, {CpuCommands.Driver}, {ChardevCommands.PortDriver}, {ChardevCommands.ConsoleDriver}"),
         };
         long? address = arguments.Number("addr");
         if (arguments.Number("lun") is { } lun)
@@ -141,7 +147,7 @@ internal static class DeviceCommands
             address = address is null ? lun + 1 : throw new QmpException("Parameters 'addr' and 'lun' are both given; give one (lun 0 is addr 0x1)");
         }
 
-        foreach (string name in (string[])[.. disk ? NetOnly : DiskOnly, .. CpuCommands.PlaceArguments])
+        foreach (string name in (string[])[.. disk ? NetOnly : DiskOnly, .. CpuCommands.PlaceArguments, .. ChardevCommands.PortArguments])
         {
             if (!arguments.Find(name).IsEmpty)
             {
@@ -184,7 +190,7 @@ internal static class DeviceCommands
         string id = call.Arguments.Require("id");
         Run(() =>
         {
-            if (!call.Machine.RequestCpuRemoval(id))
+            if (!call.Machine.RequestCpuRemoval(id) && !call.Machine.Ports.Remove(id))
             {
                 call.Machine.HotPlug.Remove(id);
             }
@@ -242,7 +248,7 @@ internal static class DeviceCommands
     }
 
     /// <summary>An error's message is enough: the places it could name are options' and files'.</summary>
-    private static void Run(Action work)
+    public static void Run(Action work)
     {
         try
         {

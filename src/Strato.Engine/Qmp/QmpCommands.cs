@@ -55,6 +55,8 @@ internal static class QmpCommands
         new("query-named-block-nodes", QueryCommands.NamedBlockNodes, QmpReturns.NamedBlockNodes),
         new("query-iothreads", QueryCommands.IoThreads, QmpReturns.IoThreads),
         new("query-chardev", QueryCommands.Chardevs, QmpReturns.Chardevs),
+        new("chardev-add", ChardevCommands.Add, QmpArgumentTypes.AddChardev, QmpReturns.AddedChardev),
+        new("chardev-remove", ChardevCommands.Remove, QmpArgumentTypes.Id),
         new("blockdev-add", DeviceCommands.AddNode, QmpArgumentTypes.AddNode),
         new("blockdev-del", DeviceCommands.RemoveNode, QmpArgumentTypes.NodeName),
         new("netdev_add", DeviceCommands.AddNetdev, QmpArgumentTypes.AddNetdev),

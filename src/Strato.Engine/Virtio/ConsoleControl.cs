@@ -15,6 +15,9 @@ internal static class ConsoleEvent
     /// <summary>There is a port.</summary>
     public const ushort PortAdd = 1;
 
+    /// <summary>A port has gone.</summary>
+    public const ushort PortRemove = 2;
+
     /// <summary>From the driver: it has the port, or couldn't take it.</summary>
     public const ushort PortReady = 3;
 

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
@@ -15,7 +16,8 @@ namespace Strato.Engine.Virtio;
 ///          1 output of port 0   3 control, from the driver   5 output of port 1
 /// </code>
 /// What is to be told on the control queue is a few bits a port, so no driver makes it grow. A port that the host's side
-/// doesn't read from keeps its output in the guest's queue; nothing spins meanwhile.
+/// doesn't read from keeps its output in the guest's queue; nothing spins meanwhile. Ports come and go while the guest runs, where
+/// there are queues for them from the start; output to a queue without a port is answered and dropped.
 /// </remarks>
 internal sealed class ConsoleDevice : VirtioDevice
 {
@@ -34,19 +36,29 @@ internal sealed class ConsoleDevice : VirtioDevice
     /// <summary>Bytes of output of one port before the loop does other work.</summary>
     private const int MostPerTurn = 1 << 20;
 
-    private readonly VirtioPort[] _ports;
+    private readonly List<VirtioPort> _ports;
     private readonly VirtioPort?[] _portOfQueue;
+
+    // Of a port that went in the middle of a request: the request's head, by the port's number.
+    private readonly ushort?[] _unanswered;
     private readonly DescriptorChain _chain = new();
     private readonly DescriptorChain _news = new();
 
+    // Bits by number: ports whose going the driver isn't told of yet, and those whose requests in the queue are the former port's.
+    private uint _gone;
+    private uint _stale;
+    private bool _driverListens;
+
     /// <param name="id">The user's name of the device.</param>
     /// <param name="ports">With numbers of their own; the device owns them from now on.</param>
-    public ConsoleDevice(string id, VirtioPort[] ports)
-        : base(id, VirtioType.Console, FeatureManyPorts, QueueSizes(ports), ConfigurationBytes)
+    /// <param name="room">Numbers from 0 on for which there are queues, at least: for ports to come.</param>
+    public ConsoleDevice(string id, VirtioPort[] ports, int room = 0)
+        : base(id, VirtioType.Console, FeatureManyPorts, QueueSizes(ports, room), ConfigurationBytes)
     {
-        _ports = ports;
-        int most = MostPorts(ports);
-        _portOfQueue = new VirtioPort?[2 * (most + 1)];
+        _ports = [.. ports];
+        Room = MostPorts(ports, room);
+        _portOfQueue = new VirtioPort?[2 * (Room + 1)];
+        _unanswered = new ushort?[Room];
         foreach (VirtioPort port in ports)
         {
             _portOfQueue[port.InputQueue] = _portOfQueue[port.OutputQueue] = port;
@@ -54,23 +66,48 @@ internal sealed class ConsoleDevice : VirtioDevice
 
         Span<byte> configuration = stackalloc byte[ConfigurationBytes];
         configuration.Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(configuration[MostPortsOffset..], (uint)most);
+        BinaryPrimitives.WriteUInt32LittleEndian(configuration[MostPortsOffset..], (uint)Room);
         SetConfiguration(0, configuration);
     }
 
-    /// <summary>In the order in which they were given.</summary>
+    /// <summary>In the order in which they came.</summary>
     public IReadOnlyList<VirtioPort> Ports => _ports;
 
-    protected override void OnPlug(GuestMemory memory, EventLoop loop)
+    /// <summary>There are queues for ports of the numbers below this.</summary>
+    public int Room { get; }
+
+    /// <summary>A port comes, and the driver is told. On the loop's thread.</summary>
+    /// <param name="port">Of a number below <see cref="Room"/> that no port has; the device owns it from now on.</param>
+    public void AddPort(VirtioPort port)
     {
-        foreach (VirtioPort port in _ports)
+        lock (Gate)
         {
-            port.Connect(
-                () => Ring(port.InputQueue),
-                () => RingIfSending(port),
-                () => TellOfPeer(port));
+            _ports.Add(port);
+            _portOfQueue[port.InputQueue] = _portOfQueue[port.OutputQueue] = port;
+            port.News = _driverListens ? ConsoleNews.Add : ConsoleNews.None;
         }
+
+        Connect(port);
+        Ring(ControlToDriver);
     }
+
+    /// <summary>A port goes: the driver is told, and gets back what it sent and nobody read. On the loop's thread.</summary>
+    public void RemovePort(VirtioPort port)
+    {
+        lock (Gate)
+        {
+            _ports.Remove(port);
+            _portOfQueue[port.InputQueue] = _portOfQueue[port.OutputQueue] = null;
+            _unanswered[port.Number] ??= port.IsSending ? port.Output.Head : null;
+            _stale |= 1u << port.Number;
+            _gone |= port.IsTold ? 1u << port.Number : 0;
+        }
+
+        port.Dispose();
+        Ring(ControlToDriver);
+    }
+
+    protected override void OnPlug(GuestMemory memory, EventLoop loop) => _ports.ForEach(Connect);
 
     protected override void OnStart()
     {
@@ -80,12 +117,23 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
-    protected override void OnReset() => Array.ForEach(_ports, port => port.Reset());
+    protected override void OnReset()
+    {
+        _ports.ForEach(port => port.Reset());
+        Array.Clear(_unanswered);
+        (_gone, _stale, _driverListens) = (0, 0, false);
+    }
 
-    protected override void OnDispose() => Array.ForEach(_ports, port => port.Dispose());
+    protected override void OnDispose() => _ports.ForEach(port => port.Dispose());
 
     protected override void ProcessQueue(int index)
     {
+        // Before the driver hears of a port that has come in another's place, and before that port's output.
+        for (; _stale != 0; _stale &= _stale - 1)
+        {
+            DropStale(BitOperations.TrailingZeroCount(_stale));
+        }
+
         switch (index)
         {
             case ControlToDriver:
@@ -98,6 +146,10 @@ internal sealed class ConsoleDevice : VirtioDevice
                 if (_portOfQueue[index] is { } port)
                 {
                     ServePort(port, index);
+                }
+                else if (index % 2 != 0)
+                {
+                    DropOutput(index);
                 }
 
                 break;
@@ -112,14 +164,16 @@ internal sealed class ConsoleDevice : VirtioDevice
             return 0;
         }
 
+        _driverListens |= message is { Event: ConsoleEvent.DeviceReady, Value: not 0 };
         foreach (VirtioPort port in _ports)
         {
             if (message.Event == ConsoleEvent.DeviceReady)
             {
                 port.News |= message.Value != 0 ? ConsoleNews.Add : ConsoleNews.None;
             }
-            else if (port.Number == message.Port)
+            else if (port.Number == message.Port && (port.News & ConsoleNews.Add) == 0)
             {
+                // While the driver wasn't told of a port, it speaks of the one that had the number before.
                 Hear(port, message);
             }
         }
@@ -160,22 +214,34 @@ internal sealed class ConsoleDevice : VirtioDevice
             return;
         }
 
-        foreach (VirtioPort port in _ports)
+        while (TryFindNews(out int gone, out VirtioPort? port) && TryPopOrWait(ControlToDriver, _news))
         {
-            while (port.News != ConsoleNews.None)
+            if (port is null)
             {
-                if (!TryPopOrWait(ControlToDriver, _news))
-                {
-                    return;
-                }
-
+                _gone &= ~(1u << gone);
+                Tell(new ConsoleControl((uint)gone, ConsoleEvent.PortRemove, 1), []);
+            }
+            else
+            {
                 ConsoleNews next = (ConsoleNews)((int)port.News & -(int)port.News);
                 port.News &= ~next;
+                port.IsTold |= next == ConsoleNews.Add;
                 Tell(port, next);
             }
         }
 
-        SignalIfWanted(ControlToDriver);
+        if (!NeedsReset)
+        {
+            SignalIfWanted(ControlToDriver);
+        }
+    }
+
+    /// <summary>What is to be told next: first what has gone, whose numbers others may have by now.</summary>
+    private bool TryFindNews(out int gone, out VirtioPort? port)
+    {
+        gone = BitOperations.TrailingZeroCount(_gone);
+        port = _gone != 0 ? null : _ports.Find(static port => port.News != ConsoleNews.None);
+        return _gone != 0 || port is not null;
     }
 
     private void Tell(VirtioPort port, ConsoleNews news)
@@ -187,8 +253,13 @@ internal sealed class ConsoleDevice : VirtioDevice
             ConsoleNews.Name => new((uint)port.Number, ConsoleEvent.PortName, 1),
             _ => new((uint)port.Number, ConsoleEvent.PortOpen, port.HasPeer ? (ushort)1 : (ushort)0),
         };
+        Tell(message, news == ConsoleNews.Name ? port.Name : []);
+    }
+
+    private void Tell(ConsoleControl message, ReadOnlySpan<byte> text)
+    {
         int written = _news.Writable.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ConsoleControl>(in message)));
-        written += news == ConsoleNews.Name ? _news.Writable.Write(port.Name) : 0;
+        written += _news.Writable.Write(text);
         Queues[ControlToDriver].Push(_news.Head, (uint)written);
         Queues[ControlToDriver].Publish();
     }
@@ -247,6 +318,46 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
+    /// <summary>Gives back what was sent to a port that has gone.</summary>
+    private void DropStale(int number)
+    {
+        int index = VirtioPort.InputQueueOf(number) + 1;
+        if (Queues[index].Enabled)
+        {
+            if (_unanswered[number] is { } head)
+            {
+                Queues[index].Push(head, 0);
+                Queues[index].Publish();
+            }
+
+            DropOutput(index);
+        }
+
+        _unanswered[number] = null;
+    }
+
+    /// <summary>Answers what is sent where no port is: a driver may wait for it. At most a queue's worth.</summary>
+    private void DropOutput(int index)
+    {
+        int budget = (int)Queues[index].Size;
+        while (budget-- > 0 && TryPopOrWait(index, _chain))
+        {
+            Queues[index].Push(_chain.Head, 0);
+            Queues[index].Publish();
+        }
+
+        SignalIfWanted(index);
+        if (budget < 0)
+        {
+            Ring(index);
+        }
+    }
+
+    private void Connect(VirtioPort port) => port.Connect(
+        () => Ring(port.InputQueue),
+        () => RingIfSending(port),
+        () => TellOfPeer(port));
+
     private void RingIfSending(VirtioPort port)
     {
         if (port.IsSending)
@@ -255,9 +366,9 @@ internal sealed class ConsoleDevice : VirtioDevice
         }
     }
 
-    private static int MostPorts(VirtioPort[] ports)
+    private static int MostPorts(VirtioPort[] ports, int room)
     {
-        int most = 1;
+        int most = Math.Max(1, room);
         foreach (VirtioPort port in ports)
         {
             most = Math.Max(most, port.Number + 1);
@@ -266,9 +377,9 @@ internal sealed class ConsoleDevice : VirtioDevice
         return most;
     }
 
-    private static int[] QueueSizes(VirtioPort[] ports)
+    private static int[] QueueSizes(VirtioPort[] ports, int room)
     {
-        int[] sizes = new int[2 * (MostPorts(ports) + 1)];
+        int[] sizes = new int[2 * (MostPorts(ports, room) + 1)];
         Array.Fill(sizes, QueueSize);
         sizes[ControlToDriver] = sizes[ControlFromDriver] = ControlQueueSize;
         return sizes;

@@ -52,7 +52,7 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
     public byte[] Name { get; }
 
     /// <summary>Queue of the guest's buffers for input. 5.3.2: port 0 has the first two queues, the others those behind the control queues.</summary>
-    public int InputQueue => Number == 0 ? 0 : 2 + (2 * Number);
+    public int InputQueue => InputQueueOf(Number);
 
     /// <summary>Queue of the guest's output.</summary>
     public int OutputQueue => InputQueue + 1;
@@ -83,8 +83,17 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
     /// <summary>Whether <see cref="Output"/> was taken and isn't sent to its end.</summary>
     public bool IsSending { get; set; }
 
+    /// <summary>Whether the driver was told that the port is there.</summary>
+    public bool IsTold { get; set; }
+
     /// <summary>Whether the driver knows the port, and so wants to hear of it.</summary>
     public bool IsKnown { get; set; }
+
+    /// <summary>Whether it has this name.</summary>
+    public bool HasName(string name) => Name.AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(name));
+
+    /// <summary>As <see cref="InputQueue"/>, of a port's number.</summary>
+    public static int InputQueueOf(int number) => number == 0 ? 0 : 2 + (2 * number);
 
     public int Room
     {
@@ -220,6 +229,7 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
     {
         SetOpen(false);
         IsSending = false;
+        IsTold = false;
         IsKnown = false;
         News = ConsoleNews.None;
     }

@@ -18,6 +18,9 @@ public sealed class ConsoleConfiguration : DeviceConfiguration
     /// <summary>In the order in which they were given.</summary>
     public List<PortConfiguration> Ports { get; } = [];
 
+    /// <summary>Numbers from 0 on that ports may have, those that come while the machine runs among them: 1 to 32; null for those of <see cref="Ports"/> alone.</summary>
+    public long? Room { get; init; }
+
     /// <summary>The machine's one; made when there is none.</summary>
     /// <param name="configuration">The machine.</param>
     /// <param name="where">What needs it, for errors.</param>
@@ -43,6 +46,11 @@ public sealed class ConsoleConfiguration : DeviceConfiguration
             throw new UserErrorException("TooManyPorts", $"{Ports.Count} ports are given; a machine has 0 to {MaxPorts}.", Ports[MaxPorts].Where);
         }
 
+        if (Room is { } room)
+        {
+            DeviceLimits.CheckRange(room, 1, MaxNumber + 1, $"{Where} max_ports");
+        }
+
         HashSet<string> names = new(StringComparer.Ordinal);
         HashSet<string> ids = new(StringComparer.Ordinal);
         foreach (PortConfiguration port in Ports)
@@ -63,16 +71,16 @@ public sealed class ConsoleConfiguration : DeviceConfiguration
     }
 
     /// <summary>The number of each port: the user's, else the first that is free, for named ports from 1.</summary>
-    /// <exception cref="UserErrorException">DuplicatePort, or OutOfRange.</exception>
+    /// <exception cref="UserErrorException">DuplicatePort, OutOfRange, or TooManyPorts.</exception>
     public int[] GetNumbers()
     {
         int[] numbers = new int[Ports.Count];
-        PortConfiguration?[] taken = new PortConfiguration?[MaxNumber + 1];
+        PortConfiguration?[] taken = new PortConfiguration?[Room ?? (MaxNumber + 1)];
         for (int i = 0; i < numbers.Length; i++)
         {
             if (Ports[i].Number is { } wanted)
             {
-                DeviceLimits.CheckRange(wanted, Ports[i].LeastNumber, MaxNumber, Ports[i].WhereIs("nr"));
+                DeviceLimits.CheckRange(wanted, Ports[i].LeastNumber, taken.Length - 1, Ports[i].WhereIs("nr"));
                 if (taken[wanted] is not null)
                 {
                     throw new UserErrorException("DuplicatePort", $"The number {wanted} is given to two ports.", Ports[i].WhereIs("nr"));
@@ -87,8 +95,13 @@ public sealed class ConsoleConfiguration : DeviceConfiguration
         {
             if (Ports[i].Number is null)
             {
-                // At most 31 ports share the 31 numbers from 1 on.
-                numbers[i] = Array.FindIndex(taken, Ports[i].LeastNumber, port => port is null);
+                // At most 31 ports share the 31 numbers from 1 on, where max_ports doesn't allow fewer.
+                numbers[i] = Array.FindIndex(taken, int.Min(Ports[i].LeastNumber, taken.Length), port => port is null);
+                if (numbers[i] < 0)
+                {
+                    throw new UserErrorException("TooManyPorts", $"No number is left for the port '{Ports[i].Label}': max_ports={taken.Length} has the numbers 0 to {taken.Length - 1}, and 0 is a terminal's.", Ports[i].Where);
+                }
+
                 taken[numbers[i]] = Ports[i];
             }
         }

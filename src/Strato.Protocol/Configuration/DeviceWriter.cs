@@ -19,7 +19,7 @@ internal static class DeviceWriter
                 writer.WriteNumber("guest_cid", vsock.GuestCid);
                 writer.WriteEndObject();
                 break;
-            case ConsoleConfiguration { Id: "" } console:
+            case ConsoleConfiguration { Id: "", Room: null } console:
                 WriteConsoles(writer, console);
                 break;
             case BalloonConfiguration { Id: "", FreePageReporting: false } balloon:

@@ -46,7 +46,7 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
             [
                 "-device", "virtio-rng-device",
                 "-device", $"vhost-vsock-device,guest-cid={Cid}",
-                "-device", "virtio-serial-device",
+                "-device", "virtio-serial-device,max_ports=5",
                 "-chardev", $"socket,id=hvc,path={ConsoleSocket},server,nowait", "-device", "virtconsole,chardev=hvc",
                 "-chardev", $"socket,id=port,path={PortSocket},server,nowait", "-device", $"virtserialport,chardev=port,name={PortName}",
                 "-chardev", $"socket,id=agent,path={AgentSocket},server,nowait", "-device", $"virtserialport,chardev=agent,name={AgentName}",
@@ -102,6 +102,52 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
         byte[] back = new byte[Bytes];
         stream.ReadExactly(back);
         Assert.Equal(SHA256.HashData(sent), SHA256.HashData(back));
+    }
+
+    /// <summary>Three times: on a new socket, on the same one again, and while the guest writes what nobody reads.</summary>
+    [Fact]
+    public void A_port_comes_and_goes_while_the_guest_runs()
+    {
+        DebianGuest guest = shared.Guest;
+        guest.Check("mkdir -p /sys/kernel/debug; grep -q debugfs /proc/mounts || mount -t debugfs none /sys/kernel/debug");
+        string path = TestHost.NewPath("plug");
+        JsonObject backend = new() { ["type"] = "socket", ["data"] = new JsonObject { ["addr"] = new JsonObject { ["type"] = "unix", ["data"] = new JsonObject { ["path"] = path } }, ["server"] = true, ["wait"] = false } };
+        guest.Qmp.Call("chardev-add", new JsonObject { ["id"] = "plug", ["backend"] = backend });
+        string node = guest.Check("echo /dev/$(basename $(dirname $(grep -lx " + PortName + " /sys/class/virtio-ports/*/name)) | sed 's/p[0-9]*$/p4/')");
+        Assert.Matches("^/dev/vport[0-9]+p4$", node);
+        string port = Path.GetFileName(node);
+        for (int round = 0; round < 3; round++)
+        {
+            guest.Check($"[ ! -e {node} ]");
+            guest.Qmp.Call("device_add", new JsonObject { ["driver"] = "virtserialport", ["id"] = "plugged", ["chardev"] = "plug", ["nr"] = 4, ["name"] = $"org.strato.plug.{round}" });
+            guest.Check($"until [ -c {node} ] && grep -qx org.strato.plug.{round} /sys/class/virtio-ports/{port}/name; do true; done");
+            using (NetworkStream stream = Connect(path))
+            {
+                guest.Check($"until grep -q 'host_connected: 1' /sys/kernel/debug/virtio-ports/{port}; do true; done");
+                guest.Check($"( (head -c {Bytes} {node} >/tmp/in; cat /tmp/in >{node}) >/dev/null 2>&1 & )");
+                byte[] sent = new byte[Bytes];
+                new Random(round).NextBytes(sent);
+                stream.WriteTimeout = stream.ReadTimeout = (int)DebianGuest.Limit.TotalMilliseconds;
+                stream.Write(sent);
+                byte[] back = new byte[Bytes];
+                stream.ReadExactly(back);
+                Assert.Equal(SHA256.HashData(sent), SHA256.HashData(back));
+                if (round == 2)
+                {
+                    guest.Check($"rm -f /tmp/ended; ( (cat /dev/zero >{node}; echo $? >/tmp/ended) >/dev/null 2>&1 & ); until grep -q 'guest_connected: 1' /sys/kernel/debug/virtio-ports/{port}; do true; done");
+                }
+
+                guest.Qmp.Call("device_del", new JsonObject { ["id"] = "plugged" });
+                guest.Qmp.WaitEvent("DEVICE_DELETED");
+            }
+
+            guest.Check($"while [ -e {node} ]; do true; done");
+        }
+
+        Assert.Equal("1", guest.Check("until [ -s /tmp/ended ]; do true; done; cat /tmp/ended"));
+        guest.Qmp.Call("chardev-remove", new JsonObject { ["id"] = "plug" });
+        Assert.False(File.Exists(path));
+        KernelLog.AssertClean(guest);
     }
 
     /// <summary>Debian's agent with Debian's libraries, without Debian's minutes of systemd.</summary>

@@ -193,6 +193,7 @@ public class VirtioAbiTests
             .Offset("struct virtio_console_control", "value", 6)
             .Equal("VIRTIO_CONSOLE_DEVICE_READY", ConsoleEvent.DeviceReady)
             .Equal("VIRTIO_CONSOLE_PORT_ADD", ConsoleEvent.PortAdd)
+            .Equal("VIRTIO_CONSOLE_PORT_REMOVE", ConsoleEvent.PortRemove)
             .Equal("VIRTIO_CONSOLE_PORT_READY", ConsoleEvent.PortReady)
             .Equal("VIRTIO_CONSOLE_CONSOLE_PORT", ConsoleEvent.VirtioPort)
             .Equal("VIRTIO_CONSOLE_PORT_OPEN", ConsoleEvent.PortOpen)

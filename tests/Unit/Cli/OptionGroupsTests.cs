@@ -24,7 +24,7 @@ public class OptionGroupsTests
     [InlineData("chardev", "socket,id=c,path=/p", "file,id=c,path=/p", "pty,id=c")]
     [InlineData("netdev", "tap,id=n,ifname=t", "user,id=n", "stream,id=n,addr.type=unix,addr.path=/p", "stream,id=n,addr.type=fd,addr.str=5", "id=n,netdev=t")]
     [InlineData("object", "iothread,id=t", "rng-random,id=r", "memory-backend-ram,id=m,size=1G", "memory-backend-file,id=m,size=1G,mem-path=/p", "memory-backend-memfd,id=m,size=1G")]
-    [InlineData("device", "virtio-blk-device,drive=d", "virtio-net-device,netdev=n", "virtio-rng-device,rng=r", "vsock,guest-cid=3", "virtio-serial-device,id=s", "virtconsole,chardev=c", "virtserialport,chardev=c,name=n", "vhost-user-fs-device,tag=t,source=/", "virtio-balloon-device")]
+    [InlineData("device", "virtio-blk-device,drive=d", "virtio-net-device,netdev=n", "virtio-rng-device,rng=r", "vsock,guest-cid=3", "virtio-serial-device,id=s,max_ports=3", "virtconsole,chardev=c", "virtserialport,chardev=c,name=n", "vhost-user-fs-device,tag=t,source=/", "virtio-balloon-device")]
     public void PartsAreThoseThatTheOptionTakes(string option, params string[] values)
     {
         // The part that names the kind is no parameter of QEMU's lists.

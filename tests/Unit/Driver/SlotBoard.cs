@@ -28,7 +28,9 @@ internal sealed class SlotBoard : IDisposable
             _ioThreads[0].Start();
         }
 
-        HotPlug = new HotPlug(Loop, _ioThreads, id => id == "rng0") { Deleted = Deleted.Add };
+        HotPlug = new HotPlug(Loop, _ioThreads, id => id == "rng0" || Ports!.Has(id)) { Deleted = Deleted.Add };
+        Ports = new PortPlug(Loop, HotPlug.CheckDeviceId) { Deleted = Deleted.Add };
+        Console = new MmioDriver(Ports.OpenConsole(new ConsoleConfiguration { Room = 3 }), Loop);
         DriveConfiguration drive = new() { Id = "rootfs", File = "/path/to/rootfs" };
         DiskImage image = DiskOpener.Open(new DriveOptions("rootfs", _root.Path));
         AddDisk(new BlockDevice("rootfs", image)).Describe(drive, image);
@@ -46,6 +48,12 @@ internal sealed class SlotBoard : IDisposable
 
     public HotPlug HotPlug { get; }
 
+    /// <summary>A console without ports, with room for three.</summary>
+    public PortPlug Ports { get; }
+
+    /// <summary>The console's driver.</summary>
+    public MmioDriver Console { get; }
+
     /// <summary>Ids of the devices that have gone.</summary>
     public List<string> Deleted { get; } = [];
 
@@ -61,6 +69,8 @@ internal sealed class SlotBoard : IDisposable
         _ioThreads.ForEach(thread => thread.Stop());
         Disks.ForEach(driver => driver.Dispose());
         Nets.ForEach(driver => driver.Dispose());
+        Console.Dispose();
+        Ports.Dispose();
         HotPlug.Dispose();
         _ioThreads.ForEach(thread => thread.Dispose());
         Loop.Dispose();

@@ -29,7 +29,9 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public IReadOnlyList<IoThreadStatus> IoThreads => IoThreadList;
 
-    public IReadOnlyList<ChardevStatus> Chardevs { get; } = [new("serial0", "stdio", true), new("p", "disconnected:unix:/p,server", false)];
+    public IReadOnlyList<ChardevStatus> Chardevs => [new("serial0", "stdio", true), new("p", "disconnected:unix:/p,server", false), .. Ports.Chardevs];
+
+    public PortPlug Ports => Board.Ports;
 
     public MemoryStatus Memory { get; set; } = new() { Size = 1 << 30, PageSize = 4096, Kind = "ram", Regions = [(0, 1 << 30)] };
 
@@ -95,6 +97,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     private SlotBoard MakeBoard()
     {
         SlotBoard board = new();
+        board.Ports.Deleted = id => Raise(MachineEvent.DeviceDeleted(id));
         board.HotPlug.Deleted = id => Raise(MachineEvent.DeviceDeleted(id));
         return board;
     }

@@ -228,7 +228,7 @@ public sealed class HotPlugCommandsTests : IDisposable
     [InlineData("blockdev-del", """{"node-name":"x"}""", "DeviceNotFound", "Drive 'x' not found; blockdev-add adds one, and device_del takes it away with its device")]
     [InlineData("device_add", """{"id":"x","driver":"virtio-blk-mmio"}""", "DeviceNotFound", "Drive 'x' not found; blockdev-add adds one, and device_del takes it away with its device")]
     [InlineData("device_add", """{"id":"rootfs","driver":"virtio-blk-mmio"}""", "GenericError", "Drive 'rootfs' is in use by the device 'rootfs'; device_del takes both away.")]
-    [InlineData("device_add", """{"id":"x","driver":"virtio-blk-pci"}""", "GenericError", "'virtio-blk-pci' can't be plugged into a running microvm; allowed: virtio-blk-mmio, virtio-net-mmio, host-x86-cpu")]
+    [InlineData("device_add", """{"id":"x","driver":"virtio-blk-pci"}""", "GenericError", "'virtio-blk-pci' can't be plugged into a running microvm; allowed: virtio-blk-mmio, virtio-net-mmio, host-x86-cpu, virtserialport, virtconsole")]
     [InlineData("device_add", """{"id":"x","driver":"virtio-blk-mmio","addr":"0x1","lun":0}""", "GenericError", "Parameters 'addr' and 'lun' are both given; give one (lun 0 is addr 0x1)")]
     [InlineData("device_add", """{"id":"x","driver":"virtio-blk-mmio","mac":"52:54:00:00:00:01"}""", "GenericError", "Parameter 'mac' doesn't go with virtio-blk-mmio")]
     [InlineData("device_add", """{"id":"x","driver":"virtio-blk-mmio","addr":"one"}""", "GenericError", "Parameter 'addr' must be a whole number")]

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Linq;
 using System.Net.Sockets;
 using System.Text;
 using Strato.Engine.Chardev;
@@ -56,10 +57,12 @@ public sealed class ConsoleDeviceTests : IDisposable
     {
         _driver.Start();
         Say(0, ConsoleEvent.DeviceReady, 1);
-        Say(2, ConsoleEvent.PortReady, 1);
 
         // Until the driver gives buffers nothing is said, and nothing is forgotten.
-        Assert.Equal(["0 add 0", "2 name 1 org.qemu.guest_agent.0", "2 open 0"], Hear());
+        Assert.Equal(["0 add 0", "2 add 0"], Hear());
+        Say(2, ConsoleEvent.PortReady, 1);
+        Say(0, ConsoleEvent.PortReady, 1);
+        Assert.Equal(["2 name 1 org.qemu.guest_agent.0", "0 console 1", "0 open 1", "2 open 0"], Hear());
     }
 
     [Fact]
@@ -245,6 +248,139 @@ public sealed class ConsoleDeviceTests : IDisposable
         Assert.Equal((int)MmioDriver.RegionBytes, _console.Sent.Count);
     }
 
+    /// <summary>5.3.6.1: a port that comes while the driver runs is told of as one of the start, and its going, too.</summary>
+    [Fact]
+    public void APortComesAndGoes()
+    {
+        ConsoleDevice device = (ConsoleDevice)_driver.Device;
+        FakeBackend backend = new() { Keeps = true };
+        _driver.Start();
+        Say(0, ConsoleEvent.DeviceReady, 1);
+        Assert.Equal(["0 add 0", "2 add 0"], Hear());
+        for (int round = 0; round < 3; round++)
+        {
+            VirtioPort port = new(1, isConsole: false, "p", backend);
+            device.AddPort(port);
+            Assert.Equal(["1 add 0"], Hear());
+            Say(1, ConsoleEvent.PortReady, 1);
+            Assert.Equal(["1 name 1 p", "1 open 1"], Hear());
+            Open(1);
+            backend.Frontend!.Receive("in"u8);
+            Assert.Equal("in", Input(4, 10));
+            Send(5, "out");
+            Assert.Equal(string.Concat(Enumerable.Repeat("out", round + 1)), Text(backend));
+            device.RemovePort(port);
+            Assert.Equal(["1 remove 1"], Hear());
+            Assert.Equal(2, device.Ports.Count);
+        }
+
+        Assert.False(_driver.NeedsReset);
+    }
+
+    /// <summary>A driver that hasn't said that it listens asks for all ports when it does; one that left hears of them the next time.</summary>
+    [Fact]
+    public void APortThatComesBeforeTheDriverIsToldOfOnce()
+    {
+        ConsoleDevice device = (ConsoleDevice)_driver.Device;
+        VirtioPort port = new(1, isConsole: false, "p", new FakeBackend());
+        device.AddPort(port);
+        _driver.Start();
+        Assert.Empty(Hear());
+        Say(0, ConsoleEvent.DeviceReady, 1);
+        Assert.Equal(["0 add 0", "2 add 0", "1 add 0"], Hear());
+        _driver.Start();
+        device.RemovePort(port);
+        Say(0, ConsoleEvent.DeviceReady, 1);
+        Assert.Equal(["0 add 0", "2 add 0"], Hear());
+    }
+
+    /// <summary>Of a port that came and went before the driver had room nothing is told; of one whose number another has, first its going.</summary>
+    [Fact]
+    public void NewsOfPortsThatWentComeInTheirOrder()
+    {
+        ConsoleDevice device = (ConsoleDevice)_driver.Device;
+        _driver.Start();
+        Say(0, ConsoleEvent.DeviceReady, 1);
+        VirtioPort first = new(1, isConsole: false, "first", new FakeBackend());
+        device.AddPort(first);
+        _driver.Run();
+        device.RemovePort(first);
+        Assert.Equal(["0 add 0", "2 add 0"], Hear());
+
+        VirtioPort second = new(1, isConsole: false, "second", new FakeBackend());
+        device.AddPort(second);
+        Assert.Equal(["1 add 0"], Hear());
+        device.RemovePort(second);
+        VirtioPort third = new(1, isConsole: false, "third", new FakeBackend());
+        device.AddPort(third);
+        _driver.Run();
+
+        // The driver speaks of the second still.
+        Say(1, ConsoleEvent.PortOpen, 1);
+        Say(1, ConsoleEvent.PortReady, 1);
+        Assert.False(third.IsOpen);
+        Assert.Equal(["1 remove 1", "1 add 0"], Hear());
+    }
+
+    /// <summary>What was sent to a port that has gone is answered, and doesn't reach the next one of its number, also when the machine was paused meanwhile.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void RequestsOfAPortThatWentAreAnswered(bool paused)
+    {
+        ConsoleDevice device = (ConsoleDevice)_driver.Device;
+        _driver.Start();
+        Say(0, ConsoleEvent.DeviceReady, 1);
+        Hear();
+        _agent.OutputRoom = 1;
+        DriverQueue queue = _driver.Queues[7];
+        queue.Add(new DriverBuffer(Place("first"), 5, false));
+        queue.Add(new DriverBuffer(Place("second"), 6, false));
+        queue.Kick();
+        _driver.Run();
+        Assert.Equal("f", Text(_agent));
+        if (paused)
+        {
+            device.Quiesce();
+        }
+
+        device.RemovePort(device.Ports[1]);
+        FakeBackend next = new() { Keeps = true };
+        device.AddPort(new VirtioPort(2, isConsole: false, "next", next));
+        _driver.Run();
+        if (paused)
+        {
+            Assert.False(queue.TryTake(out _, out _));
+            device.Resume();
+            _driver.Run();
+        }
+
+        Assert.True(queue.TryTake(out _, out _));
+        Assert.True(queue.TryTake(out _, out _));
+        Assert.Equal(["2 remove 1", "2 add 0"], Hear());
+        Open(2);
+        Send(7, "third");
+        Assert.Equal(("f", "third"), (Text(_agent), Text(next)));
+        Assert.False(_driver.NeedsReset);
+    }
+
+    /// <summary>Linux's hvc driver waits for the answer with a lock held.</summary>
+    [Fact]
+    public void OutputWithoutAPortIsAnswered()
+    {
+        _driver.Start();
+        Send(5, "of no port");
+        Assert.False(_driver.NeedsReset);
+    }
+
+    [Fact]
+    public void RoomForPortsIsThereFromTheStart()
+    {
+        using MmioDriver driver = new(new ConsoleDevice("c", [], room: 5));
+        Assert.Equal(12, driver.Device.Queues.Length);
+        Assert.Equal(5u, BinaryPrimitives.ReadUInt32LittleEndian(driver.ReadConfiguration(12).AsSpan(4)));
+    }
+
     private void Open(uint port) => Say(port, ConsoleEvent.PortOpen, 1);
 
     private void Say(uint port, ushort @event, ushort value)
@@ -282,6 +418,7 @@ public sealed class ConsoleDeviceTests : IDisposable
             string name = BinaryPrimitives.ReadUInt16LittleEndian(message[4..]) switch
             {
                 ConsoleEvent.PortAdd => "add",
+                ConsoleEvent.PortRemove => "remove",
                 ConsoleEvent.VirtioPort => "console",
                 ConsoleEvent.PortOpen => "open",
                 ConsoleEvent.PortName => "name",

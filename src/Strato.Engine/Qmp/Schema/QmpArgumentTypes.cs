@@ -68,7 +68,26 @@ internal static class QmpArgumentTypes
         May("socket-id", Number),
         May("die-id", Number),
         May("core-id", Number),
-        May("thread-id", Number));
+        May("thread-id", Number),
+        May("chardev", Text),
+        May("nr", Number),
+        May("name", Text));
+
+    public static readonly QmpStruct AddChardev = new(
+        "chardev-add-arg",
+        Must("id", Text),
+        Must("backend", new QmpStruct(
+            "ChardevBackend",
+            Must("type", new QmpEnum("ChardevBackendKind", ChardevCommands.Backends)),
+            May("data", new QmpStruct(
+                "ChardevBackendData",
+                May("addr", new QmpStruct(
+                    "SocketAddressLegacy",
+                    Must("type", new QmpEnum("ChardevAddressType", "unix")),
+                    Must("data", new QmpStruct("UnixSocketAddress", Must("path", Text))))),
+                May("server", Bool),
+                May("wait", Bool),
+                May("out", Text))))));
 
     public static readonly QmpStruct FileName = new("getfd-arg", Must("fdname", Text));
 

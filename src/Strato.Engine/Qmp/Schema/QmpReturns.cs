@@ -99,6 +99,8 @@ internal static class QmpReturns
     public static readonly QmpType Chardevs = new QmpArray(new QmpStruct(
         "ChardevInfo", Must("filename", Text), Must("frontend-open", Bool), Must("label", Text)));
 
+    public static readonly QmpType AddedChardev = new QmpStruct("ChardevReturn", May("pty", Text));
+
     public static readonly QmpType Slots = new QmpArray(new QmpStruct(
         "HotplugSlot",
         Must("addr", Text),
