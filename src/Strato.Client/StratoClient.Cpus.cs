@@ -64,14 +64,14 @@ public sealed partial class StratoClient
             before =>
             {
                 List<AffinityDefinition> changed = Resolve(before, threads, cpus?.ToString() ?? "");
-                if (cpus is not null)
-                {
-                    // Of CPUs that come later, too, and for the next start.
-                    Affinity.Check(cpus);
-                }
-
                 using (EngineProcess? process = Registry.TryOpen(id))
                 {
+                    if (cpus is not null)
+                    {
+                        // Of CPUs that come later, too, and for the next start.
+                        Affinity.Check(cpus, process is null ? CpuShare.CpusOf(before) : Affinity.AllowedOf(process.Run.Pid));
+                    }
+
                     if (process is not null)
                     {
                         Pin(id, process, changed, token);
@@ -91,9 +91,10 @@ public sealed partial class StratoClient
     /// <summary>Refuses what a definition pins threads to, where the host hasn't it. Errors: <c>InvalidAffinity</c>, <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
     private static void CheckPins(VmDefinition vm)
     {
+        HostCpus? allowed = vm.Processor.Affinity.Count > 0 ? CpuShare.CpusOf(vm) : null;
         foreach (AffinityDefinition one in vm.Processor.Affinity)
         {
-            Affinity.Check(HostCpus.Parse(one.HostCpus, "-Affinity"));
+            Affinity.Check(HostCpus.Parse(one.HostCpus, "-Affinity"), allowed);
         }
     }
 

@@ -32,7 +32,7 @@ public sealed partial class StratoClient
         return warnings;
     }
 
-    /// <summary>Starts the VM and returns when its virtual CPUs run. Errors: <c>VmRunning</c>, <c>VmBusy</c>, <c>EngineNotFound</c>, <c>StartTimeout</c>, <c>SocketPathTooLong</c>, <c>EngineFailed</c>, and what the engine reports. A failed or cancelled start leaves no process.</summary>
+    /// <summary>Starts the VM and returns when its virtual CPUs run. Errors: <c>VmRunning</c>, <c>VmBusy</c>, <c>EngineNotFound</c>, <c>StartTimeout</c>, <c>SocketPathTooLong</c>, <c>EngineFailed</c>, <c>CgroupUnavailable</c>, <c>CgroupDenied</c>, <c>CgroupFailed</c>, and what the engine reports. A failed or cancelled start leaves no process.</summary>
     public VmInfo Start(string id, StartOptions? options = null, CancellationToken token = default)
     {
         options ??= new StartOptions();
@@ -50,8 +50,11 @@ public sealed partial class StratoClient
             // The engine's options know no link that is down: it is taken down before the guest runs.
             bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
             bool pins = vm.Processor.Affinity.Count > 0;
+
+            // Its group takes it in while it builds its machine; what the guest does is under its weight and quota from the start.
+            bool shares = CpuShare.IsWanted(vm);
             CheckPins(vm);
-            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects || pins ? options with { Paused = true } : options, token);
+            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects || pins || shares ? options with { Paused = true } : options, token);
             try
             {
                 // A guest that has run may have written to its disks, and isn't ended for a pin.
@@ -64,7 +67,7 @@ public sealed partial class StratoClient
                 {
                     DisconnectAdapters(vm, options.Paused, token);
                 }
-                else if (pins && !options.Paused)
+                else if ((pins || shares) && !options.Paused)
                 {
                     InvokeQmp(id, "cont", token: token);
                 }

@@ -83,16 +83,21 @@ public sealed partial class StratoClient
         }
     }
 
-    private VmInfo Dead(VmDefinition vm, string? reason) => new()
+    private VmInfo Dead(VmDefinition vm, string? reason)
     {
-        Definition = vm,
-        State = VmState.Stopped,
-        StateReason = reason ?? vm.Damage,
-        Status = reason ?? vm.Damage ?? "Operating normally",
-        LogPath = Paths.EngineLog(vm.Id),
-        ConsoleLogPath = Paths.ConsoleLog(vm.Id),
-        QmpPath = System.IO.Path.Combine(Paths.RuntimeDirectory(vm.Id), "qmp.sock"),
-    };
+        // Of an engine that ended when nobody looked.
+        Registry.RemoveCgroup(vm.Id, patient: false);
+        return new VmInfo
+        {
+            Definition = vm,
+            State = VmState.Stopped,
+            StateReason = reason ?? vm.Damage,
+            Status = reason ?? vm.Damage ?? "Operating normally",
+            LogPath = Paths.EngineLog(vm.Id),
+            ConsoleLogPath = Paths.ConsoleLog(vm.Id),
+            QmpPath = System.IO.Path.Combine(Paths.RuntimeDirectory(vm.Id), "qmp.sock"),
+        };
+    }
 
     private VmInfo Living(VmDefinition vm, RunRecord run, StatusProbe.Result answer, long? usedBefore, TimeSpan span)
     {

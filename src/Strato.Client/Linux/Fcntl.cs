@@ -84,6 +84,9 @@ internal static unsafe partial class Libc
     internal static partial int mkdir(byte* path, uint mode);
 
     [LibraryImport("libc")]
+    internal static partial int rmdir(byte* path);
+
+    [LibraryImport("libc")]
     internal static partial int access(byte* path, int mode);
 
     /// <summary>A path as the C library wants it.</summary>
@@ -142,10 +145,21 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>False with errno on failure, also where something is in the folder.</summary>
+    internal static bool RemoveDirectory(string path)
+    {
+        fixed (byte* pointer = Bytes(path))
+        {
+            return rmdir(pointer) == 0;
+        }
+    }
+
     internal static bool MayExecute(string path) => May(path, X_OK);
 
     /// <summary>Whether files can be made in a folder.</summary>
     internal static bool MayFill(string path) => May(path, W_OK | X_OK);
+
+    internal static bool MayWrite(string path) => May(path, W_OK);
 
     private static bool May(string path, int mode)
     {

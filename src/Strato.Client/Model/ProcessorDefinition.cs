@@ -29,6 +29,12 @@ public sealed record ProcessorDefinition
     /// <summary>Threads that are pinned to CPUs of the host.</summary>
     public IReadOnlyList<AffinityDefinition> Affinity { get; init; } = [];
 
+    /// <summary>Its share of the host's CPUs beside others that want them, 1 to 10000; those without one have 100.</summary>
+    public int? Weight { get; init; }
+
+    /// <summary>The most of the host's CPUs that it uses, in percent of one.</summary>
+    public int? Quota { get; init; }
+
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }

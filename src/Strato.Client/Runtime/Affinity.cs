@@ -9,33 +9,58 @@ internal static class Affinity
     private const string Where = "-Affinity";
     private const string CallFailed = "AffinityFailed";
 
-    /// <summary>Refuses CPUs that aren't online, or that this process's cgroup (whose child an engine is) doesn't have. Errors <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
-    internal static void Check(HostCpus wanted)
+    /// <summary>Refuses CPUs that aren't online, or that the engine's cgroup doesn't have. Errors <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
+    /// <param name="wanted">The CPUs.</param>
+    /// <param name="allowed">Those of the cgroup that the engine is in, or will be in; null for this process's, whose child it will be.</param>
+    internal static void Check(HostCpus wanted, HostCpus? allowed)
     {
-        HostCpus? allowed = null;
         StratoException? failure = null;
-
-        // On a thread of its own, whose mask nobody misses.
-        Thread asking = new(() =>
+        if (allowed is null)
         {
-            try
+            // On a thread of its own, whose mask nobody misses.
+            Thread asking = new(() =>
             {
-                allowed = AllowedFor(0);
-            }
-            catch (StratoException e)
-            {
-                failure = e;
-            }
-        });
-        asking.Start();
-        asking.Join();
-        Check(wanted, allowed ?? throw failure!);
+                try
+                {
+                    allowed = AllowedFor(0);
+                }
+                catch (StratoException e)
+                {
+                    failure = e;
+                }
+            });
+            asking.Start();
+            asking.Join();
+        }
+
+        Compare(wanted, allowed ?? throw failure!);
+    }
+
+    /// <summary>The CPUs of a running engine's cgroup; null when it has ended.</summary>
+    internal static HostCpus? AllowedOf(int process)
+    {
+        HostCpus? before = Get(process, process);
+        if (before is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            HostCpus allowed = AllowedFor(process);
+            Set(process, before);
+            return allowed;
+        }
+        catch (StratoException) when (!IsOf(process, process))
+        {
+            return null;
+        }
     }
 
     /// <summary>Pins a thread of an engine; null for all that it may use. One that has ended meanwhile is passed over.</summary>
     /// <param name="process">The engine, which the thread must be of: ids of threads are used again.</param>
     /// <param name="thread">The kernel's id.</param>
-    /// <param name="cpus">As <see cref="Check(HostCpus)"/> lets them through, but for the engine's cgroup.</param>
+    /// <param name="cpus">As <see cref="Check"/> lets them through, but for the engine's cgroup.</param>
     internal static void Pin(int process, int thread, HostCpus? cpus)
     {
         if (!IsOf(process, thread))
@@ -77,7 +102,7 @@ internal static class Affinity
 
         try
         {
-            Check(cpus, allowed);
+            Compare(cpus, allowed);
             Set(thread, cpus);
         }
         catch
@@ -98,7 +123,7 @@ internal static class Affinity
 
     private static HostCpus Online => HostCpus.Parse((Procfs.ReadText("/sys/devices/system/cpu/online") ?? "0").Trim(), Where);
 
-    private static void Check(HostCpus wanted, HostCpus allowed)
+    private static void Compare(HostCpus wanted, HostCpus allowed)
     {
         HostCpus online = Online;
         if (wanted.Except(online) is { Count: > 0 } offline)

@@ -27,8 +27,10 @@ internal sealed class EngineLauncher
         token.ThrowIfCancellationRequested();
         _registry.Clean(vm.Id);
         bool good = false, ended = false;
+        string? cgroup = null;
         try
         {
+            cgroup = CpuShare.IsWanted(vm) ? CpuShare.Make(vm) : null;
             string runtime = RuntimeFolder.Prepare(_paths.RuntimeRoot, vm.Id);
             foreach (ConsolePortDefinition port in vm.ConsolePorts)
             {
@@ -40,7 +42,7 @@ internal sealed class EngineLauncher
 
             EngineRegistry.Rotate(_paths.EngineLog(vm.Id));
             EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
-            Run(vm, engine, runtime, options, ref ended, token);
+            Run(vm, engine, runtime, cgroup, options, ref ended, token);
             good = true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -50,6 +52,11 @@ internal sealed class EngineLauncher
         }
         finally
         {
+            if (!good && cgroup is not null)
+            {
+                CpuShare.Remove(cgroup, patient: true);
+            }
+
             if (ended)
             {
                 _registry.CleanRuntime(vm.Id);
@@ -61,7 +68,7 @@ internal sealed class EngineLauncher
         }
     }
 
-    private void Run(VmDefinition vm, string engine, string runtime, StartOptions options, ref bool ended, CancellationToken token)
+    private void Run(VmDefinition vm, string engine, string runtime, string? cgroup, StartOptions options, ref bool ended, CancellationToken token)
     {
         string log = _paths.EngineLog(vm.Id);
         Deadline deadline = Deadline.After(options.Timeout);
@@ -70,7 +77,7 @@ internal sealed class EngineLauncher
 
         // The child can't be reaped before the watch begins, so its stat is there even if it has ended already.
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
-        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force);
+        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force) { Cgroup = cgroup };
         using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
         int errno = Errno.Last;
         if (pidfd.IsInvalid)
@@ -89,6 +96,11 @@ internal sealed class EngineLauncher
             }
 
             pipe.CloseWriteEnd();
+            if (cgroup is not null)
+            {
+                CpuShare.Enter(vm, cgroup, pid);
+            }
+
             run.Write(_paths.RunFile(vm.Id));
             run.WritePidFile();
             string? line = pipe.ReadLine(pidfd.Value, deadline, token);

@@ -41,7 +41,20 @@ internal sealed class EngineRegistry
     }
 
     /// <summary>As <see cref="Clean"/>, but why it ended can still be told.</summary>
-    internal void CleanRuntime(string id) => RuntimeFolder.Clean(LastRun(id)?.Runtime ?? _paths.RuntimeDirectory(id));
+    internal void CleanRuntime(string id)
+    {
+        RemoveCgroup(id, patient: true);
+        RuntimeFolder.Clean(LastRun(id)?.Runtime ?? _paths.RuntimeDirectory(id));
+    }
+
+    /// <summary>Removes the control group of an engine that is gone. One with a process in it stays.</summary>
+    internal void RemoveCgroup(string id, bool patient)
+    {
+        if (LastRun(id) is { Cgroup: { } folder } last && last.BootId == Linux.Procfs.BootId)
+        {
+            CpuShare.Remove(folder, patient);
+        }
+    }
 
     /// <summary>After an engine was ended on purpose: forget it, so that its end isn't told as a fault. Skipped if somebody starts the VM anew in this moment.</summary>
     internal void Forget(string id, RunRecord run, VmStore store)

@@ -21,6 +21,9 @@ namespace Strato.Client.Runtime;
 /// <param name="Force">Whether it was started to run even where KVM only emulates: a restart does the same.</param>
 internal sealed record RunRecord(int Pid, long StartTime, string BootId, string Runtime, bool Ready, bool Force = false)
 {
+    /// <summary>Folder of the control group that was made for it; null for none.</summary>
+    internal string? Cgroup { get; init; }
+
     internal string QmpSocket => Path.Combine(Runtime, "qmp.sock");
 
     internal string ConsoleSocket => Path.Combine(Runtime, "console.sock");
@@ -37,6 +40,11 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
             writer.WriteString("runtime", Runtime);
             writer.WriteBoolean("ready", Ready);
             writer.WriteBoolean("force", Force);
+            if (Cgroup is not null)
+            {
+                writer.WriteString("cgroup", Cgroup);
+            }
+
             writer.WriteEndObject();
         }
 
@@ -65,6 +73,9 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
                 && root.TryGetProperty("bootId", out JsonElement boot) && boot.ValueKind == JsonValueKind.String
                 && root.TryGetProperty("runtime", out JsonElement runtime) && runtime.ValueKind == JsonValueKind.String
                 ? new RunRecord(number, ticks, boot.GetString()!, runtime.GetString()!, Flag("ready"), Flag("force"))
+                {
+                    Cgroup = root.TryGetProperty("cgroup", out JsonElement cgroup) && cgroup.ValueKind == JsonValueKind.String ? cgroup.GetString() : null,
+                }
                 : null;
 
             bool Flag(string name) => root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;

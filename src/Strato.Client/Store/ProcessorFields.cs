@@ -48,6 +48,8 @@ internal static class ProcessorFields
             writer.WriteEndArray();
         }
 
+        Write(writer, "weight", processor.Weight);
+        Write(writer, "quota", processor.Quota);
         DefinitionJson.WriteExtra(writer, processor.Extra);
         writer.WriteEndObject();
     }
@@ -69,6 +71,8 @@ internal static class ProcessorFields
             Model = processor.OptionalText("model"),
             Features = processor.OptionalText("features") is { Length: > 0 } features ? features.Split(',') : [],
             Affinity = ReadAffinity(processor),
+            Weight = processor.OptionalCount("weight"),
+            Quota = processor.OptionalCount("quota"),
         };
         return known with { Extra = processor.Rest() };
     }

@@ -87,6 +87,12 @@ public sealed class Vm
     /// <summary>Features more or less than the model's, such as <c>+aes</c>.</summary>
     public string[] CpuFeature => [.. _info.Processor.Features];
 
+    /// <summary>Its weight among all that want the host's CPUs; 100 where nothing is said.</summary>
+    public int CpuWeight => _info.Processor.Weight ?? 100;
+
+    /// <summary>The most of the host's CPUs that it uses, in percent of one; null for no limit.</summary>
+    public int? CpuQuota => _info.Processor.Quota;
+
     /// <summary>Whether it has no empty slots for what is added while it runs.</summary>
     public bool NoHotPlug => _info.NoHotPlug;
 

@@ -72,7 +72,7 @@ public abstract class CmdletTests : IDisposable
         Assert.Equal(target, error.TargetObject);
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
         Store.Dispose();
         for (int i = 0; i < Variables.Length; i++)
