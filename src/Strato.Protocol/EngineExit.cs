@@ -14,4 +14,7 @@ public static class EngineExit
 
     /// <summary>KVM or the engine failed while the machine ran.</summary>
     public const int Failure = 3;
+
+    /// <summary>The engine made a system call that its filter forbids.</summary>
+    public const int Forbidden = 31;
 }

@@ -33,6 +33,7 @@ public partial class FloorPlanTests
     [
         ("Diagnostics", "Linux"),
         ("Linux", "Diagnostics"),
+        ("Security", "Kvm"),
     ];
 
     private static readonly string[] UnsafeRooms = ["Linux", "Kvm", "Memory", "Virtio/Queue"];

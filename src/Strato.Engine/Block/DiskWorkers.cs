@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 
 namespace Strato.Engine.Block;
 
@@ -99,6 +100,7 @@ internal sealed class DiskWorkers(DiskImage image) : IDisposable
     private void Work()
     {
         Libc.SetThreadName("disk " + image.Id);
+        Seccomp.EnterThread(ThreadKinds.Worker);
         while (true)
         {
             Libc.TakeSemaphore(_wake.Value);

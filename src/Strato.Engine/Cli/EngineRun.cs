@@ -4,6 +4,7 @@ using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Qmp;
+using Strato.Engine.Security;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -30,14 +31,20 @@ internal static class EngineRun
         using KvmSystem kvm = OpenKvm();
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
-        VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
+        VirtualMachine? machine = null;
+        using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine!.Quit("host-signal"));
+        if (!configuration.DisableSeccomp)
+        {
+            // All is built, and the threads that the guest drives aren't there yet. No code can be loaded, and no program started, from here on.
+            Seccomp.EnterProcess();
+        }
+
+        machine = new VirtualMachine(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
         using QmpServer qmp = new(loop, machine, () => OptionGroups.List(OptionTable.List));
         foreach (string socket in configuration.QmpSockets)
         {
             qmp.Listen(socket);
         }
-
-        using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
 
         // By the loop, so that QMP answers whoever is told; and before anything that the guest does.
         loop.Post(ready.Succeed);

@@ -60,7 +60,7 @@ internal static class OptionTable
         new("-no-reboot", null, "End when the guest reboots.", (o, _) => o.Configuration.NoReboot = true),
         new("-no-shutdown", null, "Stay, stopped, when the guest powers off.", (o, _) => o.Configuration.NoShutdown = true),
         new("-force", null, "Start even where the host's KVM isn't usable.", (o, _) => o.Configuration.Force = true),
-        new("-disable-seccomp", null, "Don't filter the engine's system calls, which is how it is: there is no filter yet.", (_, _) => { }),
+        new("-disable-seccomp", null, "Don't filter the engine's system calls (seccomp); docs/security.md lists those that it may make.", (o, _) => o.Configuration.DisableSeccomp = true),
         .. QemuHabits.Accepted,
         new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),
         new("-probe", null, "Tell in one line of JSON whether the host's KVM is usable. Exit code 0 usable, 10 emulated, 11 no permission, 12 absent.", (o, _) => o.Probe = true),
@@ -84,7 +84,7 @@ internal static class OptionTable
         }
 
         return text.Append("\nIn a value, a doubled comma stands for one comma. Exit code: 0 the guest powered off or was told to quit,\n")
-            .Append("1 error in options, files or host, 2 wrong usage, 3 the guest or KVM failed while running.\n")
+            .Append("1 error in options, files or host, 2 wrong usage, 3 the guest or KVM failed while running,\n31 a system call that seccomp forbids.\n")
             .Append($"{LogLevels.Variable}=LEVEL[,ROOM=LEVEL…] chooses what is logged: error, warning or info (info), for all or for a room.\n").ToString();
     }
 

@@ -41,6 +41,10 @@ internal static unsafe class NativeStubs
         }
     }
 
+    /// <summary>A handler of SIGSYS that writes the number of the system call which a seccomp filter forbids, and ends the process with exit code 31.</summary>
+    /// <param name="fd">Where the line goes: the log.</param>
+    public static nint ReportForbiddenCall(int fd) => Place([.. SigsysStub.Code, .. BitConverter.GetBytes(fd)]);
+
     /// <summary>Puts code on a page of its own, never writable and executable at once. Handlers live as long as the process.</summary>
     private static nint Place(ReadOnlySpan<byte> code)
     {

@@ -21,6 +21,8 @@ internal static unsafe partial class Libc
     internal const uint TUN_F_TSO4 = 0x2;
     internal const uint TUN_F_TSO6 = 0x4;
 
+    internal const uint SIOCGIFINDEX = 0x8933;
+
     internal const uint TUNSETIFF = 0x400454ca;
     internal const uint TUNSETOFFLOAD = 0x400454d0;
     internal const uint TUNGETIFF = 0x800454d2;

@@ -67,16 +67,7 @@ internal static unsafe partial class Libc
     internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
 
     [LibraryImport("libc")]
-    internal static partial int getpeername(int fd, void* address, uint* length);
-
-    [LibraryImport("libc")]
     internal static partial int setsockopt(int fd, int level, int name, void* value, uint length);
-
-    [LibraryImport("libc")]
-    internal static partial nint send(int fd, byte* buffer, nuint count, int flags);
-
-    [LibraryImport("libc")]
-    internal static partial nint recv(int fd, byte* buffer, nuint count, int flags);
 
     /// <summary>An unbound stream socket of the unix family, close-on-exec and non-blocking.</summary>
     internal static FileDescriptor CreateUnixSocket()
@@ -139,7 +130,9 @@ internal static unsafe partial class Libc
             nint count;
             do
             {
-                count = send(fd, pointer, (nuint)buffer.Length, MSG_NOSIGNAL);
+                iovec part = new() { iov_base = (nint)pointer, iov_len = (nuint)buffer.Length };
+                msghdr message = new() { msg_iov = &part, msg_iovlen = 1 };
+                count = sendmsg(fd, &message, MSG_NOSIGNAL);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
@@ -159,7 +152,9 @@ internal static unsafe partial class Libc
             nint count;
             do
             {
-                count = recv(fd, pointer, (nuint)buffer.Length, flags);
+                iovec part = new() { iov_base = (nint)pointer, iov_len = (nuint)buffer.Length };
+                msghdr message = new() { msg_iov = &part, msg_iovlen = 1 };
+                count = recvmsg(fd, &message, flags);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;
@@ -174,8 +169,11 @@ internal static unsafe partial class Libc
     {
         int type;
         uint length = sizeof(int);
-        uint none = 0;
-        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM && getpeername(fd, &type, &none) == 0;
+        Span<byte> one = stackalloc byte[1];
+
+        // One without a peer can't be read; one with a peer has something, or will have.
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM
+            && (Receive(fd, one, MSG_PEEK | MSG_DONTWAIT) >= 0 || Errno.Last == Errno.EAGAIN);
     }
 
     /// <summary>Process and user at the other end of a unix socket; false when the kernel doesn't say.</summary>

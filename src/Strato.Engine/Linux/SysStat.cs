@@ -62,9 +62,6 @@ internal static unsafe partial class Libc
     internal static partial int statx(int directory, byte* path, int flags, uint mask, statx_t* buffer);
 
     [LibraryImport("libc")]
-    internal static partial int chmod(byte* path, uint mode);
-
-    [LibraryImport("libc")]
     internal static partial int fchmod(int fd, uint mode);
 
     /// <summary>What an open file is; -1 with errno on failure.</summary>
@@ -93,17 +90,6 @@ internal static unsafe partial class Libc
             int outcome = statx(AT_FDCWD, pointer, flags, STATX_BASIC_STATS, &result);
             status = outcome == 0 ? result : default;
             return outcome;
-        }
-    }
-
-    /// <summary>chmod(2); -1 with errno on failure.</summary>
-    internal static int ChangeMode(string path, uint mode)
-    {
-        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(path) + 1];
-        Encoding.UTF8.GetBytes(path, bytes);
-        fixed (byte* pointer = bytes)
-        {
-            return chmod(pointer, mode);
         }
     }
 }

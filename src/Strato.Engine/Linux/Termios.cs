@@ -26,6 +26,14 @@ internal static unsafe partial class Libc
     internal const int VMIN = 6;
     internal const int TCSANOW = 0;
 
+    // What the C library's calls are for the kernel; the second pair since glibc 2.42.
+    internal const uint TCGETS = 0x5401;
+    internal const uint TCSETS = 0x5402;
+    internal const uint TCGETS2 = 0x802c542a;
+    internal const uint TCSETS2 = 0x402c542b;
+    internal const uint TIOCGPTN = 0x80045430;
+    internal const uint TIOCSPTLCK = 0x40045431;
+
     /// <summary>struct termios of glibc: 60 bytes.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct termios

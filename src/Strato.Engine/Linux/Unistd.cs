@@ -22,12 +22,6 @@ internal static unsafe partial class Libc
     internal static partial nint write(int fd, byte* buffer, nuint count);
 
     [LibraryImport("libc")]
-    internal static partial nint pread(int fd, byte* buffer, nuint count, long offset);
-
-    [LibraryImport("libc")]
-    internal static partial nint pwrite(int fd, byte* buffer, nuint count, long offset);
-
-    [LibraryImport("libc")]
     internal static partial int fdatasync(int fd);
 
     [LibraryImport("libc")]
@@ -104,7 +98,8 @@ internal static unsafe partial class Libc
             nint count;
             do
             {
-                count = pread(fd, pointer, (nuint)buffer.Length, offset);
+                iovec one = new() { iov_base = (nint)pointer, iov_len = (nuint)buffer.Length };
+                count = preadv2(fd, &one, 1, offset, 0);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;

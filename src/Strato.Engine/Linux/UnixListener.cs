@@ -53,7 +53,7 @@ internal sealed class UnixListener : IDisposable
         FileDescriptor socket = Libc.CreateUnixSocket();
         try
         {
-            // The mode of the descriptor's inode becomes the path's (unix(7), unix_bind): at no moment is the path open to others.
+            // The mode of the descriptor's inode becomes the path's, less the umask (unix(7), unix_bind): at no moment is the path open to others.
             _ = Libc.fchmod(socket.Value, 0x180);
             if (Libc.Bind(socket.Value, path) < 0)
             {
@@ -63,7 +63,7 @@ internal sealed class UnixListener : IDisposable
                     : new UserErrorException("SocketFailed", $"The socket '{path}' can't be made: {Errno.Text(errno)}.", where);
             }
 
-            if (Libc.ChangeMode(path, 0x180) < 0 || Libc.listen(socket.Value, Backlog) < 0)
+            if (Libc.listen(socket.Value, Backlog) < 0)
             {
                 int errno = Errno.Last;
                 _ = Libc.Unlink(path);

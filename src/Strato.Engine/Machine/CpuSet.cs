@@ -52,6 +52,7 @@ internal sealed class CpuSet : IDisposable
         _isMade = new bool[topology.Count];
         _isThere = new bool[topology.Count];
         _ids = new string?[topology.Count];
+        VcpuThread.PrepareKicks();
         try
         {
             for (int cpu = 0; cpu < topology.Present; cpu++)

@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 
 namespace Strato.Engine.Machine;
 
@@ -60,6 +61,7 @@ internal sealed class IoThread : IDisposable
     private void Main()
     {
         Libc.SetThreadName(Id);
+        Seccomp.EnterThread(ThreadKinds.IoThread);
         _threadId = Libc.gettid();
         Loop.Post(_running.Set);
         Loop.Run();

@@ -128,7 +128,6 @@ internal sealed class MicroVm : IDisposable
             }
 
             Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
-            _ioThreads.ForEach(thread => thread.Start());
         }
         catch
         {
@@ -172,8 +171,12 @@ internal sealed class MicroVm : IDisposable
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _ioThreads.ConvertAll(thread => new IoThreadStatus(thread.Id, thread.ThreadId));
 
-    /// <summary>Starts the vCPUs' threads, parked.</summary>
-    public void StartVcpus(IVcpuEvents events) => _cpus.Start(events);
+    /// <summary>Starts the iothreads, and the vCPUs' threads, parked.</summary>
+    public void StartThreads(IVcpuEvents events)
+    {
+        _ioThreads.ForEach(thread => thread.Start());
+        _cpus.Start(events);
+    }
 
     /// <summary>When it returns, no vCPU runs guest code, and the last instruction of each is finished.</summary>
     public void ParkVcpus() => _cpus.Park();

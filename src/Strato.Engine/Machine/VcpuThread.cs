@@ -3,6 +3,7 @@ using System.Threading;
 using Strato.Engine.Bus;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 
 namespace Strato.Engine.Machine;
 
@@ -52,6 +53,9 @@ internal sealed class VcpuThread : IDisposable
         Park,
         End,
     }
+
+    /// <summary>Makes the handler of the signal that kicks a vCPU: to be called before the process's system calls are filtered, for it is code.</summary>
+    public static void PrepareKicks() => _ = KickHandler.Value;
 
     public int Index { get; }
 
@@ -135,6 +139,7 @@ internal sealed class VcpuThread : IDisposable
     private void Main()
     {
         Libc.SetThreadName($"CPU {Index}/KVM");
+        Seccomp.EnterThread(ThreadKinds.Vcpu);
         _threadId = Libc.gettid();
         while (true)
         {

@@ -57,7 +57,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
             balloon.EventRaised = raised => EventRaised(raised);
         }
 
-        board.StartVcpus(this);
+        board.StartThreads(this);
     }
 
     /// <summary>As <see cref="IMachineControl.EventRaised"/>.</summary>

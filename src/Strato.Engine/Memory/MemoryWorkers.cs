@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 
 namespace Strato.Engine.Memory;
 
@@ -75,6 +76,7 @@ internal static unsafe class MemoryWorkers
         void Work()
         {
             Libc.SetThreadName("prealloc");
+            Seccomp.EnterThread(ThreadKinds.Worker);
             for (long at = Interlocked.Increment(ref next); at < pieces && Volatile.Read(ref failure) == 0; at = Interlocked.Increment(ref next))
             {
                 ulong offset = (ulong)at * piece;

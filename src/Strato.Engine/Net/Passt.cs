@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -24,9 +25,17 @@ internal static class Passt
     /// <param name="searchPath">Where the program is looked for: folders divided by colons.</param>
     /// <param name="id">The user's name of the device, for errors.</param>
     /// <param name="where">The option that asked for it, for errors.</param>
-    /// <exception cref="UserErrorException">PasstNotFound, PasstFailed.</exception>
+    /// <exception cref="UserErrorException">PasstForbidden, PasstNotFound, PasstFailed.</exception>
     public static StreamBackend Start(IReadOnlyList<PortForward> forwards, string? searchPath, string id, string where)
     {
+        if (Seccomp.IsOn)
+        {
+            throw new UserErrorException(
+                "PasstForbidden",
+                $"net '{id}': user networking can't be added while seccomp is on, which forbids to start '{Program}'; start it yourself and add a netdev of type stream that leads to it, or start the engine with -disable-seccomp",
+                where);
+        }
+
         string program = Find(searchPath) ?? throw new UserErrorException(
             "PasstNotFound",
             $"net '{id}': user networking needs the program '{Program}', which isn't on PATH; Debian has it in the package '{Program}'",

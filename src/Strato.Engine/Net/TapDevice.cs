@@ -1,5 +1,4 @@
 using System;
-using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 
 namespace Strato.Engine.Net;
@@ -20,8 +19,8 @@ internal sealed class TapDevice(FileDescriptor file, string name, bool offloads)
 
     public bool HasFrames => false;
 
-    /// <summary>Program that is run with the interface's name at the end; null for none.</summary>
-    public string? DownScript { get; set; }
+    /// <summary>What is run at the end; null for nothing.</summary>
+    public DownScript? DownScript { get; set; }
 
     public void SetOffload(uint offload) => _ = Libc.SetTapOffload(file.Value, offload);
 
@@ -39,11 +38,7 @@ internal sealed class TapDevice(FileDescriptor file, string name, bool offloads)
     public void Dispose()
     {
         // While the tap is still there: one that the engine made goes with its descriptor.
-        if (!file.IsClosed && DownScript is { } script && ChildRun.Run(script, [script, name]) is { } failure)
-        {
-            Log.Warning("net", $"'{script} {name}' failed: {failure}");
-        }
-
+        DownScript?.Dispose();
         file.Dispose();
     }
 }

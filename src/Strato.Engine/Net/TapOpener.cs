@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -21,6 +22,11 @@ internal static class TapOpener
         int taken = 0;
         try
         {
+            if (Seccomp.IsOn && (netdev.Script ?? netdev.DownScript) is { } program)
+            {
+                throw Error(id, netdev.Where, $"'{program}' can't be run, for seccomp forbids to start programs while the machine runs; set the interface up beforehand, or start the engine with -disable-seccomp");
+            }
+
             if (netdev.Interface is { } name)
             {
                 CheckName(name, netdev.Script is not null, id, netdev.Where);
@@ -46,7 +52,7 @@ internal static class TapOpener
                 RunScript(script, queues[0].Name, id);
             }
 
-            queues[0].DownScript = netdev.DownScript;
+            queues[0].DownScript = netdev.DownScript is { } down ? PrepareDownScript(down, queues[0].Name, id) : null;
             return [.. queues];
         }
         catch
@@ -166,6 +172,18 @@ internal static class TapOpener
         if (ChildRun.Run(script, [script, name]) is { } failure)
         {
             throw new UserErrorException("TapScriptFailed", $"net '{id}': '{script} {name}' failed: {failure}", "-netdev script");
+        }
+    }
+
+    private static DownScript PrepareDownScript(string script, string name, string id)
+    {
+        try
+        {
+            return new DownScript(script, name);
+        }
+        catch (LinuxException e)
+        {
+            throw new UserErrorException("TapScriptFailed", $"net '{id}': '{script} {name}' can't be prepared: {e.Message}", "-netdev downscript", e);
         }
     }
 

@@ -97,6 +97,9 @@ public sealed class VmConfiguration
     /// <summary>Whether the engine stays, stopped, when the guest has powered off.</summary>
     public bool NoShutdown { get; set; }
 
+    /// <summary>Whether the engine may make any system call, instead of those that it needs.</summary>
+    public bool DisableSeccomp { get; set; }
+
     /// <summary>Whether to start even where the host's KVM isn't usable.</summary>
     public bool Force { get; set; }
 

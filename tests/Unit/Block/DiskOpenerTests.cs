@@ -60,7 +60,7 @@ public sealed partial class DiskOpenerTests
     public void PermissionsAreNamed()
     {
         using TemporaryFile file = new(512);
-        Assert.Equal(0, Libc.ChangeMode(file.Path, 0));
+        File.SetUnixFileMode(file.Path, UnixFileMode.None);
         AsNobody(() =>
         {
             Check(new DriveOptions("root", file.Path, ReadOnly: true), "DrivePermission", "can't be read: permission denied");
