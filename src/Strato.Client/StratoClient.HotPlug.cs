@@ -192,6 +192,16 @@ public sealed partial class StratoClient
     private static void Plug(PlugSession session, NetworkAdapterDefinition adapter)
     {
         NetworkAdapterSettings settings = adapter.Settings;
+        if (settings.TapName is null)
+        {
+            // The engine may start no program while it runs.
+            using FileDescriptor socket = PasstStarter.Start(
+                [.. Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"))],
+                Environment.GetEnvironmentVariable("PATH"),
+                adapter.Id);
+            session.Do("getfd", json => json.WriteString("fdname", adapter.Id), ("closefd", "fdname", adapter.Id), socket);
+        }
+
         session.Do(
             "netdev_add",
             json =>
@@ -206,16 +216,11 @@ public sealed partial class StratoClient
                     return;
                 }
 
-                json.WriteString("type", "user");
-                json.WriteStartArray("hostfwd");
-                foreach (string forward in settings.PortForward ?? [])
-                {
-                    json.WriteStartObject();
-                    json.WriteString("str", forward);
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
+                json.WriteString("type", "stream");
+                json.WriteStartObject("addr");
+                json.WriteString("type", "fd");
+                json.WriteString("str", adapter.Id);
+                json.WriteEndObject();
             },
             ("netdev_del", "id", adapter.Id));
         session.Do(

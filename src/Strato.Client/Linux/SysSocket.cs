@@ -11,6 +11,8 @@ internal static unsafe partial class Libc
     internal const int SOCK_CLOEXEC = 0x80000;
     internal const int SOL_SOCKET = 1;
     internal const int SO_PEERCRED = 17;
+    internal const int SO_SNDBUF = 7;
+    internal const int SCM_RIGHTS = 1;
     internal const int MSG_NOSIGNAL = 0x4000;
     internal const int SHUT_WR = 1;
 
@@ -28,6 +30,36 @@ internal static unsafe partial class Libc
     }
 
     [StructLayout(LayoutKind.Sequential)]
+    internal struct iovec
+    {
+        public void* iov_base;
+        public nuint iov_len;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct msghdr
+    {
+        public void* msg_name;
+        public uint msg_namelen;
+        public iovec* msg_iov;
+        public nuint msg_iovlen;
+        public void* msg_control;
+        public nuint msg_controllen;
+        public int msg_flags;
+    }
+
+    /// <summary>struct cmsghdr with one descriptor behind it, filled up to a multiple of 8 bytes.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct PassedFile
+    {
+        public nuint cmsg_len;
+        public int cmsg_level;
+        public int cmsg_type;
+        public int File;
+        public int Padding;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
     internal struct ucred
     {
         public int pid;
@@ -39,13 +71,19 @@ internal static unsafe partial class Libc
     internal static partial int socket(int domain, int type, int protocol);
 
     [LibraryImport("libc")]
+    internal static partial int socketpair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc")]
+    internal static partial int setsockopt(int fd, int level, int name, void* value, uint length);
+
+    [LibraryImport("libc")]
+    internal static partial nint sendmsg(int fd, msghdr* message, int flags);
+
+    [LibraryImport("libc")]
     internal static partial int connect(int fd, sockaddr_un* address, uint length);
 
     [LibraryImport("libc")]
     internal static partial int getsockopt(int fd, int level, int name, void* value, uint* length);
-
-    [LibraryImport("libc")]
-    internal static partial nint send(int fd, byte* buffer, nuint length, int flags);
 
     [LibraryImport("libc")]
     internal static partial nint recv(int fd, byte* buffer, nuint length, int flags);

@@ -115,13 +115,25 @@ internal sealed unsafe class UnixStream : IDisposable
     }
 
     /// <summary>Gives what the socket takes now: 0 when it takes nothing, -1 when the connection is broken.</summary>
-    internal int Send(ReadOnlySpan<byte> buffer)
+    /// <param name="buffer">Bytes.</param>
+    /// <param name="file">A descriptor that goes with the first of them; null for none.</param>
+    internal int Send(ReadOnlySpan<byte> buffer, FileDescriptor? file = null)
     {
         fixed (byte* pointer = buffer)
         {
+            Libc.iovec part = new() { iov_base = pointer, iov_len = (nuint)buffer.Length };
+            Libc.msghdr message = new() { msg_iov = &part, msg_iovlen = 1 };
+            Libc.PassedFile passed = new() { cmsg_len = (nuint)(sizeof(Libc.PassedFile) - sizeof(int)), cmsg_level = Libc.SOL_SOCKET, cmsg_type = Libc.SCM_RIGHTS };
+            if (file is not null)
+            {
+                passed.File = file.Value;
+                message.msg_control = &passed;
+                message.msg_controllen = (nuint)sizeof(Libc.PassedFile);
+            }
+
             while (true)
             {
-                nint count = Libc.send(Fd, pointer, (nuint)buffer.Length, Libc.MSG_NOSIGNAL);
+                nint count = Libc.sendmsg(Fd, &message, Libc.MSG_NOSIGNAL);
                 if (count >= 0)
                 {
                     return (int)count;
@@ -141,15 +153,21 @@ internal sealed unsafe class UnixStream : IDisposable
     }
 
     /// <summary>Sends everything; false when the connection broke, <see cref="TimeoutException"/> when the time limit passed.</summary>
-    internal bool SendAll(ReadOnlySpan<byte> buffer, Waiter waiter, Deadline deadline)
+    /// <param name="buffer">Bytes.</param>
+    /// <param name="waiter">Ends the wait.</param>
+    /// <param name="deadline">When it has to be done.</param>
+    /// <param name="file">A descriptor that goes with the first byte; null for none.</param>
+    internal bool SendAll(ReadOnlySpan<byte> buffer, Waiter waiter, Deadline deadline, FileDescriptor? file = null)
     {
         while (!buffer.IsEmpty)
         {
-            int sent = Send(buffer);
+            int sent = Send(buffer, file);
             if (sent < 0)
             {
                 return false;
             }
+
+            file = sent > 0 ? null : file;
 
             buffer = buffer[sent..];
             if (!buffer.IsEmpty && waiter.Wait(deadline, writable: 0, Fd) < 0)

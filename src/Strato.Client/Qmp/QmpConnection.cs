@@ -83,7 +83,11 @@ public sealed class QmpConnection : IDisposable
     /// <param name="arguments">A JSON object, or null.</param>
     /// <param name="timeout">Default 10 seconds; error <c>QmpTimeout</c>.</param>
     /// <param name="token">Ends the wait; the command may take effect all the same.</param>
-    public JsonElement Execute(string command, JsonElement? arguments = null, TimeSpan? timeout = null, CancellationToken token = default)
+    public JsonElement Execute(string command, JsonElement? arguments = null, TimeSpan? timeout = null, CancellationToken token = default) =>
+        Execute(command, arguments, null, timeout, token);
+
+    /// <summary>As <see cref="Execute(string, JsonElement?, TimeSpan?, CancellationToken)"/>, with a descriptor for the engine (SCM_RIGHTS).</summary>
+    internal JsonElement Execute(string command, JsonElement? arguments, FileDescriptor? file, TimeSpan? timeout, CancellationToken token)
     {
         ArgumentException.ThrowIfNullOrEmpty(command);
         TimeSpan limit = timeout ?? DefaultLimit;
@@ -93,7 +97,7 @@ public sealed class QmpConnection : IDisposable
         try
         {
             // The engine may have closed its side with an answer still to be read, so a failed send is not the end yet.
-            _stream.SendAll(QmpCommand.Format(command, arguments, id), waiter, deadline);
+            _stream.SendAll(QmpCommand.Format(command, arguments, id), waiter, deadline, file);
         }
         catch (TimeoutException)
         {

@@ -45,6 +45,7 @@ internal static class EndReason
         EngineExit.Error => "an error in options, files or host",
         EngineExit.Usage => "wrong usage",
         EngineExit.Failure => "the guest or KVM failed while running",
+        EngineExit.Forbidden => "a system call that its filter forbids",
         >= 128 and < 128 + 65 => $"as by signal {code - 128}, {SignalName(code - 128)}",
         _ => "unknown",
     };

@@ -3,6 +3,7 @@ using System.Buffers;
 using System.Collections.Generic;
 using System.Text.Json;
 using System.Threading;
+using Strato.Client.Linux;
 
 namespace Strato.Client.Runtime;
 
@@ -23,7 +24,8 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
     /// <param name="command">Its name.</param>
     /// <param name="write">Its arguments.</param>
     /// <param name="back">The command that takes it back, with its one argument; null where there is none.</param>
-    internal void Do(string command, Action<Utf8JsonWriter> write, (string Command, string Key, string Id)? back = null)
+    /// <param name="file">A descriptor that goes with it.</param>
+    internal void Do(string command, Action<Utf8JsonWriter> write, (string Command, string Key, string Id)? back = null, FileDescriptor? file = null)
     {
         token.ThrowIfCancellationRequested();
         if (back is { } step)
@@ -36,7 +38,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
         {
             using (token.Register(() => patience.CancelAfter(Grace)))
             {
-                Execute(command, write, null, patience.Token);
+                Execute(command, write, file, null, patience.Token);
             }
         }
         catch (StratoException e) when (e.Kind != StratoErrorKind.Timeout && back is not null)
@@ -57,7 +59,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
         {
             try
             {
-                Execute(step.Command, json => json.WriteString(step.Key, step.Id), Grace, CancellationToken.None);
+                Execute(step.Command, json => json.WriteString(step.Key, step.Id), null, Grace, CancellationToken.None);
                 done = true;
             }
             catch (StratoException)
@@ -68,7 +70,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
 
     public void Dispose() => qmp.Dispose();
 
-    private void Execute(string command, Action<Utf8JsonWriter> write, TimeSpan? timeout, CancellationToken cancellation)
+    private void Execute(string command, Action<Utf8JsonWriter> write, FileDescriptor? file, TimeSpan? timeout, CancellationToken cancellation)
     {
         ArrayBufferWriter<byte> arguments = new();
         using (Utf8JsonWriter json = new(arguments))
@@ -79,6 +81,6 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
         }
 
         using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
-        qmp.Execute(command, document.RootElement, timeout, cancellation);
+        qmp.Execute(command, document.RootElement, file, timeout, cancellation);
     }
 }

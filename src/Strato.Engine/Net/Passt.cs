@@ -16,10 +16,7 @@ namespace Strato.Engine.Net;
 /// </remarks>
 internal static class Passt
 {
-    public const string Program = "passt";
-
-    /// <summary>As passt asks for on a socket that it made itself: frames that find no room are lost.</summary>
-    private const int BufferBytes = int.MaxValue / 2;
+    public const string Program = PasstCommand.Program;
 
     /// <param name="forwards">The host's ports that lead to the guest.</param>
     /// <param name="searchPath">Where the program is looked for: folders divided by colons.</param>
@@ -41,8 +38,8 @@ internal static class Passt
             $"net '{id}': user networking needs the program '{Program}', which isn't on PATH; Debian has it in the package '{Program}'",
             where);
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor far);
-        Libc.SetSendBuffer(near.Value, BufferBytes);
-        Libc.SetSendBuffer(far.Value, BufferBytes);
+        Libc.SetSendBuffer(near.Value, PasstCommand.BufferBytes);
+        Libc.SetSendBuffer(far.Value, PasstCommand.BufferBytes);
         string? failure;
         using (far)
         {
@@ -59,39 +56,7 @@ internal static class Passt
     }
 
     /// <summary>All of argv.</summary>
-    internal static string[] Arguments(IReadOnlyList<PortForward> forwards)
-    {
-        List<string> arguments = [Program, "--quiet", "--fd", $"{ChildRun.Inherited}"];
-        foreach (PortForward forward in forwards)
-        {
-            string address = forward.Address is null ? "" : $"{forward.Address}/";
-            arguments.AddRange([forward.Udp ? "--udp-ports" : "--tcp-ports", $"{address}{forward.Port}:{forward.GuestPort}"]);
-        }
-
-        foreach ((bool udp, string option) in ((bool, string)[])[(false, "--tcp-ports"), (true, "--udp-ports")])
-        {
-            // Else it gives UDP the ports of TCP.
-            if (!Contains(forwards, udp))
-            {
-                arguments.AddRange([option, "none"]);
-            }
-        }
-
-        return [.. arguments];
-    }
-
-    private static bool Contains(IReadOnlyList<PortForward> forwards, bool udp)
-    {
-        foreach (PortForward forward in forwards)
-        {
-            if (forward.Udp == udp)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    internal static string[] Arguments(IReadOnlyList<PortForward> forwards) => PasstCommand.Arguments(forwards, ChildRun.Inherited);
 
     private static string? Find(string? searchPath)
     {

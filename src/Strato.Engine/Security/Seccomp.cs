@@ -1,4 +1,3 @@
-using System;
 using System.Runtime.InteropServices;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
@@ -13,7 +12,9 @@ namespace Strato.Engine.Security;
 /// </remarks>
 internal static class Seccomp
 {
-    private static volatile Libc.sock_filter[][]? _filters;
+    // By kind, as they are needed. Two threads may make the same one at once.
+    private static volatile Libc.sock_filter[]?[]? _filters;
+    private static SeccompRule[] _rules = [];
 
     /// <summary>Whether the process's calls are filtered.</summary>
     public static bool IsOn => _filters is not null;
@@ -28,14 +29,11 @@ internal static class Seccomp
             return;
         }
 
-        int process = Libc.getpid();
-        Libc.sock_filter[][] filters = Array.ConvertAll(
-            (ThreadKinds[])[ThreadKinds.Main, ThreadKinds.Vcpu, ThreadKinds.IoThread, ThreadKinds.Worker],
-            kind => SeccompAssembler.Assemble(SeccompRules.For(kind, process)));
+        _rules = SeccompRules.All(Libc.getpid());
         try
         {
             Libc.SetFinalHandler(Libc.SIGSYS, NativeStubs.ReportForbiddenCall(Log.Descriptor));
-            Libc.FilterProcess(filters[0]);
+            Libc.FilterProcess(Assemble(ThreadKinds.Main));
         }
         catch (LinuxException error)
         {
@@ -45,7 +43,7 @@ internal static class Seccomp
             };
         }
 
-        _filters = filters;
+        _filters = new Libc.sock_filter[]?[(int)ThreadKinds.Every + 1];
     }
 
     /// <summary>Where the process's calls are filtered, adds the filter of a kind of thread for the calling one.</summary>
@@ -54,13 +52,9 @@ internal static class Seccomp
     {
         if (_filters is { } filters)
         {
-            Libc.FilterThread(filters[kind switch
-            {
-                ThreadKinds.Vcpu => 1,
-                ThreadKinds.IoThread => 2,
-                ThreadKinds.Worker => 3,
-                _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "the process's"),
-            }]);
+            Libc.FilterThread(filters[(int)kind] ??= Assemble(kind));
         }
     }
+
+    private static Libc.sock_filter[] Assemble(ThreadKinds kind) => SeccompAssembler.Assemble(SeccompRules.For(kind, _rules));
 }

@@ -25,11 +25,11 @@ internal static class SeccompRules
 
     /// <summary>Those of one kind of thread.</summary>
     /// <param name="kind">One kind.</param>
-    /// <param name="process">This process's id, which signals may be sent to.</param>
-    public static List<SeccompRule> For(ThreadKinds kind, int process)
+    /// <param name="all">The whole table.</param>
+    public static List<SeccompRule> For(ThreadKinds kind, SeccompRule[] all)
     {
-        List<SeccompRule> rules = [];
-        foreach (SeccompRule rule in All(process))
+        List<SeccompRule> rules = new(all.Length);
+        foreach (SeccompRule rule in all)
         {
             if (rule.IsFor(kind))
             {
@@ -41,6 +41,7 @@ internal static class SeccompRules
     }
 
     /// <summary>The whole table.</summary>
+    /// <param name="process">This process's id, which signals may be sent to.</param>
     public static SeccompRule[] All(int process) =>
     [
         // What a running guest needs.

@@ -1,6 +1,8 @@
-/* inject THREAD NUMBER [ARGUMENT…]: has a thread of another process that waits in a system call make another one in its place. */
+/* inject THREAD NUMBER [ARGUMENT…]: has a thread of another process that waits in a system call make another one in its place.
+ * inject THREAD fault: has it go on where there is no code. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -17,7 +19,7 @@ int main(int argc, char **argv) {
     long a[4] = { 0 };
     for (int i = 2; i < argc && i < 6; i++)
         a[i - 2] = strtoul(argv[i], 0, 0);
-    registers.rip -= 2;        /* back to the instruction of the call that was interrupted, */
+    registers.rip = strcmp(argv[2], "fault") ? registers.rip - 2 : 8; /* back to the instruction of the call that was interrupted, */
     registers.orig_rax = -1;   /* which isn't made again by itself */
     registers.rax = a[0];
     registers.rdi = a[1];

@@ -94,7 +94,7 @@ public class SeccompFilterTests
         Random random = new(1);
         foreach (ThreadKinds kind in Kinds)
         {
-            List<SeccompRule> rules = SeccompRules.For(kind, Process);
+            List<SeccompRule> rules = SeccompRules.For(kind, SeccompRules.All(Process));
             Libc.sock_filter[] program = SeccompAssembler.Assemble(rules);
             uint[] values = [.. rules.SelectMany(rule => rule.Conditions).SelectMany(condition => condition.Values).Distinct()];
             for (int number = -1; number < 600; number++)
@@ -128,7 +128,7 @@ public class SeccompFilterTests
     public void TheProcessMayDoWhatAnyThreadMay()
     {
         IEnumerable<SeccompRule> allowed = SeccompRules.All(Process).Where(rule => rule.Errno == 0);
-        Assert.All(allowed, rule => Assert.Contains(SeccompRules.For(ThreadKinds.Main, Process), main => main.Name == rule.Name && main.Meaning == rule.Meaning));
+        Assert.All(allowed, rule => Assert.Contains(SeccompRules.For(ThreadKinds.Main, SeccompRules.All(Process)), main => main.Name == rule.Name && main.Meaning == rule.Meaning));
 
         // Its threads make workers.
         Assert.All(allowed.Where(rule => rule.IsFor(ThreadKinds.Worker)), rule => Assert.True(rule.IsFor(ThreadKinds.IoThread) && rule.IsFor(ThreadKinds.Vcpu), rule.Name));
@@ -140,7 +140,7 @@ public class SeccompFilterTests
         string[] main = ["openat", "open", "socket", "bind", "connect", "accept4", "execve", "unlink", "rename", "io_uring_setup"];
         foreach (ThreadKinds kind in Kinds.Where(kind => kind != ThreadKinds.Main))
         {
-            Assert.DoesNotContain(SeccompRules.For(kind, Process), rule => rule.Errno == 0 && main.Contains(rule.Name, StringComparer.Ordinal));
+            Assert.DoesNotContain(SeccompRules.For(kind, SeccompRules.All(Process)), rule => rule.Errno == 0 && main.Contains(rule.Name, StringComparer.Ordinal));
         }
 
         Assert.DoesNotContain(SeccompRules.All(Process), rule => rule.Name is "execve" or "execveat" or "fork" or "vfork" or "ptrace");
@@ -196,12 +196,12 @@ public class SeccompFilterTests
     [Fact]
     public void TheListsStayShort()
     {
-        static int Count(ThreadKinds kind) => SeccompRules.For(kind, Process).Where(rule => rule.Errno == 0).Select(rule => rule.Name).Distinct(StringComparer.Ordinal).Count();
+        static int Count(ThreadKinds kind) => SeccompRules.For(kind, SeccompRules.All(Process)).Where(rule => rule.Errno == 0).Select(rule => rule.Name).Distinct(StringComparer.Ordinal).Count();
         int[] counts = [.. Kinds.Select(Count)];
         Assert.True(counts[0] <= 68 && counts[1] <= 48 && counts[2] <= 48 && counts[3] <= 36, $"calls: {string.Join(", ", counts)}");
     }
 
-    private static Libc.sock_filter[] Filter(ThreadKinds kind) => SeccompAssembler.Assemble(SeccompRules.For(kind, Process));
+    private static Libc.sock_filter[] Filter(ThreadKinds kind) => SeccompAssembler.Assemble(SeccompRules.For(kind, SeccompRules.All(Process)));
 
     private static uint Expected(List<SeccompRule> rules, int number, ulong[] arguments)
     {

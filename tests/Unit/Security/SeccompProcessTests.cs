@@ -89,7 +89,7 @@ public sealed class SeccompProcessTests : IDisposable
         start.ArgumentList.Add($"read -r go; {exec}{_program.Path} {_filter.Path} {_stub.Path} '{kind} thread' {number} {arguments} {redirection}");
         start.RedirectStandardInput = true;
         using Process shell = System.Diagnostics.Process.Start(start)!;
-        Libc.sock_filter[] filter = SeccompAssembler.Assemble(SeccompRules.For(which, process ?? shell.Id));
+        Libc.sock_filter[] filter = SeccompAssembler.Assemble(SeccompRules.For(which, SeccompRules.All(process ?? shell.Id)));
         File.WriteAllBytes(_filter.Path, MemoryMarshal.AsBytes(filter.AsSpan()).ToArray());
         shell.StandardInput.WriteLine();
         string output = shell.StandardOutput.ReadToEnd();
