@@ -32,6 +32,7 @@ internal static unsafe partial class Libc
     internal const uint TCGETS2 = 0x802c542a;
     internal const uint TCSETS2 = 0x402c542b;
     internal const uint TIOCGPTN = 0x80045430;
+    internal const uint TIOCGPGRP = 0x540f;
     internal const uint TIOCSPTLCK = 0x40045431;
 
     /// <summary>struct termios of glibc: 60 bytes.</summary>

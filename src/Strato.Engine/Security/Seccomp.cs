@@ -25,7 +25,7 @@ internal static class Seccomp
     {
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
         {
-            Log.Warning("seccomp", "system calls aren't filtered: the lists are those of x86-64");
+            Log.Warning("engine", "system calls aren't filtered: the lists are those of x86-64");
             return;
         }
 

@@ -28,7 +28,7 @@ public partial class SeccompCallsTests
         ["sigaction"] = "rt_sigaction",
         ["sysconf"] = "sysinfo",
         ["tcgetattr"] = "ioctl",
-        ["tcgetpgrp"] = StartOnly,
+        ["tcgetpgrp"] = "ioctl",
         ["tcsetattr"] = "ioctl",
         ["unlockpt"] = "ioctl",
         ["waitpid"] = "wait4",
@@ -40,7 +40,6 @@ public partial class SeccompCallsTests
         "access", // looks for programs
         "dup", "dup2", // tests' own
         "fstatfs", // hugetlbfs
-        "getpgrp", "tcgetpgrp", // the terminal on stdio
         "getsockname", "socketpair", "setsockopt", // virtiofsd's and passt's sockets
         "memfd_create", // guest memory; a child's messages
         "pipe2", // a child's; signals'

@@ -187,6 +187,7 @@ public class SeccompFilterTests
             .Equal("TCSETS2", Libc.TCSETS2)
             .Equal("TIOCGPTN", Libc.TIOCGPTN)
             .Equal("TIOCSPTLCK", Libc.TIOCSPTLCK)
+            .Equal("TIOCGPGRP", Libc.TIOCGPGRP)
             .Equal("SIOCGIFINDEX", Libc.SIOCGIFINDEX)
             .Equal("offsetof(siginfo_t, si_syscall)", 24)
             .Check();
