@@ -1,3 +1,4 @@
+using System;
 using System.Threading;
 using Strato.Client.Linux;
 
@@ -75,6 +76,28 @@ internal static class Affinity
         catch (StratoException e) when (e.Id == CallFailed && !IsOf(process, thread))
         {
             // It ended meanwhile.
+        }
+    }
+
+    /// <summary>Lets an engine's main thread run elsewhere for as long as it makes another, which has its CPUs from the first instruction on.</summary>
+    /// <param name="process">The engine.</param>
+    /// <param name="cpus">As for <see cref="Pin(int, int, HostCpus?)"/>.</param>
+    /// <param name="work">What has the thread made.</param>
+    internal static void WhileMainIsOn(int process, HostCpus? cpus, Action work)
+    {
+        HostCpus? before = Get(process, process);
+        Pin(process, process, cpus);
+        try
+        {
+            work();
+        }
+        finally
+        {
+            if (before is not null && IsOf(process, process))
+            {
+                // Where it fails, the engine has ended, or the cgroup has changed meanwhile.
+                _ = Libc.SetAffinity(process, before.ToMask());
+            }
         }
     }
 

@@ -13,7 +13,15 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
 {
     private const string Peripheral = "/machine/peripheral/";
 
-    private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
+    // How the engine says that an id is taken: QMP has no class for it.
+    private const string DuplicateId = "ids are unique";
+    private const int MostAttempts = 9;
+
+    // What ACPI's _OST says that was asked.
+    private const int Insertion = 1;
+    private const int Ejection = 3;
+
+    private readonly Dictionary<string, Question> _asked = new(StringComparer.Ordinal);
     private QmpConnection? _qmp;
     private PlugSession? _session;
     private string _vmName = "";
@@ -30,12 +38,12 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
         _session = new PlugSession(qmp, token);
         _vmName = vm.Name;
         SortedDictionary<int, string?> there = Query();
-        List<string> plugged = [];
-        foreach (string? id in there.Values)
+        List<(string Id, int Cpu)> plugged = [];
+        foreach ((int cpu, string? id) in there)
         {
             if (id is not null)
             {
-                plugged.Add(id);
+                plugged.Add((id, cpu));
             }
         }
 
@@ -49,17 +57,14 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
         // The last goes first.
         for (int i = plugged.Count; i > 0 && least + i > vm.Cpu; i--)
         {
-            Remove(plugged[i - 1]);
+            Remove(plugged[i - 1].Id, plugged[i - 1].Cpu);
         }
 
         for (int cpu = 0; there.Count < vm.Cpu; cpu++)
         {
             if (!there.ContainsKey(cpu))
             {
-                string id = string.Create(CultureInfo.InvariantCulture, $"cpu{cpu}");
-                Add(id, cpu);
-                there.Add(cpu, id);
-                Pin(process, vm, cpu);
+                there.Add(cpu, Add(process, vm, cpu));
             }
         }
     }
@@ -76,7 +81,7 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
         }
     }
 
-    /// <summary>Waits until the guest has taken each CPU that came, and given back each that is to go. Errors: <c>WaitTimeout</c>, <c>CpuRefused</c>, <c>VmEnded</c>.</summary>
+    /// <summary>Waits until the guest has taken each CPU that came, and given back each that is to go. Errors: <c>WaitTimeout</c>, <c>CpuRefused</c>, <c>VmReset</c>, <c>VmEnded</c>.</summary>
     internal void Wait(TimeSpan? timeout)
     {
         Deadline deadline = Deadline.After(timeout);
@@ -87,7 +92,7 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
                 Hear(_qmp!.ReadEvent(deadline.Remaining, token) ?? throw new StratoException(
                     StratoErrorKind.Timeout,
                     "WaitTimeout",
-                    string.Create(CultureInfo.InvariantCulture, $"The guest of VM '{_vmName}' has not answered for {string.Join(", ", _asked)} within {timeout!.Value.TotalSeconds:0.###} seconds; the change stays asked for."))
+                    string.Create(CultureInfo.InvariantCulture, $"The guest of VM '{_vmName}' has not answered for {string.Join(", ", _asked.Keys)} within {timeout!.Value.TotalSeconds:0.###} seconds; the change stays asked for."))
                 {
                     VmName = _vmName,
                     RecommendedAction = "A paused VM doesn't answer, nor does a guest that is still booting or has no CPU hot-plug.",
@@ -104,15 +109,88 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
 
     private void Hear(QmpEvent told)
     {
-        if (told.Name == "DEVICE_DELETED" && told.Data.TryGetProperty("device", out JsonElement deleted))
+        switch (told.Name)
         {
-            _asked.Remove(deleted.GetString()!);
+            case "RESET":
+                throw new StratoException(
+                    StratoErrorKind.Ended, "VmReset", $"The VM '{_vmName}' was reset before its guest answered for {string.Join(", ", _asked.Keys)}; what it was asked is forgotten.")
+                {
+                    VmName = _vmName,
+                    RecommendedAction = "CPUs that came are there when the guest starts anew; those that were to go stay until Set-StratoVm -Cpu asks for them again.",
+                };
+            case "DEVICE_DELETED" when told.Data.TryGetProperty("device", out JsonElement device) && device.GetString() is { } gone && _asked.Remove(gone, out Question? question):
+                if (question.Source == Insertion)
+                {
+                    throw new StratoException(StratoErrorKind.Failed, "CpuRefused", $"{gone} of VM '{_vmName}' was taken out again before its guest had taken it.") { VmName = _vmName };
+                }
+
+                break;
+            case "ACPI_DEVICE_OST" when told.Data.TryGetProperty("info", out JsonElement info) && Find(info) is { } id:
+                int status = info.GetProperty("status").GetInt32();
+                int source = _asked[id].Source;
+                if (status != 0)
+                {
+                    _asked.Remove(id);
+                    throw new StratoException(
+                        StratoErrorKind.Failed,
+                        "CpuRefused",
+                        $"The guest of VM '{_vmName}' refuses to {(source == Ejection ? "give up" : "take")} {id} (ACPI status 0x{status:x}); its kernel's log says why.")
+                    { VmName = _vmName };
+                }
+
+                // One that the guest gives up is gone when DEVICE_DELETED says so.
+                if (source == Insertion)
+                {
+                    _asked.Remove(id);
+                }
+
+                break;
         }
-        else if (told.Name == "ACPI_DEVICE_OST" && told.Data.TryGetProperty("info", out JsonElement info) && info.GetProperty("device").GetString() is { } id && _asked.Remove(id)
-            && info.GetProperty("status").GetInt32() is var status and not 0)
+    }
+
+    /// <summary>Whose answer it is to what was asked here: another CPU's isn't, nor one to what others asked.</summary>
+    private string? Find(JsonElement info) =>
+        info.GetProperty("slot-type").GetString() == "CPU"
+        && info.GetProperty("device").GetString() is { } id
+        && _asked.TryGetValue(id, out Question? question)
+        && info.GetProperty("source").GetInt32() == question.Source
+        && info.GetProperty("slot").GetString() == question.Cpu.ToString(CultureInfo.InvariantCulture)
+            ? id
+            : null;
+
+    /// <summary>Adds a CPU, whose thread is on its pin from the start. Gives its name.</summary>
+    private string Add(EngineProcess process, VmDefinition vm, int cpu)
+    {
+        string id = "";
+        if (PinOf(vm, cpu, out HostCpus? pin))
         {
-            string what = info.GetProperty("source").GetInt32() == 3 ? "give up" : "take";
-            throw new StratoException(StratoErrorKind.Failed, "CpuRefused", $"The guest of VM '{_vmName}' refuses to {what} {id} (ACPI status 0x{status:x}); its kernel's log says why.") { VmName = _vmName };
+            Affinity.WhileMainIsOn(process.Run.Pid, pin, () => id = Add(cpu));
+            Repin(process.Run.Pid, cpu, pin);
+        }
+        else
+        {
+            id = Add(cpu);
+        }
+
+        return id;
+    }
+
+    /// <summary>Adds a CPU by a name that nothing else has.</summary>
+    private string Add(int cpu)
+    {
+        string first = string.Create(CultureInfo.InvariantCulture, $"cpu{cpu}");
+        for (int attempt = 1; ; attempt++)
+        {
+            string id = attempt == 1 ? first : string.Create(CultureInfo.InvariantCulture, $"{first}.{attempt}");
+            try
+            {
+                Add(id, cpu);
+                return id;
+            }
+            catch (StratoException e) when (attempt < MostAttempts && e.Message.Contains(DuplicateId, StringComparison.Ordinal))
+            {
+                // A drive or an adapter has it.
+            }
         }
     }
 
@@ -129,13 +207,13 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
                 json.WriteNumber("cpu-id", cpu);
             },
             ("device_del", "id", id));
-        _asked.Add(id);
+        _asked[id] = new Question(cpu, Insertion);
     }
 
-    private void Remove(string id)
+    private void Remove(string id, int cpu)
     {
         _session!.Do("device_del", json => json.WriteString("id", id));
-        _asked.Add(id);
+        _asked[id] = new Question(cpu, Ejection);
     }
 
     /// <summary>Those that there are by their numbers, with the names of those that came while the VM ran.</summary>
@@ -151,10 +229,10 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
         return there;
     }
 
-    /// <summary>Pins a CPU that came; without a pin of its own it may run wherever the VM's may, and not just where the thread does that made it.</summary>
-    private void Pin(EngineProcess process, VmDefinition vm, int index)
+    /// <summary>Where a CPU that comes is to run; without a pin of its own wherever the VM's may, and not just where the thread does that makes it. False where nothing is pinned.</summary>
+    private static bool PinOf(VmDefinition vm, int index, out HostCpus? pin)
     {
-        HostCpus? pin = null;
+        pin = null;
         bool isEmulatorPinned = false;
         foreach (AffinityDefinition one in vm.Processor.Affinity)
         {
@@ -162,17 +240,22 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
             isEmulatorPinned |= one is { Cpu: null, IoThread: null };
         }
 
-        if (pin is null && !isEmulatorPinned)
-        {
-            return;
-        }
+        return pin is not null || isEmulatorPinned;
+    }
 
+    /// <summary>Pins a CPU that came, where its thread isn't on its pin already.</summary>
+    private void Repin(int pid, int index, HostCpus? pin)
+    {
         foreach (JsonElement cpu in _qmp!.Execute("query-cpus", token: token).EnumerateArray())
         {
-            if (cpu.GetProperty("CPU").GetInt32() == index)
+            int thread = cpu.GetProperty("thread_id").GetInt32();
+            if (cpu.GetProperty("CPU").GetInt32() == index && Affinity.Get(pid, thread)?.ToString() != pin?.ToString())
             {
-                Affinity.Pin(process.Run.Pid, cpu.GetProperty("thread_id").GetInt32(), pin);
+                Affinity.Pin(pid, thread, pin);
             }
         }
     }
+
+    /// <summary>What the guest was asked of a CPU.</summary>
+    private sealed record Question(int Cpu, int Source);
 }

@@ -80,11 +80,11 @@ internal static class Dsdt
         aml.Name("_HID", "ACPI0013");
         aml.Name("_UID", 0);
         Resources resources = new(stackalloc byte[Resources.Room]);
-        resources.EdgeInterrupt(Layout.GedGsi);
+        resources.LevelInterrupt(Layout.GedGsi);
         aml.Name("_CRS", resources);
         aml.IoRegister32("EVTR", Layout.Power + Layout.PowerGedEvents, "EVTS");
 
-        // One read takes all events: edges that came while the method ran raise the interrupt once more.
+        // One read takes all events, and the interrupt with them: what comes while the method runs raises it once more.
         int method = aml.BeginMethod("_EVT", 1, serialized: true);
         aml.StoreToLocal0("EVTS");
         int button = aml.BeginIfLocal0Has(Layout.GedPowerButton);

@@ -40,11 +40,16 @@ internal ref struct Resources(Span<byte> room)
     /// The extended descriptor, for ISA lines too: Linux takes it as it stands, while it looks the older IRQ descriptor
     /// up in the MADT's overrides, where hardware-reduced machines have nothing.
     /// </remarks>
-    public void EdgeInterrupt(uint gsi)
+    public void EdgeInterrupt(uint gsi) => Interrupt(gsi, 0b0011);
+
+    /// <summary>As <see cref="EdgeInterrupt"/>, of an interrupt that stays asserted until its device takes it back: level, active high, exclusive.</summary>
+    public void LevelInterrupt(uint gsi) => Interrupt(gsi, 0b0001);
+
+    private void Interrupt(uint gsi, byte flags)
     {
         _writer.U8(0x89);
         _writer.U16(6);
-        _writer.U8(0b0011);
+        _writer.U8(flags);
         _writer.U8(1);
         _writer.U32(gsi);
     }

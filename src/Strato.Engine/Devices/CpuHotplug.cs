@@ -69,6 +69,15 @@ internal sealed class CpuHotplug : IBusDevice
         }
     }
 
+    /// <summary>Whether the guest was asked for a CPU and has neither answered nor given it up. From any thread.</summary>
+    public bool IsAskedFor(int cpu)
+    {
+        lock (_lock)
+        {
+            return (_slots[cpu].Asked & (1u << (int)EjectRequest)) != 0;
+        }
+    }
+
     /// <summary>Shows the guest a CPU, which can run from now on, and tells it so.</summary>
     public void Insert(int cpu)
     {
@@ -79,7 +88,6 @@ internal sealed class CpuHotplug : IBusDevice
 
         Ask(cpu, DeviceCheck);
     }
-
 
     /// <summary>Asks the guest to give up a CPU that came while it ran; it may refuse, or never answer. One that it has just given up isn't asked for.</summary>
     public void RequestRemoval(int cpu) => Ask(cpu, EjectRequest);
@@ -150,7 +158,7 @@ internal sealed class CpuHotplug : IBusDevice
             }
 
             slot.Event = what;
-            slot.Asked = what;
+            slot.Asked |= 1u << (int)what;
         }
 
         _signal();
@@ -188,10 +196,10 @@ internal sealed class CpuHotplug : IBusDevice
     {
         lock (_lock)
         {
-            bool counts = what != 0 && _slots[cpu].Asked == what && status != EjectInProgress;
+            bool counts = what is DeviceCheck or EjectRequest && (_slots[cpu].Asked & (1u << (int)what)) != 0 && status != EjectInProgress;
             if (counts)
             {
-                _slots[cpu].Asked = 0;
+                _slots[cpu].Asked &= ~(1u << (int)what);
             }
 
             return counts;
@@ -205,7 +213,7 @@ internal sealed class CpuHotplug : IBusDevice
         /// <summary>What the guest is to take; 0 for nothing.</summary>
         public uint Event;
 
-        /// <summary>What the guest has not answered yet; 0 for nothing.</summary>
+        /// <summary>What the guest has not answered yet: a bit for each event.</summary>
         public uint Asked;
     }
 }

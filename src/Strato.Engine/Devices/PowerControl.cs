@@ -30,10 +30,10 @@ internal enum PowerEvents : uint
 ///             nothing. Only a 4-byte read at +4 takes events; narrower or misaligned reads give 0 and take none.
 ///   +8 … +15  nothing; reads 0.
 /// </code>
-/// An event sets its bit, and then gives the GED's line an edge. The guest's <c>_EVT</c> reads the register after the edge, so that it finds
-/// the bit, or another <c>_EVT</c> has taken it before.
+/// The GED's line is asserted as long as events are pending: a guest whose driver for the GED comes up later, when the interrupt is
+/// masked still, finds it then. An edge would be lost.
 /// </remarks>
-internal sealed class PowerControl(IInterruptLine eventLine, Action powerOff, Action reset) : IBusDevice
+internal sealed class PowerControl(ILevelInterruptLine eventLine, Action powerOff, Action reset) : IBusDevice
 {
     /// <summary>Ports it takes.</summary>
     public const int Length = 16;
@@ -62,24 +62,29 @@ internal sealed class PowerControl(IInterruptLine eventLine, Action powerOff, Ac
     /// <summary>Offset of the 32-bit register of pending events.</summary>
     public const int EventsOffset = 4;
 
-    private uint _events;
+    // Around the events and the line, so that the line says what the events are.
+    private readonly Lock _lock = new();
+    private PowerEvents _events;
 
-    /// <summary>Makes an event pending and interrupts the guest. From any thread.</summary>
+    /// <summary>Makes an event pending and interrupts the guest, until it takes it. From any thread.</summary>
     public void Raise(PowerEvents events)
     {
-        Interlocked.Or(ref _events, (uint)events);
-        eventLine.Trigger();
+        lock (_lock)
+        {
+            _events |= events;
+            eventLine.Set(true);
+        }
     }
 
     /// <summary>Drops events that the guest has not taken: the machine is reset.</summary>
-    public void Reset() => Interlocked.Exchange(ref _events, 0);
+    public void Reset() => _ = Take();
 
     public void Read(ulong offset, Span<byte> data)
     {
         data.Clear();
         if (offset == EventsOffset && data.Length == sizeof(uint))
         {
-            BinaryPrimitives.WriteUInt32LittleEndian(data, Interlocked.Exchange(ref _events, 0));
+            BinaryPrimitives.WriteUInt32LittleEndian(data, (uint)Take());
         }
     }
 
@@ -97,6 +102,21 @@ internal sealed class PowerControl(IInterruptLine eventLine, Action powerOff, Ac
                     powerOff();
                     return;
             }
+        }
+    }
+
+    private PowerEvents Take()
+    {
+        lock (_lock)
+        {
+            PowerEvents taken = _events;
+            _events = PowerEvents.None;
+            if (taken != PowerEvents.None)
+            {
+                eventLine.Set(false);
+            }
+
+            return taken;
         }
     }
 }

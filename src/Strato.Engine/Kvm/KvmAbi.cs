@@ -21,6 +21,7 @@ internal static class KvmAbi
     public const uint KVM_CREATE_IRQCHIP = 0xAE60;
     public const uint KVM_GET_IRQCHIP = 0xC208AE62;
     public const uint KVM_SET_IRQCHIP = 0x8208AE63;
+    public const uint KVM_IRQ_LINE = 0x4008AE61;
     public const uint KVM_IRQFD = 0x4020AE76;
     public const uint KVM_CREATE_PIT2 = 0x4040AE77;
     public const uint KVM_IOEVENTFD = 0x4040AE79;

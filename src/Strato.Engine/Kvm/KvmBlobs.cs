@@ -98,6 +98,14 @@ internal struct KvmIrqfd
     public uint ResampleFd;
 }
 
+/// <summary>struct kvm_irq_level: whether a GSI is asserted.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KvmIrqLevel
+{
+    public uint Irq;
+    public uint Level;
+}
+
 /// <summary>struct kvm_ioeventfd: an eventfd that a guest's write signals.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 64)]
 internal struct KvmIoeventfd

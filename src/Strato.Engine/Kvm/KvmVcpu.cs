@@ -12,6 +12,9 @@ internal sealed unsafe class KvmVcpu : IDisposable
     private readonly KvmRun* _run;
     private bool _disposed;
 
+    /// <param name="vcpu">Owned from now on, unless this fails.</param>
+    /// <param name="mapSize">Bytes of its page of exits.</param>
+    /// <exception cref="LinuxException">The page can't be mapped.</exception>
     public KvmVcpu(FileDescriptor vcpu, int mapSize)
     {
         _vcpu = vcpu;

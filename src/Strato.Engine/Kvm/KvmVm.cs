@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using Strato.Engine.Linux;
 
 namespace Strato.Engine.Kvm;
@@ -8,6 +9,8 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
 {
     /// <summary>Chips of KVM_GET_IRQCHIP: two PICs and the IOAPIC.</summary>
     public const int IrqchipCount = 3;
+
+    private readonly Dictionary<int, FileDescriptor> _unmapped = [];
 
     /// <summary>Where KVM keeps the three pages of a task-state segment for guests in real mode. Below 4 GiB, outside RAM.</summary>
     public void SetTssAddress(uint address) =>
@@ -49,19 +52,43 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
         Check(Libc.ioctl(vm.Value, KvmAbi.KVM_IRQFD, &request), $"KVM_IRQFD of GSI {gsi}");
     }
 
+    /// <summary>Asserts a GSI of the interrupt controllers, or takes that back.</summary>
+    public void SetInterruptLevel(uint gsi, bool asserted)
+    {
+        KvmIrqLevel level = new() { Irq = gsi, Level = asserted ? 1u : 0 };
+        Check(Libc.ioctl(vm.Value, KvmAbi.KVM_IRQ_LINE, &level), $"KVM_IRQ_LINE of GSI {gsi}");
+    }
+
     /// <summary>From now on a guest's 4-byte write of <paramref name="value"/> at the address signals the eventfd, without an exit.</summary>
     public void AssignIoeventfd(ulong address, uint value, int eventFd) => Ioeventfd(address, value, eventFd, 0);
 
     public void DeassignIoeventfd(ulong address, uint value, int eventFd) =>
         Ioeventfd(address, value, eventFd, KvmAbi.KVM_IOEVENTFD_FLAG_DEASSIGN);
 
-    /// <summary>Makes a vCPU whose APIC id is <paramref name="apicId"/>.</summary>
-    public KvmVcpu CreateVcpu(int apicId)
+    /// <summary>Makes a vCPU whose APIC id is <paramref name="apicId"/>. Where that fails halfway it may be called again.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public KvmVcpu CreateVcpu(int apicId) => CreateVcpu(apicId, system.VcpuMapSize);
+
+    /// <param name="apicId">The vCPU's.</param>
+    /// <param name="mapSize">Bytes of its page of exits.</param>
+    internal KvmVcpu CreateVcpu(int apicId, int mapSize)
     {
-        int fd = Libc.ioctl(vm.Value, KvmAbi.KVM_CREATE_VCPU, apicId);
-        return fd >= 0
-            ? new KvmVcpu(new FileDescriptor(fd), system.VcpuMapSize)
-            : throw LinuxException.Last($"KVM_CREATE_VCPU of APIC id {apicId}");
+        // KVM makes a vCPU once and never forgets it: one whose page couldn't be mapped waits here to be used again.
+        if (!_unmapped.Remove(apicId, out FileDescriptor? made))
+        {
+            int fd = Libc.ioctl(vm.Value, KvmAbi.KVM_CREATE_VCPU, apicId);
+            made = fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last($"KVM_CREATE_VCPU of APIC id {apicId}");
+        }
+
+        try
+        {
+            return new KvmVcpu(made, mapSize);
+        }
+        catch (LinuxException)
+        {
+            _unmapped.Add(apicId, made);
+            throw;
+        }
     }
 
     public void GetIrqchip(uint chipId, out KvmIrqchip state)
@@ -112,7 +139,16 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
         Check(Libc.ioctl(vm.Value, KvmAbi.KVM_SET_CLOCK, &data), "KVM_SET_CLOCK");
     }
 
-    public void Dispose() => vm.Dispose();
+    public void Dispose()
+    {
+        foreach (FileDescriptor vcpu in _unmapped.Values)
+        {
+            vcpu.Dispose();
+        }
+
+        _unmapped.Clear();
+        vm.Dispose();
+    }
 
     private static void Check(int result, string call)
     {

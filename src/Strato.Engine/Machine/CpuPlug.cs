@@ -52,7 +52,8 @@ internal sealed class CpuPlug
 
         if (_cpus.IsThere((int)cpu))
         {
-            throw new UserErrorException("InvalidCpu", $"CPU {cpu} is {(_port.IsThere((int)cpu) ? "there already" : "about to go")}.", "cpu-id");
+            string how = !_port.IsThere((int)cpu) ? "about to go" : _port.IsAskedFor((int)cpu) ? "there still: the guest was asked for it, and has not given it up" : "there already";
+            throw new UserErrorException("InvalidCpu", $"CPU {cpu} is {how}.", "cpu-id");
         }
 
         if (!_hasAcpi())

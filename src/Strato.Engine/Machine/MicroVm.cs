@@ -77,7 +77,7 @@ internal sealed class MicroVm : IDisposable
                 Ports.SetSerial(configuration.Serial, serial);
             }
 
-            _power = new PowerControl(Interrupt(Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
+            _power = new PowerControl(new KvmInterruptLevel(_vm, Layout.GedGsi), () => PowerOffRequested(), () => ResetRequested());
             _ports.Attach(Layout.Power, PowerControl.Length, _power);
             _cpuHotplug = new CpuHotplug(Topology.Present, Topology.Count, () => _power.Raise(PowerEvents.CpuHotplug));
             _ports.Attach(Layout.CpuHotplug, CpuHotplug.Length, _cpuHotplug);

@@ -45,7 +45,7 @@ internal static class SeccompRules
     public static SeccompRule[] All(int process) =>
     [
         // What a running guest needs.
-        new("ioctl", 16, ThreadKinds.Vcpu, OneOf(1, KvmAbi.KVM_RUN, KvmAbi.KVM_GET_REGS)) { Meaning = "KVM_RUN, KVM_GET_REGS" },
+        new("ioctl", 16, ThreadKinds.Vcpu, OneOf(1, KvmAbi.KVM_RUN, KvmAbi.KVM_GET_REGS, KvmAbi.KVM_IRQ_LINE)) { Meaning = "KVM_RUN, KVM_GET_REGS, KVM_IRQ_LINE" },
         new("futex", 202, Every),
         new("write", 1, Every),
         new("read", 0, Every),

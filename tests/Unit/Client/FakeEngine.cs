@@ -23,7 +23,7 @@ namespace Strato.Tests.Unit.Client;
 /// The kernel command line says how it behaves: <c>fail</c> reports KernelNotFound, <c>crash</c> ends with code 3 without a word,
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
-/// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
+/// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
 /// <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
@@ -33,6 +33,7 @@ internal sealed class FakeEngine
     private const string Starter = "starter";
     private const string StarterWithoutPidfds = "starter-without-pidfds";
     private const string Terminal = "terminal";
+    private const string Taken = "taken";
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
     private readonly Lock _guard = new();
     private readonly List<Socket> _clients = [];
@@ -190,11 +191,13 @@ internal sealed class FakeEngine
         }
     }
 
-    private int NewThread()
+    private int NewThread(Action<string>? begins = null)
     {
         using BlockingCollection<int> id = [];
         Background(() =>
         {
+            begins?.Invoke(File.ReadLines("/proc/thread-self/status").First(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal)).Split('\t')[1]);
+
             // PID/task/TID
             id.Add(int.Parse(Path.GetFileName(new FileInfo("/proc/thread-self").LinkTarget!), CultureInfo.InvariantCulture));
             _ended.Wait();
@@ -205,30 +208,47 @@ internal sealed class FakeEngine
     /// <summary>A guest that takes CPUs at once and gives them up; a blind one says nothing, and one that clings keeps them.</summary>
     private void PlugCpu(string id, int cpu)
     {
-        _plugged.Add(cpu, (id, NewThread()));
+        string pins = "";
+        _plugged.Add(cpu, (id, NewThread(begins => pins = begins)));
+        Print($"cpu {cpu} begins on {pins}\r\n");
         Event("CPU_RESIZE", "{}");
-        Answer(id, 1, 0);
+        if (Word("other=") is not null)
+        {
+            // Others' answers: of another CPU, and to what wasn't asked.
+            Answer(id, cpu + 1, 1, 0x80);
+            Answer(id, cpu, 3, 0x80);
+            Answer("other", cpu, 1, 0x80);
+        }
+
+        if (_options["-append"].Contains("reset", StringComparison.Ordinal))
+        {
+            Event("RESET", "{\"guest\":true,\"reason\":\"guest-reset\"}");
+        }
+
+        Answer(id, cpu, 1, 0);
     }
 
     private void UnplugCpu(string id)
     {
+        int cpu = _plugged.First(pair => pair.Value.Id == id).Key;
         bool clings = _options["-append"].Contains("cling", StringComparison.Ordinal);
         if (!clings)
         {
-            _plugged.Remove(_plugged.First(pair => pair.Value.Id == id).Key);
+            Answer(id, cpu, 3, 0);
+            _plugged.Remove(cpu);
             Event("DEVICE_DELETED", $"{{\"device\":\"{id}\",\"path\":\"{id}\"}}");
         }
         else
         {
-            Answer(id, 3, 0x82);
+            Answer(id, cpu, 3, 0x82);
         }
     }
 
-    private void Answer(string id, int source, int status)
+    private void Answer(string id, int slot, int source, int status)
     {
         if (!_options["-append"].Contains("blind", StringComparison.Ordinal))
         {
-            Event("ACPI_DEVICE_OST", $"{{\"info\":{{\"device\":\"{id}\",\"slot\":\"1\",\"slot-type\":\"CPU\",\"source\":{source},\"status\":{status}}}}}");
+            Event("ACPI_DEVICE_OST", $"{{\"info\":{{\"device\":\"{id}\",\"slot\":\"{slot}\",\"slot-type\":\"CPU\",\"source\":{source},\"status\":{status}}}}}");
         }
     }
 
@@ -323,7 +343,8 @@ internal sealed class FakeEngine
             string? answer = Execute(name, command.RootElement);
             lock (_guard)
             {
-                Send(client, answer is null
+                Send(client, answer == Taken ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The id is that of another device; ids are unique.\"}},\"id\":{id}}}\r\n"
+                    : answer is null
                     ? $"{{\"error\":{{\"class\":\"CommandNotFound\",\"desc\":\"The command {name} has not been found\"}},\"id\":{id}}}\r\n"
                     : $"{{\"return\":{answer},\"id\":{id}}}\r\n");
             }
@@ -373,6 +394,8 @@ internal sealed class FakeEngine
                 return "{}";
             case "device_add" when _options["-append"].Contains("full", StringComparison.Ordinal):
                 return null;
+            case "device_add" when _disks.Contains(command.GetProperty("arguments").GetProperty("id").GetString()):
+                return Taken;
             case "blockdev-add" or "blockdev-del" or "netdev_add" or "netdev_del" or "device_add" or "device_del":
                 JsonElement device = command.GetProperty("arguments");
                 Print($"{name} {device.GetRawText()}\r\n");

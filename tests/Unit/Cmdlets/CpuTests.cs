@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -80,6 +81,8 @@ public sealed class CpuTests : CmdletTests
         Cpu[] cpus = [.. Run(new Step("Get-StratoCpu", "web")).Of<Cpu>()];
         Assert.Equal([0, 1, 2, 3], cpus.Select(cpu => cpu.Index));
         Assert.Equal(first, cpus[2].Affinity);
+        Assert.Contains($"cpu 2 begins on {first}\r\n", File.ReadAllText(Store.Paths.ConsoleLog(vm.Id)), StringComparison.Ordinal);
+        Assert.Equal(AllowedOf("self"), AllowedOf(vm.ProcessId!.Value.ToString(CultureInfo.InvariantCulture)));
         Run(new Step("Set-StratoVm", "web").With("Cpu", 3).Switch("Wait"));
         Assert.Equal([0, 1, 2], Run(new Step("Get-StratoCpu", "web")).Of<Cpu>().Select(cpu => cpu.Index));
         Assert.Contains(" -smp 3,maxcpus=4 ", Line(), StringComparison.Ordinal);
@@ -101,6 +104,7 @@ public sealed class CpuTests : CmdletTests
     [InlineData("quiet", 3, "CpuCountUnavailable", "The VM 'web' was started with room for 2 virtual CPUs, and -MaximumCpu changes only while it is stopped; allowed: 2 to 2.")]
     [InlineData("blind", 3, "WaitTimeout", "The guest of VM 'web' has not answered for cpu2 within 0 seconds; the change stays asked for.")]
     [InlineData("cling", 2, "CpuRefused", "The guest of VM 'web' refuses to give up cpu2 (ACPI status 0x82); its kernel's log says why.")]
+    [InlineData("reset blind", 3, "VmReset", "The VM 'web' was reset before its guest answered for cpu2; what it was asked is forgotten.")]
     [InlineData("full", 3, "QmpCommandNotFound", "")]
     public void AGuestThatDoesNotFollowIsNamed(string how, int count, string id, string message)
     {
@@ -118,10 +122,38 @@ public sealed class CpuTests : CmdletTests
             change = new Step("Set-StratoVm", "web").With("Cpu", count).Switch("Wait");
         }
 
+        if (how == "reset blind")
+        {
+            change = new Step("Set-StratoVm", "web").With("Cpu", count).Switch("Wait");
+        }
+
         ErrorRecord error = Error(change);
         Assert.Equal(id, error.FullyQualifiedErrorId.Split(',')[0]);
         Assert.StartsWith(message, error.Exception.Message, StringComparison.Ordinal);
         Assert.Equal(how is "quiet" or "full" ? 2 : count, Store.Client.Get("web").Cpu);
+    }
+
+    /// <summary>Answers of others, and to what others asked, are let pass.</summary>
+    [Fact]
+    public void OnlyTheAnswerToWhatWasAskedCounts()
+    {
+        Run(Vm().With("Cpu", 1).With("MaximumCpu", 2).With("CommandLine", "other="));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 2).Switch("Wait"));
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 1).Switch("Wait"));
+        Assert.Equal([0], Cpus().Select(cpu => cpu.Index));
+    }
+
+    [Fact]
+    public void ACpuWhoseNameADriveHasIsNamedOtherwise()
+    {
+        Run(Vm().With("Cpu", 1).With("MaximumCpu", 3));
+        Run(new Step("Add-StratoDrive", "vmlinuz").With("VMName", "web").With("Id", "cpu1"));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 3).Switch("Wait"));
+        Assert.Equal([0, 1, 2], Cpus().Select(cpu => cpu.Index));
+        Run(new Step("Set-StratoVm", "web").With("Cpu", 1).Switch("Wait"));
+        Assert.Equal([0], Cpus().Select(cpu => cpu.Index));
     }
 
     [Fact]

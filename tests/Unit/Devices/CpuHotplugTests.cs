@@ -68,6 +68,24 @@ public sealed class CpuHotplugTests
         Assert.Equal("answered 4 3 1", _told[^1]);
     }
 
+    /// <summary>A guest that is asked for a CPU while it takes it answers both; asked again, it answers again.</summary>
+    [Fact]
+    public void WhatWasAskedIsAnsweredEachByItself()
+    {
+        _port.Insert(3);
+        Assert.Equal(3u | (1 << 8), Read(0));
+        _port.RequestRemoval(3);
+        Assert.True(_port.IsAskedFor(3));
+        Assert.Equal(3u | (3 << 8), Read(0));
+        Write(12, 3 | (1 << 8));
+        _port.RequestRemoval(3);
+        Assert.Equal((3u | (3 << 8), 0u), (Read(0), Read(0)));
+        Write(12, 3 | (3 << 8) | (1 << 16));
+        Write(12, 3 | (3 << 8) | (1 << 16));
+        Assert.Equal(["answered 3 1 0", "answered 3 3 1"], _told);
+        Assert.False(_port.IsAskedFor(3));
+    }
+
     [Fact]
     public void CpusOfPowerOnStay()
     {

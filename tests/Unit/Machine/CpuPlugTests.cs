@@ -1,9 +1,13 @@
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Runtime.InteropServices;
 using System.Text;
+using Strato.Engine.Boot;
 using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -155,6 +159,67 @@ public sealed class CpuPlugTests : IDisposable
         Assert.Equal("DuplicateId The id 'x' is that of another device; ids are unique.", Refused(machine, "x", 2));
         Assert.Equal([0, 1], machine.Cpus.Select(cpu => cpu.Index));
         Assert.False(machine.RequestCpuRemoval("y"));
+    }
+
+    /// <summary>A removal that the guest doesn't answer: it may be asked for again, ends with a reset, and keeps the CPU's number and name.</summary>
+    [Fact]
+    public void ARemovalThatIsNotAnsweredHoldsNothingUp()
+    {
+        VirtualMachine machine = Start();
+        machine.AddCpu("one", 1);
+        Until("ACPI_DEVICE_OST one");
+        machine.Pause();
+        Assert.True(machine.RequestCpuRemoval("one"));
+        Assert.True(machine.RequestCpuRemoval("one"));
+        const string still = "InvalidCpu CPU 1 is there still: the guest was asked for it, and has not given it up.";
+        Assert.Equal((still, still), (Refused(machine, "one", 1), Refused(machine, "other", 1)));
+        Assert.Equal("DuplicateId The id 'one' is that of another device; ids are unique.", Refused(machine, "one", 2));
+        machine.Reset();
+        Assert.Equal("InvalidCpu CPU 1 is there already.", Refused(machine, "one", 1));
+        machine.Resume();
+        Assert.Equal([0, 1], machine.Cpus.Select(cpu => cpu.Index));
+        _events.Clear();
+        Assert.True(machine.RequestCpuRemoval("one"));
+        Until("DEVICE_DELETED one");
+        machine.AddCpu("one", 1);
+        Until("ACPI_DEVICE_OST one");
+    }
+
+    [Fact]
+    public void AVcpuWhosePageCouldNotBeMappedIsUsedTheNextTime()
+    {
+        using KvmVm vm = _kvm.CreateVm();
+        vm.CreateIrqchip();
+        Assert.Throws<LinuxException>(() => vm.CreateVcpu(0, mapSize: 0));
+        Assert.Throws<LinuxException>(() => vm.CreateVcpu(0, mapSize: 0));
+        using KvmVcpu vcpu = vm.CreateVcpu(0);
+        vcpu.GetRegs(out _);
+
+        // One that was never finished goes with the VM.
+        Assert.Throws<LinuxException>(() => vm.CreateVcpu(1, mapSize: 0));
+    }
+
+    /// <summary>An interrupt that came while the guest had its pin masked, as before its driver is there, reaches it when the pin is unmasked.</summary>
+    [Fact]
+    public void AnEventThatComesBeforeTheDriverIsNotLost()
+    {
+        using KvmVm vm = _kvm.CreateVm();
+        vm.CreateIrqchip();
+        using KvmVcpu vcpu = vm.CreateVcpu(0);
+        KvmInterruptLevel line = new(vm, Layout.GedGsi);
+        Assert.False(IsAsserted());
+        line.Set(true);
+        Assert.True(IsAsserted());
+        line.Set(false);
+        Assert.False(IsAsserted());
+
+        bool IsAsserted()
+        {
+            // struct kvm_ioapic_state: base_address u64, ioregsel u32, id u32, irr u32.
+            vm.GetIrqchip(2, out KvmIrqchip ioapic);
+            ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<KvmIrqchip>(in ioapic));
+            return (BinaryPrimitives.ReadUInt32LittleEndian(bytes[(8 + 16)..]) & (1u << (int)Layout.GedGsi)) != 0;
+        }
     }
 
     [Fact]
