@@ -38,6 +38,8 @@ public sealed partial class StratoClient
             HugePagesTotal = memory.HugePagesTotal,
             HugePagesFree = memory.HugePagesFree,
             TransparentHugePages = HostFacts.TransparentHugePages(),
+            Sandbox = SandboxSupport.OfThisProcess switch { { Reason: null } => "full", { Option: null } => "none", _ => "partial" },
+            SandboxReason = SandboxSupport.OfThisProcess.Reason,
             KernelRelease = HostFacts.KernelRelease(),
             EnginePath = engine,
             StateRoot = Paths.StateRoot,

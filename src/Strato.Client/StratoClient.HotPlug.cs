@@ -46,7 +46,7 @@ public sealed partial class StratoClient
                         return define(before, []);
                     }
 
-                    session = new PlugSession(OpenQmp(id, token), token);
+                    session = new PlugSession(OpenQmp(id, token), !process.Run.Sandboxed, token);
                     string device = prepare(before, session.Slots);
                     plug(session);
                     List<HotPlugSlot> slots = session.Slots;
@@ -92,7 +92,7 @@ public sealed partial class StratoClient
                         return after;
                     }
 
-                    using PlugSession session = new(OpenQmp(id, token), token);
+                    using PlugSession session = new(OpenQmp(id, token), !process.Run.Sandboxed, token);
                     int at = session.Slots.FindIndex(slot => slot.Device is not null && SameId(slot.Device, deviceId));
                     HotPlugSlot? slot = at < 0 ? null : session.Slots[at];
                     if (slot is not null || options.Transient)
@@ -149,6 +149,18 @@ public sealed partial class StratoClient
 
     private static void Plug(PlugSession session, DriveDefinition drive)
     {
+        if (session.TakesPaths)
+        {
+            Plug(session, drive, drive.Path);
+            return;
+        }
+
+        using FileDescriptor file = HostFiles.OpenDisk(drive);
+        session.WithFile(file, drive.Path, path => Plug(session, drive, path));
+    }
+
+    private static void Plug(PlugSession session, DriveDefinition drive, string path)
+    {
         DriveIo io = drive.Io;
         bool direct = io.Direct ?? io.Cache is DriveCache.None or DriveCache.DirectSync;
         session.Do(
@@ -158,7 +170,7 @@ public sealed partial class StratoClient
                 json.WriteString("node-name", drive.Id);
                 json.WriteStartObject("file");
                 json.WriteString("driver", "file");
-                json.WriteString("filename", drive.Path);
+                json.WriteString("filename", path);
                 json.WriteEndObject();
                 json.WriteStartObject("cache");
                 json.WriteBoolean("direct", direct);
@@ -192,14 +204,18 @@ public sealed partial class StratoClient
     private static void Plug(PlugSession session, NetworkAdapterDefinition adapter)
     {
         NetworkAdapterSettings settings = adapter.Settings;
+        List<string> files = [], vhostFiles = [];
         if (settings.TapName is null)
         {
             // The engine may start no program while it runs.
-            using FileDescriptor socket = PasstStarter.Start(
-                [.. Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"))],
-                Environment.GetEnvironmentVariable("PATH"),
-                adapter.Id);
-            session.Do("getfd", json => json.WriteString("fdname", adapter.Id), ("closefd", "fdname", adapter.Id), socket);
+            PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
+            files = Pass(session, "file", [PasstStarter.Start(forwards, Environment.GetEnvironmentVariable("PATH"), adapter.Id)]);
+        }
+        else if (!session.TakesPaths)
+        {
+            int queues = settings.QueueCount ?? 1;
+            files = Pass(session, "file", HostFiles.OpenTap(settings.TapName, queues));
+            vhostFiles = Pass(session, "vhost", settings.Vhost == true ? HostFiles.OpenVhostNet(queues) : []);
         }
 
         session.Do(
@@ -207,20 +223,29 @@ public sealed partial class StratoClient
             json =>
             {
                 json.WriteString("id", adapter.Id);
-                if (settings.TapName is not null)
+                if (settings.TapName is null)
                 {
-                    json.WriteString("type", "tap");
-                    json.WriteString("ifname", settings.TapName);
-                    WriteNumber(json, "queues", settings.QueueCount);
-                    json.WriteBoolean("vhost", settings.Vhost ?? false);
+                    json.WriteString("type", "stream");
+                    json.WriteStartObject("addr");
+                    json.WriteString("type", "fd");
+                    json.WriteString("str", files[0]);
+                    json.WriteEndObject();
                     return;
                 }
 
-                json.WriteString("type", "stream");
-                json.WriteStartObject("addr");
-                json.WriteString("type", "fd");
-                json.WriteString("str", adapter.Id);
-                json.WriteEndObject();
+                if (files.Count > 0)
+                {
+                    json.WriteString("type", "tap");
+                    json.WriteString("fds", string.Join(':', files));
+                    json.WriteBoolean("vhost", settings.Vhost ?? false);
+                    WriteText(json, "vhostfds", string.Join(':', vhostFiles));
+                    return;
+                }
+
+                json.WriteString("type", "tap");
+                json.WriteString("ifname", settings.TapName);
+                WriteNumber(json, "queues", settings.QueueCount);
+                json.WriteBoolean("vhost", settings.Vhost ?? false);
             },
             ("netdev_del", "id", adapter.Id));
         session.Do(
@@ -237,6 +262,27 @@ public sealed partial class StratoClient
                 }
             },
             ("device_del", "id", adapter.Id));
+    }
+
+    /// <summary>Gives the engine descriptors, and closes them here.</summary>
+    /// <returns>The names that they have there.</returns>
+    private static List<string> Pass(PlugSession session, string prefix, List<FileDescriptor> files)
+    {
+        try
+        {
+            List<string> names = [];
+            foreach (FileDescriptor file in files)
+            {
+                names.Add(string.Create(CultureInfo.InvariantCulture, $"{prefix}{names.Count}"));
+                session.PassNamed(file, names[^1]);
+            }
+
+            return names;
+        }
+        finally
+        {
+            files.ForEach(file => file.Dispose());
+        }
     }
 
     /// <summary>With <c>-Wait</c>, waits until the guest has looked at what is in a slot now, or no longer is.</summary>

@@ -111,6 +111,7 @@ public sealed partial class StratoClient
             StateReason = reason ?? vm.Damage,
             Status = reason ?? vm.Damage ?? (state == VmState.Starting ? "Starting" : "Operating normally"),
             ProcessId = run.Pid,
+            IsSandboxed = run.Sandboxed,
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
             MemoryAssigned = answer.Memory ?? vm.Memory,

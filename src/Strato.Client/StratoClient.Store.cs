@@ -73,6 +73,7 @@ public sealed partial class StratoClient
                         Name = given.Name ?? before.Name,
                         Machine = given.Machine ?? before.Machine,
                         NoHotPlug = given.NoHotPlug ?? before.NoHotPlug,
+                        NoSandbox = given.NoSandbox ?? before.NoSandbox,
                         Kernel = given.Kernel ?? before.Kernel,
                         Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
                         CommandLine = given.CommandLine ?? before.CommandLine,

@@ -325,6 +325,41 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Remove-StratoDrive hot -VMName tiny -Transient
         { Remove-StratoDrive hot -VMName tiny -Transient -ErrorAction Stop } | Should -Throw -ErrorId 'QmpDeviceNotFound,*'
     }
+    It 'is shut in, and what comes later is passed to it' -Skip:((id -u) -ne 0) {
+        (Get-StratoVm tiny).IsSandboxed | Should -BeNullOrEmpty
+        Start-StratoVm tiny
+        $vm = Get-StratoVm tiny
+        if ((Get-StratoHost).Sandbox -eq 'none') {
+            Set-ItResult -Skipped -Because (Get-StratoHost).SandboxReason
+            return
+        }
+        $vm.IsSandboxed | Should -BeTrue
+        (Get-Item "/proc/$($vm.ProcessId)/root").Target | Should -Match '/strato-empty-.* \(deleted\)$'
+        Get-Content "/proc/$($vm.ProcessId)/status" | Should -Contain "CapEff:`t0000000000000000"
+        $null = New-Item "$folder/hot.img" -ItemType File -Force
+        [IO.File]::WriteAllBytes("$folder/hot.img", [byte[]]::new(1MB))
+        Add-StratoDrive "$folder/hot.img" -VMName tiny
+        (Invoke-StratoQmp query-block -VMName tiny).inserted.file | Should -Contain "$folder/hot.img"
+        (Invoke-StratoQmp query-fdsets -VMName tiny) | Should -BeNullOrEmpty
+        Remove-StratoDrive disk0 -VMName tiny
+        { Invoke-StratoQmp blockdev-add -VMName tiny -Arguments @{ 'node-name' = 'x'; file = @{ driver = 'file'; filename = "$folder/hot.img" } } -ErrorAction Stop } |
+            Should -Throw -ErrorId 'QmpGenericError,*' -ExpectedMessage '*in a sandbox*'
+        { Add-StratoNetworkAdapter nosuchtap0 -VMName tiny -ErrorAction Stop } | Should -Throw -ErrorId 'TapFailed,*' -ExpectedMessage "*no interface 'nosuchtap0'*"
+        (Restart-StratoVm tiny -Reset -PassThru).State | Should -Be 'Running'
+        Stop-StratoVm tiny -TurnOff
+        if (Get-Command passt -ErrorAction Ignore) {
+            # A slot is of the kind of the adapter that it had at the start.
+            Add-StratoNetworkAdapter -VMName tiny -User
+            Start-StratoVm tiny
+            Remove-StratoNetworkAdapter net0 -VMName tiny
+            Add-StratoNetworkAdapter -VMName tiny -User
+            (Invoke-StratoQmp query-hotplug-slots -VMName tiny).netdev | Should -Contain net0
+            Stop-StratoVm tiny -TurnOff
+        }
+        Set-StratoVm tiny -NoSandbox
+        (Start-StratoVm tiny -PassThru).IsSandboxed | Should -BeFalse
+        (Get-Item "/proc/$((Get-StratoVm tiny).ProcessId)/root").Target | Should -Be '/'
+    }
     It 'has the iothreads that its devices name' {
         [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(1MB))
         Get-StratoVm tiny | Add-StratoIoThread a-long-name-of-a-thread -PassThru | Add-StratoIoThread -PassThru | Add-StratoDrive "$folder/disk.img" -IoThread iothread0 -PassThru |

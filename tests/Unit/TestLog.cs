@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Runtime.CompilerServices;
+using Strato.Client.Runtime;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 
@@ -24,5 +25,8 @@ internal static class TestLog
             OwnPath = $"/proc/self/fd/{file}";
             Log.Redirect(file);
         }
+
+        // The engines of these tests play engines, and are given paths.
+        SandboxSupport.Assumed = new SandboxSupport(null, "a test");
     }
 }

@@ -10,6 +10,8 @@ internal static unsafe partial class Libc
     internal const int O_WRONLY = 1;
     internal const int O_RDWR = 2;
     internal const int O_CREAT = 0x40;
+    internal const int O_NOCTTY = 0x100;
+    internal const int O_DIRECT = 0x4000;
     internal const int O_EXCL = 0x80;
     internal const int O_APPEND = 0x400;
     internal const int O_NONBLOCK = 0x800;
@@ -30,6 +32,7 @@ internal static unsafe partial class Libc
     internal const int S_IFDIR = 0x4000;
     internal const int S_IFREG = 0x8000;
     internal const int S_IFBLK = 0x6000;
+    internal const int S_IFSOCK = 0xc000;
     internal const int X_OK = 1;
     internal const int W_OK = 2;
 

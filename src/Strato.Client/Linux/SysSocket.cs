@@ -91,6 +91,22 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial int shutdown(int fd, int how);
 
+    /// <summary>Asks for a send buffer; the kernel gives what it allows.</summary>
+    internal static void SetSendBuffer(int fd, int bytes) => _ = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(int));
+
+    /// <summary>Two connected stream sockets, closed on exec. Throws SocketFailed.</summary>
+    internal static void CreateSocketPair(out FileDescriptor one, out FileDescriptor other)
+    {
+        int* pair = stackalloc int[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        {
+            throw new StratoException(StratoErrorKind.Failed, "SocketFailed", $"socketpair: {Errno.Text(Errno.Last)}.");
+        }
+
+        one = new FileDescriptor(pair[0]);
+        other = new FileDescriptor(pair[1]);
+    }
+
     // Variadic in C; see fcntl.
     [LibraryImport("libc")]
     internal static partial int ioctl(int fd, nuint request, int* argument);

@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 using System.Text;
 
 namespace Strato.Client.Linux;
@@ -86,6 +87,29 @@ internal sealed unsafe class UnixStream : IDisposable
                 StratoErrorKind.Permission, "SocketPermission", $"The socket '{path}' may not be opened by this user: {Errno.Text(errno)}."),
             _ => throw new StratoException(StratoErrorKind.Connection, "SocketFailed", $"connect to '{path}': {Errno.Text(errno)}."),
         };
+    }
+
+    /// <summary>Removes a socket on which nobody listens any more: an engine that was killed, or that sees no paths, leaves its sockets.</summary>
+    internal static void RemoveDead(string path)
+    {
+        if (!Libc.TryStat(path, out Libc.statx_t status) || (status.stx_mode & Libc.S_IFMT) != Libc.S_IFSOCK)
+        {
+            return;
+        }
+
+        try
+        {
+            ConnectOutcome outcome = TryConnect(path, out UnixStream? stream);
+            stream?.Dispose();
+            if (outcome == ConnectOutcome.Nobody)
+            {
+                File.Delete(path);
+            }
+        }
+        catch (Exception e) when (e is StratoException or IOException or UnauthorizedAccessException)
+        {
+            // Another's, perhaps: the engine says that the path is taken.
+        }
     }
 
     /// <summary>Takes what is there: 0 at the end (or when the connection broke), -1 when there is nothing yet.</summary>

@@ -48,6 +48,12 @@ public sealed record HostInfo
     /// <summary><c>always</c>, <c>madvise</c>, <c>never</c>, or empty.</summary>
     public required string TransparentHugePages { get; init; }
 
+    /// <summary>Whether engines are shut in: <c>full</c>, <c>partial</c>, or <c>none</c>.</summary>
+    public required string Sandbox { get; init; }
+
+    /// <summary>Why it isn't <c>full</c>, and what to do; else null.</summary>
+    public string? SandboxReason { get; init; }
+
     /// <summary>Kernel release.</summary>
     public required string KernelRelease { get; init; }
 

@@ -40,6 +40,9 @@ public sealed record VmDefinition
     /// <summary>Whether it has no empty slots, so that nothing can be added while it runs.</summary>
     public bool NoHotPlug { get; init; }
 
+    /// <summary>Whether its engine isn't shut in, even where the host allows it.</summary>
+    public bool NoSandbox { get; init; }
+
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
@@ -149,6 +152,9 @@ public sealed record VmSettings
 
     /// <summary>Whether it has no empty slots for what may be added while it runs; default false.</summary>
     public bool? NoHotPlug { get; init; }
+
+    /// <summary>Whether its engine isn't shut in; default false.</summary>
+    public bool? NoSandbox { get; init; }
 
     /// <summary>Free text.</summary>
     public string? Notes { get; init; }

@@ -69,6 +69,12 @@ public sealed record VmInfo
     /// <summary>As <see cref="VmDefinition.NoHotPlug"/>.</summary>
     public bool NoHotPlug => Definition.NoHotPlug;
 
+    /// <summary>As <see cref="VmDefinition.NoSandbox"/>.</summary>
+    public bool NoSandbox => Definition.NoSandbox;
+
+    /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
+    public bool? IsSandboxed { get; init; }
+
     public int Cpu => Definition.Cpu;
 
     public ProcessorDefinition Processor => Definition.Processor;

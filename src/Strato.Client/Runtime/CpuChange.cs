@@ -35,7 +35,7 @@ internal sealed class CpuChange(CancellationToken token) : IDisposable
     internal void Begin(QmpConnection qmp, EngineProcess process, VmDefinition vm)
     {
         _qmp = qmp;
-        _session = new PlugSession(qmp, token);
+        _session = new PlugSession(qmp, !process.Run.Sandboxed, token);
         _vmName = vm.Name;
         SortedDictionary<int, string?> there = Query();
         List<(string Id, int Cpu)> plugged = [];

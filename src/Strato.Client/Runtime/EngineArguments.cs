@@ -8,7 +8,13 @@ namespace Strato.Client.Runtime;
 /// <summary>A definition as the engine's command line.</summary>
 internal static class EngineArguments
 {
-    internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options)
+    /// <param name="vm">The definition.</param>
+    /// <param name="runtime">The running VM's own folder.</param>
+    /// <param name="log">The engine's log.</param>
+    /// <param name="consoleLog">The file of the console's output.</param>
+    /// <param name="options">How it is started.</param>
+    /// <param name="sandbox">The value of -sandbox; null for none.</param>
+    internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options, string? sandbox = null)
     {
         // The programs that serve shared folders map the guest's memory.
         string sharing = vm.SharedFolders.Count > 0 ? ",mem-share=on" : "";
@@ -79,6 +85,11 @@ internal static class EngineArguments
         if (options.Paused)
         {
             arguments.Add("-S");
+        }
+
+        if (sandbox is not null)
+        {
+            arguments.AddRange(["-sandbox", sandbox]);
         }
 
         if (options.Force)

@@ -36,7 +36,9 @@ internal sealed class EngineLauncher
             {
                 if (port.Backend == ConsolePortBackend.Socket)
                 {
-                    UnixStream.CheckPath(DeviceArguments.PathOf(port, runtime));
+                    string path = DeviceArguments.PathOf(port, runtime);
+                    UnixStream.CheckPath(path);
+                    UnixStream.RemoveDead(path);
                 }
             }
 
@@ -73,11 +75,12 @@ internal sealed class EngineLauncher
         string log = _paths.EngineLog(vm.Id);
         Deadline deadline = Deadline.After(options.Timeout);
         using ReadinessPipe pipe = new();
-        int pid = Spawn.Start(engine, EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options), output: -1, log, pipe.WriteEnd);
+        string? sandbox = vm.NoSandbox ? null : SandboxSupport.OfThisProcess.Option;
+        int pid = Spawn.Start(engine, EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options, sandbox), output: -1, log, pipe.WriteEnd);
 
         // The child can't be reaped before the watch begins, so its stat is there even if it has ended already.
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
-        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force) { Cgroup = cgroup };
+        RunRecord run = new(pid, startTime, Procfs.BootId, runtime, Ready: false, options.Force, Sandboxed: sandbox is not null) { Cgroup = cgroup };
         using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
         int errno = Errno.Last;
         if (pidfd.IsInvalid)

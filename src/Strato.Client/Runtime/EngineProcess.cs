@@ -73,9 +73,17 @@ internal sealed class EngineProcess : IDisposable
         {
             int pid = stream!.PeerPid;
             return pid > 1 && Procfs.TryReadStat(pid) is { } stat
-                ? TryOpen(new RunRecord(pid, stat.StartTime, Procfs.BootId, runtimeDirectory, Ready: true))
+                ? TryOpen(new RunRecord(pid, stat.StartTime, Procfs.BootId, runtimeDirectory, Ready: true, Sandboxed: IsSandboxed(pid)))
                 : null;
         }
+    }
+
+    /// <summary>Whether it was started to shut itself in.</summary>
+    private static bool IsSandboxed(int pid)
+    {
+        string[] arguments = (Procfs.ReadText($"/proc/{pid}/cmdline") ?? "").Split('\0');
+        int at = Array.IndexOf(arguments, "-sandbox");
+        return at >= 0 && at + 1 < arguments.Length && arguments[at + 1].StartsWith("on", StringComparison.Ordinal);
     }
 
     internal void Kill() => Libc.PidfdSendSignal(Fd, Libc.SIGKILL);

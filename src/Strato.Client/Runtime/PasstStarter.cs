@@ -23,20 +23,13 @@ internal static class PasstStarter
             {
                 RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
             };
-        int* pair = stackalloc int[2];
-        if (Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair) < 0)
-        {
-            throw Failed(id, $"socketpair: {Errno.Text(Errno.Last)}");
-        }
-
-        FileDescriptor near = new(pair[0]);
+        Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor other);
         string log = Path.Combine(Path.GetTempPath(), $"strato-passt-{Guid.NewGuid():N}");
         try
         {
-            using FileDescriptor far = new(pair[1]);
-            int bytes = PasstCommand.BufferBytes;
-            _ = Libc.setsockopt(near.Value, Libc.SOL_SOCKET, Libc.SO_SNDBUF, &bytes, sizeof(int));
-            _ = Libc.setsockopt(far.Value, Libc.SOL_SOCKET, Libc.SO_SNDBUF, &bytes, sizeof(int));
+            using FileDescriptor far = other;
+            Libc.SetSendBuffer(near.Value, PasstCommand.BufferBytes);
+            Libc.SetSendBuffer(far.Value, PasstCommand.BufferBytes);
 
             // It goes into the background when it serves; until then a failure is told by its exit code.
             int pid = Spawn.Start(program, PasstCommand.Arguments(forwards, 3)[1..], -1, log, far.Value);

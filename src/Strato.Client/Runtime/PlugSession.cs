@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
@@ -12,11 +13,19 @@ namespace Strato.Client.Runtime;
 /// Who ends a command while the engine is at work doesn't know what it does, and neither whether there is something to take back.
 /// So the answer is waited for a while all the same; where none comes, the step back is sent behind it.
 /// </remarks>
-internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : IDisposable
+/// <param name="qmp">Owned from now on.</param>
+/// <param name="takesPaths">Whether the engine opens files itself: one in a sandbox is given descriptors.</param>
+/// <param name="token">Ends the commands.</param>
+internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, CancellationToken token) : IDisposable
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    /// <summary>Above the numbers of sets that others choose.</summary>
+    private const long FirstSet = 1L << 32;
+
     private readonly Stack<(string Command, string Key, string Id)> _back = new();
+
+    internal bool TakesPaths => takesPaths;
 
     internal List<HotPlugSlot> Slots => HotPlugSlot.Query(qmp, token);
 
@@ -24,8 +33,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
     /// <param name="command">Its name.</param>
     /// <param name="write">Its arguments.</param>
     /// <param name="back">The command that takes it back, with its one argument; null where there is none.</param>
-    /// <param name="file">A descriptor that goes with it.</param>
-    internal void Do(string command, Action<Utf8JsonWriter> write, (string Command, string Key, string Id)? back = null, FileDescriptor? file = null)
+    internal void Do(string command, Action<Utf8JsonWriter> write, (string Command, string Key, string Id)? back = null)
     {
         token.ThrowIfCancellationRequested();
         if (back is { } step)
@@ -33,19 +41,72 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
             _back.Push(step);
         }
 
-        using CancellationTokenSource patience = new();
         try
         {
-            using (token.Register(() => patience.CancelAfter(Grace)))
-            {
-                Execute(command, write, file, null, patience.Token);
-            }
+            Patiently(patience => Execute(command, write, null, patience));
         }
         catch (StratoException e) when (e.Kind != StratoErrorKind.Timeout && back is not null)
         {
             // Refused: nothing was done.
             _back.Pop();
             throw;
+        }
+    }
+
+    /// <summary>Gives the engine a descriptor under a name, for one command of this connection that takes it (getfd).</summary>
+    internal void PassNamed(FileDescriptor file, string name)
+    {
+        token.ThrowIfCancellationRequested();
+        Execute("getfd", json => json.WriteString("fdname", name), null, token, file);
+    }
+
+    /// <summary>Gives the engine the descriptor of a file for as long as an action takes, which opens it by the path that it gets (add-fd).</summary>
+    /// <param name="file">The file's.</param>
+    /// <param name="name">What the user knows it by.</param>
+    /// <param name="use">Gets the path.</param>
+    internal void WithFile(FileDescriptor file, string name, Action<string> use)
+    {
+        token.ThrowIfCancellationRequested();
+
+        // Of our own choice, so that it can be removed whatever came of the command that makes it.
+        long set = Random.Shared.NextInt64(FirstSet, 1L << 53);
+        bool done = false;
+        try
+        {
+            Patiently(patience => Execute(
+                "add-fd",
+                json =>
+                {
+                    json.WriteNumber("fdset-id", set);
+                    json.WriteString("opaque", name);
+                },
+                null,
+                patience,
+                file));
+            use(string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{set}"));
+            done = true;
+        }
+        finally
+        {
+            try
+            {
+                // What the engine has opened by it stays open.
+                Execute("remove-fd", json => json.WriteNumber("fdset-id", set), done ? null : Grace, CancellationToken.None);
+            }
+            catch (StratoException) when (!done)
+            {
+                // It was never made, or the engine is gone; the first error counts.
+            }
+        }
+    }
+
+    /// <summary>A command that is waited for a while even after the user has ended it.</summary>
+    private void Patiently(Action<CancellationToken> command)
+    {
+        using CancellationTokenSource patience = new();
+        using (token.Register(() => patience.CancelAfter(Grace)))
+        {
+            command(patience.Token);
         }
     }
 
@@ -59,7 +120,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
         {
             try
             {
-                Execute(step.Command, json => json.WriteString(step.Key, step.Id), null, Grace, CancellationToken.None);
+                Execute(step.Command, json => json.WriteString(step.Key, step.Id), Grace, CancellationToken.None);
                 done = true;
             }
             catch (StratoException)
@@ -70,7 +131,7 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
 
     public void Dispose() => qmp.Dispose();
 
-    private void Execute(string command, Action<Utf8JsonWriter> write, FileDescriptor? file, TimeSpan? timeout, CancellationToken cancellation)
+    private JsonElement Execute(string command, Action<Utf8JsonWriter> write, TimeSpan? timeout, CancellationToken cancellation, FileDescriptor? file = null)
     {
         ArrayBufferWriter<byte> arguments = new();
         using (Utf8JsonWriter json = new(arguments))
@@ -81,6 +142,6 @@ internal sealed class PlugSession(QmpConnection qmp, CancellationToken token) : 
         }
 
         using JsonDocument document = JsonDocument.Parse(arguments.WrittenMemory);
-        qmp.Execute(command, document.RootElement, file, timeout, cancellation);
+        return qmp.Execute(command, document.RootElement, file, timeout, cancellation);
     }
 }

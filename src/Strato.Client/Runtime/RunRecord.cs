@@ -19,7 +19,8 @@ namespace Strato.Client.Runtime;
 /// <param name="Runtime">Folder of its sockets.</param>
 /// <param name="Ready">False until it said that the guest runs.</param>
 /// <param name="Force">Whether it was started to run even where KVM only emulates: a restart does the same.</param>
-internal sealed record RunRecord(int Pid, long StartTime, string BootId, string Runtime, bool Ready, bool Force = false)
+/// <param name="Sandboxed">Whether it is shut in, so that it takes descriptors and no paths.</param>
+internal sealed record RunRecord(int Pid, long StartTime, string BootId, string Runtime, bool Ready, bool Force = false, bool Sandboxed = false)
 {
     /// <summary>Folder of the control group that was made for it; null for none.</summary>
     internal string? Cgroup { get; init; }
@@ -40,6 +41,7 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
             writer.WriteString("runtime", Runtime);
             writer.WriteBoolean("ready", Ready);
             writer.WriteBoolean("force", Force);
+            writer.WriteBoolean("sandboxed", Sandboxed);
             if (Cgroup is not null)
             {
                 writer.WriteString("cgroup", Cgroup);
@@ -72,7 +74,7 @@ internal sealed record RunRecord(int Pid, long StartTime, string BootId, string 
                 && root.TryGetProperty("startTime", out JsonElement start) && start.ValueKind == JsonValueKind.Number && start.TryGetInt64(out long ticks)
                 && root.TryGetProperty("bootId", out JsonElement boot) && boot.ValueKind == JsonValueKind.String
                 && root.TryGetProperty("runtime", out JsonElement runtime) && runtime.ValueKind == JsonValueKind.String
-                ? new RunRecord(number, ticks, boot.GetString()!, runtime.GetString()!, Flag("ready"), Flag("force"))
+                ? new RunRecord(number, ticks, boot.GetString()!, runtime.GetString()!, Flag("ready"), Flag("force"), Flag("sandboxed"))
                 {
                     Cgroup = root.TryGetProperty("cgroup", out JsonElement cgroup) && cgroup.ValueKind == JsonValueKind.String ? cgroup.GetString() : null,
                 }

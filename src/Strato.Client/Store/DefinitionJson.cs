@@ -50,6 +50,11 @@ internal static class DefinitionJson
                 writer.WriteBoolean("noHotPlug", true);
             }
 
+            if (vm.NoSandbox)
+            {
+                writer.WriteBoolean("noSandbox", true);
+            }
+
             writer.WriteStartArray("drives");
             foreach (DriveDefinition drive in vm.Drives)
             {
@@ -122,6 +127,7 @@ internal static class DefinitionJson
                 Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
                 Processor = ProcessorFields.Read(fields),
                 NoHotPlug = fields.Flag("noHotPlug"),
+                NoSandbox = fields.Flag("noSandbox"),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
                 IoThreads = IoThreadFields.Read(fields),

@@ -166,6 +166,7 @@ internal sealed class VmStore
             Cpu = settings.Cpu!.Value,
             Processor = ProcessorRules.With(new ProcessorDefinition(), settings),
             NoHotPlug = settings.NoHotPlug == true,
+            NoSandbox = settings.NoSandbox == true,
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };

@@ -32,6 +32,7 @@ internal static class DiskOpener
 
     private static SnapshotImage OpenSnapshot(DriveOptions options)
     {
+        FileSets.CheckPaths(NamelessFile.TemporaryFolder, "a disk with snapshot=on has to be there from the start");
         DiskImage image = OpenImage(options with { ReadOnly = true });
         FileDescriptor? changes = null;
         try
@@ -50,6 +51,7 @@ internal static class DiskOpener
     private static DiskImage OpenImage(DriveOptions options)
     {
         FileDescriptor file = options.Descriptor >= 0 ? Duplicate(options) : OpenPath(options);
+        options = options with { Path = FileSets.NameOf(options.Path) };
         try
         {
             DiskGeometry geometry = Measure(file.Value, options);

@@ -29,6 +29,7 @@ internal sealed class PtyBackend : ICharBackend
     public PtyBackend(EventLoop loop, string where)
     {
         _loop = loop;
+        FileSets.CheckPaths("/dev/ptmx", "a pseudo-terminal has to be there from the start");
         try
         {
             _master = Libc.OpenPseudoTerminal(out string path);

@@ -40,7 +40,7 @@ internal static class Virtiofsd
     public static VhostUserSocket Start(string folder, ulong features, string searchPath, EventLoop loop, string label, string where)
     {
         CheckFolder(folder, label, where);
-        string program = Find(searchPath) ?? throw new UserErrorException(
+        string program = Libc.FindProgram(Program, searchPath) ?? throw new UserErrorException(
             "VirtiofsdNotFound",
             $"fs '{label}': sharing a folder needs the program '{Program}', which isn't in {searchPath.Replace(":", ", ", StringComparison.Ordinal)}; Debian has it in the package 'virtiofsd', Debian 12 in 'qemu-system-common'",
             where);
@@ -106,19 +106,5 @@ internal static class Virtiofsd
         {
             throw new UserErrorException("SharedFolderNotFolder", $"fs '{label}': '{folder}' is no folder", where);
         }
-    }
-
-    private static string? Find(string searchPath)
-    {
-        foreach (string folder in searchPath.Split(':', StringSplitOptions.RemoveEmptyEntries))
-        {
-            string path = Path.Combine(folder, Program);
-            if (Libc.IsProgram(path))
-            {
-                return path;
-            }
-        }
-
-        return null;
     }
 }

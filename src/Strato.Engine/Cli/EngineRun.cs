@@ -18,8 +18,14 @@ internal static class EngineRun
     /// <summary>Builds the machine, tells the readiness pipe, and serves it until it ends.</summary>
     /// <returns>0 after power-off or quit, 3 after a failure while it ran.</returns>
     /// <exception cref="UserErrorException">It can't be built as wished.</exception>
-    public static int Run(VmConfiguration configuration, LogFile? log, ReadyPipe ready)
+    public static int Run(Options options, LogFile? log, ReadyPipe ready)
     {
+        VmConfiguration configuration = options.Configuration;
+        if (options.Sandbox is not null)
+        {
+            SandboxOption.CloseOthers(options, ready.Descriptor);
+        }
+
         if (configuration.Name is { } name)
         {
             Libc.SetThreadName(name);
@@ -31,20 +37,28 @@ internal static class EngineRun
         using KvmSystem kvm = OpenKvm();
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
-        VirtualMachine? machine = null;
-        using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine!.Quit("host-signal"));
-        if (!configuration.DisableSeccomp)
-        {
-            // All is built, and the threads that the guest drives aren't there yet. No code can be loaded, and no program started, from here on.
-            Seccomp.EnterProcess();
-        }
-
-        machine = new VirtualMachine(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
+        VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
         using QmpServer qmp = new(loop, machine, () => OptionGroups.List(OptionTable.List));
         foreach (string socket in configuration.QmpSockets)
         {
             qmp.Listen(socket);
         }
+
+        using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
+
+        // All that the machine needs is open, and nothing of the guest has run.
+        if (options.Sandbox is { } plan)
+        {
+            Sandbox.Enter(plan);
+        }
+
+        if (!configuration.DisableSeccomp)
+        {
+            // The threads that the guest drives aren't there yet. No code can be loaded, and no program started, from here on.
+            Seccomp.EnterProcess();
+        }
+
+        machine.StartThreads();
 
         // By the loop, so that QMP answers whoever is told; and before anything that the guest does.
         loop.Post(ready.Succeed);

@@ -60,6 +60,7 @@ internal static class OptionTable
         new("-no-reboot", null, "End when the guest reboots.", (o, _) => o.Configuration.NoReboot = true),
         new("-no-shutdown", null, "Stay, stopped, when the guest powers off.", (o, _) => o.Configuration.NoShutdown = true),
         new("-force", null, "Start even where the host's KVM isn't usable.", (o, _) => o.Configuration.Force = true),
+        new(SandboxOption.Name, SandboxOption.Usage, SandboxOption.Help, SandboxOption.Apply),
         new("-disable-seccomp", null, "Don't filter the engine's system calls (seccomp); docs/security.md lists those that it may make.", (o, _) => o.Configuration.DisableSeccomp = true),
         .. QemuHabits.Accepted,
         new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),

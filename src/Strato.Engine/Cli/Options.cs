@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Strato.Engine.Linux;
+using Strato.Engine.Security;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -29,6 +30,9 @@ internal sealed class Options
 
     /// <summary>Descriptor of the readiness pipe; null when there is none.</summary>
     public int? ReadyDescriptor { get; set; }
+
+    /// <summary>How the engine shuts itself in; null when it doesn't.</summary>
+    public SandboxPlan? Sandbox { get; set; }
 
     /// <summary>What is accepted and yet probably not what the user wants; to be logged.</summary>
     public List<string> Warnings { get; } = [];

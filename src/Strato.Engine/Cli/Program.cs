@@ -46,6 +46,8 @@ internal static class Program
                 return Print(CpuOption.ListText());
             }
 
+            // Before the engine in the background is started, which then is in it as well.
+            SandboxOption.PrepareProcess(options, args);
             if (options.Configuration.Daemonize && !inBackground)
             {
                 if (options.Configuration.LogFile is null)
@@ -69,7 +71,7 @@ internal static class Program
             using LogFile? log = LogFile.Open(options.Configuration.LogFile);
             LogWarnings(options);
             FileSetOption.Take(options);
-            return EngineRun.Run(options.Configuration, log, ready);
+            return EngineRun.Run(options, log, ready);
         }
         catch (UserErrorException error)
         {

@@ -10,6 +10,9 @@ internal sealed class ReadyPipe(int? descriptor)
 {
     private int? _descriptor = descriptor;
 
+    /// <summary>Null when nobody listens, or everything is told.</summary>
+    public int? Descriptor => _descriptor;
+
     public void Succeed() => Tell("ok\n"u8);
 
     public void Fail(UserErrorException error) => Tell(error.ToJsonLine());

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using Strato.Protocol;
 
 namespace Strato.Engine.Linux;
 
@@ -40,6 +41,9 @@ internal static class FileSets
             return count >= MaxFiles;
         }
     }
+
+    /// <summary>Whether paths lead anywhere: not in a sandbox, which only descriptors come into.</summary>
+    public static bool HavePaths { get; set; } = true;
 
     /// <summary>All sets in the order of their numbers.</summary>
     public static IReadOnlyDictionary<long, List<FileOfSet>> All => Sets;
@@ -88,14 +92,16 @@ internal static class FileSets
 
     /// <summary>Opens a path, which may be a set's.</summary>
     /// <returns>A descriptor, or -1 with errno: ENOENT for no such set, EACCES when none of its descriptors has that access.</returns>
+    /// <exception cref="UserErrorException">SandboxedEngine: it is a path of the host's, which a sandbox hasn't got.</exception>
     public static int Open(string path, int flags, uint mode = 0)
     {
         if (!path.StartsWith(Prefix, StringComparison.Ordinal))
         {
+            CheckPaths(path, $"pass a descriptor of it by add-fd, and give {Prefix} and its set's number instead");
             return Libc.Open(path, flags, mode);
         }
 
-        if (!long.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long set) || !Sets.TryGetValue(set, out List<FileOfSet>? files))
+        if (!TryParse(path, out long set) || !Sets.TryGetValue(set, out List<FileOfSet>? files))
         {
             return Errno.Fail(Errno.ENOENT);
         }
@@ -111,6 +117,39 @@ internal static class FileSets
         }
 
         return Errno.Fail(Errno.EACCES);
+    }
+
+    /// <summary>Whether a path stands for a set, of which there may be none.</summary>
+    public static bool IsSet(string path) => TryParse(path, out _);
+
+    /// <summary>What a user knows a file by: for a set's what its giver calls it, where that is said.</summary>
+    public static string NameOf(string path)
+    {
+        if (!TryParse(path, out long set) || !Sets.TryGetValue(set, out List<FileOfSet>? files))
+        {
+            return path;
+        }
+
+        return files.Find(file => file.Opaque is not null).Opaque ?? path;
+    }
+
+    private static bool TryParse(string path, out long set)
+    {
+        set = 0;
+        return path.StartsWith(Prefix, StringComparison.Ordinal) &&
+            long.TryParse(path.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out set);
+    }
+
+    /// <summary>Refuses, in a sandbox, what would be opened by a path.</summary>
+    /// <param name="what">The path, or what stands for it.</param>
+    /// <param name="instead">What the user can do.</param>
+    /// <exception cref="UserErrorException">SandboxedEngine.</exception>
+    public static void CheckPaths(string what, string instead)
+    {
+        if (!HavePaths)
+        {
+            throw new UserErrorException("SandboxedEngine", $"The engine is in a sandbox, where there are no paths: '{what}' can't be opened; {instead}.", "-sandbox");
+        }
     }
 
     /// <summary>Opens the file of a descriptor once more; where it can't be (a socket, no /proc, no right to it), a duplicate has to do.</summary>

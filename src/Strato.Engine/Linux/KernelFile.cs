@@ -13,21 +13,14 @@ internal static class KernelFile
     public static string? Read(string path)
     {
         int fd = Libc.Open(path, Libc.O_RDONLY);
-        if (fd < 0)
-        {
-            return null;
-        }
+        return fd < 0 ? null : ReadAll(fd);
+    }
 
-        using FileDescriptor file = new(fd);
-        byte[] bytes = new byte[MaxLength];
-        int length = 0;
-        nint count;
-        while ((count = Libc.Read(fd, bytes.AsSpan(length))) > 0)
-        {
-            length += (int)count;
-        }
-
-        return count < 0 ? null : Encoding.UTF8.GetString(bytes, 0, length);
+    /// <summary>The text of a file below an open folder; null when it can't be read.</summary>
+    public static string? ReadBelow(int folder, string path)
+    {
+        int fd = Libc.OpenBelow(folder, path, Libc.O_RDONLY);
+        return fd < 0 ? null : ReadAll(fd);
     }
 
     /// <summary>The number that the text begins with; null when it can't be read or is none, such as cgroup's <c>max</c>.</summary>
@@ -45,6 +38,20 @@ internal static class KernelFile
         }
 
         return null;
+    }
+
+    private static string? ReadAll(int fd)
+    {
+        using FileDescriptor file = new(fd);
+        byte[] bytes = new byte[MaxLength];
+        int length = 0;
+        nint count;
+        while ((count = Libc.Read(fd, bytes.AsSpan(length))) > 0)
+        {
+            length += (int)count;
+        }
+
+        return count < 0 ? null : Encoding.UTF8.GetString(bytes, 0, length);
     }
 
     private static long? Number(string? text) =>

@@ -12,7 +12,6 @@ internal static unsafe partial class Libc
 
     internal const int PR_GET_NAME = 16;
     internal const int PR_SET_SECCOMP = 22;
-    internal const int PR_SET_NO_NEW_PRIVS = 38;
     internal const int PR_SET_VMA = 0x53564d41;
 
     internal const int SECCOMP_MODE_FILTER = 2;

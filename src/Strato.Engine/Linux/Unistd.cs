@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -115,6 +116,23 @@ internal static unsafe partial class Libc
         {
             return access(pointer, X_OK) == 0 && Stat(path, out statx_t status) == 0 && (status.stx_mode & S_IFMT) == S_IFREG;
         }
+    }
+
+    /// <summary>The path of a program; null when no folder has it.</summary>
+    /// <param name="name">The program.</param>
+    /// <param name="folders">Divided by colons, as in PATH.</param>
+    internal static string? FindProgram(string name, string? folders)
+    {
+        foreach (string folder in (folders ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string path = Path.Combine(folder, name);
+            if (IsProgram(path))
+            {
+                return path;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>A pipe, closed on exec.</summary>

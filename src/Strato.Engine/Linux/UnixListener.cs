@@ -50,6 +50,7 @@ internal sealed class UnixListener : IDisposable
                 where);
         }
 
+        FileSets.CheckPaths(path, "a socket has to be there from the start");
         FileDescriptor socket = Libc.CreateUnixSocket();
         try
         {
@@ -131,9 +132,10 @@ internal sealed class UnixListener : IDisposable
         _reserve = OpenReserve();
     }
 
+    // Not of a path: a sandbox has none.
     private static FileDescriptor? OpenReserve()
     {
-        int fd = Libc.Open("/dev/null", Libc.O_RDONLY);
+        int fd = Libc.eventfd(0, Libc.EFD_CLOEXEC);
         return fd >= 0 ? new FileDescriptor(fd) : null;
     }
 }

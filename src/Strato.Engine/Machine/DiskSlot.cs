@@ -18,7 +18,7 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
 
     /// <summary>What there is to tell of a drive.</summary>
     public static DriveStatus StatusOf(DriveConfiguration drive, DiskImage image) =>
-        new(drive.Id, drive.File, drive.ReadOnly, drive.Serial, (long)image.Length, drive.Iops);
+        new(drive.Id, FileSets.IsSet(drive.File) ? image.Path : drive.File, drive.ReadOnly, drive.Serial, (long)image.Length, drive.Iops);
 
     public bool IsReadOnly => (Device.OfferedFeatures & BlockLayout.FeatureReadOnly) != 0;
 

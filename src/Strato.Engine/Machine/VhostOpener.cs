@@ -72,9 +72,10 @@ internal static class VhostOpener
     /// <param name="module">The kernel's module that has the device.</param>
     /// <param name="what">What needs it, for errors.</param>
     /// <param name="where">The option or field that asks for it, for errors.</param>
-    /// <exception cref="UserErrorException">VhostUnavailable.</exception>
+    /// <exception cref="UserErrorException">VhostUnavailable, or SandboxedEngine.</exception>
     public static FileDescriptor Open(string path, string module, string what, string where)
     {
+        FileSets.CheckPaths(path, "pass a descriptor of it by getfd, and give 'vhostfd' its name");
         int fd = Libc.Open(path, Libc.O_RDWR);
         if (fd >= 0)
         {

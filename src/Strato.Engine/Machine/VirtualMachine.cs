@@ -56,8 +56,6 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             balloon.EventRaised = raised => EventRaised(raised);
         }
-
-        board.StartThreads(this);
     }
 
     /// <summary>As <see cref="IMachineControl.EventRaised"/>.</summary>
@@ -87,6 +85,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public int ExitCode { get; private set; }
 
     public HotPlug HotPlug => _board.HotPlug;
+
+    /// <summary>Starts the threads of the machine, its vCPUs parked: before anything else is asked of it.</summary>
+    /// <remarks>They inherit what the calling thread has been shut into.</remarks>
+    public void StartThreads() => _board.StartThreads(this);
 
     public void AddCpu(string id, long cpu) => _board.CpuPlug.Add(id, cpu, runs: State == RunState.Running);
 

@@ -1,6 +1,4 @@
-using System;
 using System.Collections.Generic;
-using System.IO;
 using Strato.Engine.Linux;
 using Strato.Engine.Security;
 using Strato.Protocol;
@@ -22,7 +20,7 @@ internal static class Passt
     /// <param name="searchPath">Where the program is looked for: folders divided by colons.</param>
     /// <param name="id">The user's name of the device, for errors.</param>
     /// <param name="where">The option that asked for it, for errors.</param>
-    /// <exception cref="UserErrorException">PasstForbidden, PasstNotFound, PasstFailed.</exception>
+    /// <exception cref="UserErrorException">PasstForbidden, SandboxedEngine, PasstNotFound, PasstFailed.</exception>
     public static StreamBackend Start(IReadOnlyList<PortForward> forwards, string? searchPath, string id, string where)
     {
         if (Seccomp.IsOn)
@@ -33,7 +31,8 @@ internal static class Passt
                 where);
         }
 
-        string program = Find(searchPath) ?? throw new UserErrorException(
+        FileSets.CheckPaths(Program, "start it yourself with '--fd', pass the other end of its socket pair by getfd, and give a netdev of type stream the name as 'fd'");
+        string program = Libc.FindProgram(Program, searchPath) ?? throw new UserErrorException(
             "PasstNotFound",
             $"net '{id}': user networking needs the program '{Program}', which isn't on PATH; Debian has it in the package '{Program}'",
             where);
@@ -57,18 +56,4 @@ internal static class Passt
 
     /// <summary>All of argv.</summary>
     internal static string[] Arguments(IReadOnlyList<PortForward> forwards) => PasstCommand.Arguments(forwards, ChildRun.Inherited);
-
-    private static string? Find(string? searchPath)
-    {
-        foreach (string folder in (searchPath ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
-        {
-            string path = Path.Combine(folder, Program);
-            if (Libc.IsProgram(path))
-            {
-                return path;
-            }
-        }
-
-        return null;
-    }
 }

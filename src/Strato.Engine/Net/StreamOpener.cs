@@ -12,6 +12,7 @@ internal static class StreamOpener
     /// <exception cref="UserErrorException">StreamFailed.</exception>
     public static StreamBackend Open(string path, string id, string where)
     {
+        FileSets.CheckPaths(path, "pass a connection by getfd, and give 'fd' its name");
         if (!Libc.IsUnixSocketPath(path))
         {
             throw Error(id, where, $"'{path}' can't be a unix socket's path; one has 1 to {Libc.UNIX_PATH_MAX - 1} bytes");

@@ -29,6 +29,7 @@ internal static class TapOpener
 
             if (netdev.Interface is { } name)
             {
+                FileSets.CheckPaths(Control, "pass a descriptor of the tap by getfd, and give 'fd' its name");
                 CheckName(name, netdev.Script is not null, id, netdev.Where);
                 for (int i = 0; i < netdev.Queues; i++)
                 {

@@ -18,9 +18,9 @@ internal static class FileSetCommands
         }
 
         string? opaque = call.Arguments.Text("opaque");
-        if (opaque?.Length > ConfigurationLimits.MaxId)
+        if (opaque?.Length > ConfigurationLimits.MaxPath)
         {
-            throw new QmpException($"Parameter 'opaque' has {opaque.Length} characters; allowed are {ConfigurationLimits.MaxId}");
+            throw new QmpException($"Parameter 'opaque' has {opaque.Length} characters; allowed are {ConfigurationLimits.MaxPath}");
         }
 
         if (FileSets.IsFull)

@@ -70,6 +70,9 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Leave out the empty slots for disks and network adapters that are added while the VM runs.")]
     public SwitchParameter NoHotPlug { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Don't shut the VM's engine in, even where the host allows it.")]
+    public SwitchParameter NoSandbox { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Free text about the VM.")]
     public string? Notes { get; set; }
 
@@ -93,6 +96,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             CpuFeature = CpuFeature,
             Machine = Machine,
             NoHotPlug = NoHotPlug,
+            NoSandbox = NoSandbox,
             Notes = Notes,
         };
 

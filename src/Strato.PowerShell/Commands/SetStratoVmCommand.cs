@@ -75,6 +75,9 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [Parameter(HelpMessage = "Leave out the empty slots for disks and network adapters that are added while the VM runs; -NoHotPlug:$false gives them back.")]
     public SwitchParameter NoHotPlug { get; set; }
 
+    [Parameter(HelpMessage = "Don't shut the VM's engine in, even where the host allows it; -NoSandbox:$false does again.")]
+    public SwitchParameter NoSandbox { get; set; }
+
     [Parameter(HelpMessage = "Free text about the VM; may change while it runs.")]
     [AllowEmptyString]
     public string? Notes { get; set; }
@@ -106,6 +109,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             CpuFeature = CpuFeature,
             Machine = Machine,
             NoHotPlug = Given(nameof(NoHotPlug)) ? NoHotPlug : null,
+            NoSandbox = Given(nameof(NoSandbox)) ? NoSandbox : null,
             Notes = Notes,
         };
         if (ShouldProcess(vm.Name, "Change the definition"))

@@ -59,6 +59,12 @@ public sealed class Host
     /// <summary>always, madvise, never, or empty.</summary>
     public string TransparentHugePages => _info.TransparentHugePages;
 
+    /// <summary>Whether engines are shut in: full, partial, or none.</summary>
+    public string Sandbox => _info.Sandbox;
+
+    /// <summary>Why it isn't full, and what to do; else null.</summary>
+    public string? SandboxReason => _info.SandboxReason;
+
     /// <summary>Kernel release.</summary>
     public string KernelRelease => _info.KernelRelease;
 

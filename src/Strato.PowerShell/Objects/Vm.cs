@@ -96,6 +96,12 @@ public sealed class Vm
     /// <summary>Whether it has no empty slots for what is added while it runs.</summary>
     public bool NoHotPlug => _info.NoHotPlug;
 
+    /// <summary>Whether its engine isn't shut in, even where the host allows it.</summary>
+    public bool NoSandbox => _info.NoSandbox;
+
+    /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
+    public bool? IsSandboxed => _info.IsSandboxed;
+
     /// <summary>Machine type.</summary>
     public string Machine => _info.Machine;
 

@@ -46,6 +46,32 @@ public class LinuxAbiTests
         .Check();
 
     [Fact]
+    public void WhatShutsAProcessInIsThatOfTheHeaders() => new AbiProof("sched.h", "sys/prctl.h", "sys/resource.h", "sys/syscall.h", "pwd.h", "linux/capability.h", "linux/keyctl.h")
+        .Before("#define _GNU_SOURCE")
+        .Equal("CLONE_NEWUTS", Libc.CLONE_NEWUTS)
+        .Equal("CLONE_NEWIPC", Libc.CLONE_NEWIPC)
+        .Equal("CLONE_NEWNET", Libc.CLONE_NEWNET)
+        .Equal("PR_SET_NO_NEW_PRIVS", Libc.PR_SET_NO_NEW_PRIVS)
+        .Equal("PR_SET_DUMPABLE", Libc.PR_SET_DUMPABLE)
+        .Equal("SYS_keyctl", Libc.SYS_keyctl)
+        .Equal("KEYCTL_JOIN_SESSION_KEYRING", Libc.KEYCTL_JOIN_SESSION_KEYRING)
+        .Equal("RLIMIT_NPROC", Libc.RLIMIT_NPROC)
+        .Equal("RLIMIT_NOFILE", Libc.RLIMIT_NOFILE)
+        .Size<Libc.rlimit_t>("struct rlimit")
+        .Field("struct rlimit", "rlim_max", (ref Libc.rlimit_t v) => ref v.rlim_max)
+        .Equal("SYS_capset", Libc.SYS_capset)
+        .Equal("SYS_getdents64", Libc.SYS_getdents64)
+        .Equal("_LINUX_CAPABILITY_VERSION_3", (long)Libc._LINUX_CAPABILITY_VERSION_3)
+        .Equal("_LINUX_CAPABILITY_U32S_3", 2)
+        .Size<Libc.cap_user_header_t>("struct __user_cap_header_struct")
+        .Size<Libc.cap_user_data_t>("struct __user_cap_data_struct")
+        .Field("struct __user_cap_data_struct", "permitted", (ref Libc.cap_user_data_t v) => ref v.permitted)
+        .Size<Libc.passwd_t>("struct passwd")
+        .Field("struct passwd", "pw_uid", (ref Libc.passwd_t v) => ref v.pw_uid)
+        .Field("struct passwd", "pw_gid", (ref Libc.passwd_t v) => ref v.pw_gid)
+        .Check();
+
+    [Fact]
     public void FilesAndMapsAreThoseOfTheHeaders() => new AbiProof("fcntl.h", "sys/mman.h", "unistd.h")
         .Before("#define _GNU_SOURCE")
         .Size<Libc.flock>("struct flock")

@@ -308,6 +308,22 @@ public sealed class DefinitionTests : CmdletTests
     }
 
     [Fact]
+    public void AnEngineIsNotShutInWhereTheUserSaysSo()
+    {
+        Assert.False(New("db").NoSandbox);
+        Assert.True(Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").Switch("NoSandbox")).Single<Vm>().NoSandbox);
+        Run(new Step("Set-StratoVm", "web").With("Memory", 1L << 30));
+        Vm web = Run(new Step("Get-StratoVm", "web")).Single<Vm>();
+        Assert.True(web.NoSandbox);
+        Assert.Null(web.IsSandboxed);
+        Assert.True(Run(new Step("Get-StratoVm", "web"), new Step("New-StratoVm").With("Name", "copy")).Single<Vm>().NoSandbox);
+        Run(new Step("Set-StratoVm", "web").With("NoSandbox", new SwitchParameter(false)));
+        Assert.False(Run(new Step("Get-StratoVm", "web")).Single<Vm>().NoSandbox);
+        Run(new Step("Start-StratoVm", "web"));
+        AssertError(Error(new Step("Set-StratoVm", "web").Switch("NoSandbox")), "VmRunning", ErrorCategory.InvalidOperation, "web");
+    }
+
+    [Fact]
     public void EmptySlotsAreLeftOutWhereTheUserSaysSo()
     {
         Assert.False(New("db").NoHotPlug);

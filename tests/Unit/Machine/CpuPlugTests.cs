@@ -256,6 +256,7 @@ public sealed class CpuPlugTests : IDisposable
         VmConfiguration configuration = new() { Kernel = path, Force = true, Shape = CpuShape.Resolve(new(1, maximum, null, null, null, null), new("", "", "", "", "", "")) };
         _board = new MicroVm(_kvm, configuration, _test.Loop, serial: null);
         VirtualMachine machine = new(_test.Loop, null, _board, noReboot: false, noShutdown: false);
+        machine.StartThreads();
         machine.Resume();
         machine.EventRaised += e => _events.Add(e.Name switch
         {

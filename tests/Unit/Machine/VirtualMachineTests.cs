@@ -161,6 +161,7 @@ public sealed class VirtualMachineTests : IDisposable
         File.WriteAllBytes(path, kernel.Build());
         _board = new MicroVm(_kvm, new VmConfiguration { Kernel = path, Force = true }, _test.Loop, serial: null);
         VirtualMachine machine = new(_test.Loop, null, _board, noReboot: false, noShutdown);
+        machine.StartThreads();
         machine.EventRaised += e => _events.Add(e.Data == "{}" ? e.Name : $"{e.Name} {e.Data.Split('"')[^2]}");
         machine.Resume();
         return machine;

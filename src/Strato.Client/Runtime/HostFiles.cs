@@ -1,0 +1,95 @@
+using System;
+using System.Collections.Generic;
+using Strato.Client.Linux;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>Opens what a running engine in its sandbox can't: files and devices that are passed to it.</summary>
+internal static class HostFiles
+{
+    private const string Tun = "/dev/net/tun";
+    private const string VhostNet = "/dev/vhost-net";
+
+    /// <summary>A drive's file, for as much as the drive may do with it. Errors DriveNotFound, DrivePermission, DriveFailed.</summary>
+    internal static FileDescriptor OpenDisk(DriveDefinition drive)
+    {
+        // A disk whose changes are thrown away is read only.
+        bool readOnly = drive.ReadOnly || drive.Io.Snapshot == true;
+        bool direct = drive.Io.Direct ?? drive.Io.Cache is DriveCache.None or DriveCache.DirectSync;
+        int fd = Libc.Open(drive.Path, (readOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int errno = Errno.Last;
+        return fd >= 0 ? new FileDescriptor(fd) : throw (errno switch
+        {
+            Errno.ENOENT => Error(StratoErrorKind.NotFound, "DriveNotFound", "-Path", $"'{drive.Path}' doesn't exist."),
+            Errno.EACCES or Errno.EPERM => Error(StratoErrorKind.Permission, "DrivePermission", "-Path", $"'{drive.Path}' can't be opened for {(readOnly ? "reading" : "writing; -ReadOnly opens it for reading")}: permission denied."),
+            Errno.EROFS => Error(StratoErrorKind.InvalidArgument, "DriveReadOnly", "-Path", $"'{drive.Path}' can't be opened for writing: it is read-only, or lies on a read-only file system; -ReadOnly opens it for reading."),
+            Errno.EISDIR => Error(StratoErrorKind.InvalidArgument, "DriveNotAFile", "-Path", $"'{drive.Path}' is a directory; allowed are regular files and block devices."),
+            Errno.EINVAL when direct => Error(StratoErrorKind.InvalidArgument, "DriveDirect", "-Direct", $"'{drive.Path}' can't be opened with -Direct: its file system has no O_DIRECT."),
+            _ => Error(StratoErrorKind.Failed, "DriveFailed", "-Path", $"'{drive.Path}' can't be opened: {Errno.Text(errno)}."),
+        });
+    }
+
+    /// <summary>Each queue of a tap. Error TapFailed.</summary>
+    internal static List<FileDescriptor> OpenTap(string name, int queues)
+    {
+        if (!Libc.HasInterface(name))
+        {
+            throw Tap($"The host has no interface '{name}'; 'ip tuntap add {name} mode tap' and 'ip link set {name} up' make one.");
+        }
+
+        ushort flags = Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR;
+        return OpenEach(queues, () =>
+        {
+            FileDescriptor file = Open(Tun, errno => Tap($"{Tun} can't be opened: {Errno.Text(errno)}."));
+            if (Libc.SetTapInterface(file.Value, name, queues > 1 ? (ushort)(flags | Libc.IFF_MULTI_QUEUE) : flags) < 0)
+            {
+                int errno = Errno.Last;
+                file.Dispose();
+                throw Tap(errno switch
+                {
+                    Errno.EBUSY => $"The tap '{name}' is in use by another process.",
+                    Errno.EPERM or Errno.EACCES => $"There is no permission for the tap '{name}'; it is its owner's ('ip tuntap add {name} mode tap user USER'), or needs CAP_NET_ADMIN.",
+                    Errno.EINVAL => $"The interface '{name}' isn't a tap with {(queues > 1 ? "several queues" : "one queue")} ('ip tuntap add {name} mode tap{(queues > 1 ? " multi_queue" : "")}' makes one).",
+                    _ => $"The tap '{name}' can't be used: {Errno.Text(errno)}.",
+                });
+            }
+
+            return file;
+        });
+    }
+
+    /// <summary>What serves each queue pair in the kernel. Error VhostUnavailable.</summary>
+    internal static List<FileDescriptor> OpenVhostNet(int pairs) => OpenEach(pairs, () => Open(
+        VhostNet,
+        errno => Error(StratoErrorKind.Unavailable, "VhostUnavailable", "-Vhost", $"{VhostNet} can't be opened: {Errno.Text(errno)}; 'modprobe vhost_net' loads the kernel's part of it.")));
+
+    private static List<FileDescriptor> OpenEach(int count, Func<FileDescriptor> open)
+    {
+        List<FileDescriptor> files = [];
+        try
+        {
+            while (files.Count < count)
+            {
+                files.Add(open());
+            }
+
+            return files;
+        }
+        catch
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
+        }
+    }
+
+    private static FileDescriptor Open(string path, Func<int, StratoException> refused)
+    {
+        int fd = Libc.Open(path, Libc.O_RDWR);
+        return fd >= 0 ? new FileDescriptor(fd) : throw refused(Errno.Last);
+    }
+
+    private static StratoException Tap(string message) => Error(StratoErrorKind.Failed, "TapFailed", "-TapName", message);
+
+    private static StratoException Error(StratoErrorKind kind, string id, string where, string message) => new(kind, id, message) { Where = where };
+}
