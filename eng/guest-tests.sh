@@ -43,7 +43,7 @@ run here dotnet "$tests" -noLogo -noColor -trait Where=anywhere -trait Where=bot
 # The virtual KVM host has one CPU. Where the machine has more, and memory, two such hosts share the classes: the first takes
 # those named here, which are half of the time, the second all others.
 first=() others=()
-for class in Reset Device RootDisk ElfKernel NoAcpiKernel Fio HugePage Seed000 Seed001 Seed003 Soak; do
+for class in Reset Device RootDisk ElfKernel NoAcpiKernel Fio HugePage Seed000 Seed001 Seed003 Soak CpuHotPlug; do
     first+=(-class "*.${class}Tests")
     others+=(-class- "*.${class}Tests")
 done
