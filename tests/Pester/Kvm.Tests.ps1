@@ -71,7 +71,8 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
         $vm = Get-StratoVm deb
         $vm.State | Should -Be 'Stopped'
         $vm.StateReason | Should -BeNullOrEmpty
-        Get-StratoConsole deb -Tail 40 | Out-String | Should -Match 'strato-guest: poweroff'
+        # What init says of it may be lost: the end of the shell on the console throws away what isn't sent yet.
+        Get-StratoConsole deb -Tail 40 | Out-String | Should -Match 'reboot: Power down'
     }
     It 'ends by itself, and the wait for that ends with it' {
         Set-StratoVm deb -CommandLine 'console=ttyS0 reboot=k panic=-1 quiet strato.then=poweroff'

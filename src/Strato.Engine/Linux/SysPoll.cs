@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace Strato.Engine.Linux;
@@ -27,10 +28,22 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial int poll(pollfd* descriptors, nuint count, int timeoutMilliseconds);
 
-    /// <summary>Waits until one of the events, an error or a hang-up; None when the time is over, or a signal came.</summary>
+    /// <summary>Waits until one of the events, an error or a hang-up; None when the time is over. A signal, or a stop, doesn't end the wait.</summary>
     internal static PollEvents Poll(int fd, PollEvents events, int timeoutMilliseconds)
     {
-        pollfd descriptor = new() { fd = fd, events = events };
-        return poll(&descriptor, 1, timeoutMilliseconds) > 0 ? descriptor.revents : PollEvents.None;
+        long start = Stopwatch.GetTimestamp();
+        int left = timeoutMilliseconds;
+        while (true)
+        {
+            pollfd descriptor = new() { fd = fd, events = events };
+            int count = poll(&descriptor, 1, left);
+            if (count >= 0 || Errno.Last != Errno.EINTR)
+            {
+                return count > 0 ? descriptor.revents : PollEvents.None;
+            }
+
+            // -1 waits for ever.
+            left = timeoutMilliseconds < 0 ? timeoutMilliseconds : Math.Max(0, timeoutMilliseconds - (int)Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Strato.Engine.Block;
+using Strato.Engine.Linux;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
@@ -22,7 +23,7 @@ internal static class DriveSetup
     /// <summary>For a drive whose file is another's of the machine, and one of them writes.</summary>
     public static UserErrorException InUse(DriveConfiguration drive, string own, UserErrorException? cause = null) => new(
         "DriveInUse",
-        $"Drive '{drive.Id}': '{drive.File}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
+        $"Drive '{drive.Id}': '{FileSets.NameOf(drive.File)}' is the file of this machine's drive '{own}'; a file is open once for writing, or several times read-only.",
         drive.WhereIs("file", "path_on_host"),
         cause);
 

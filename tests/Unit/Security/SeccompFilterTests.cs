@@ -35,7 +35,7 @@ public class SeccompFilterTests
         { "MADV_GUARD_INSTALL", "Main Vcpu IoThread Worker", 28, [0, 4096, 102], "allow" },
         { "MADV_MERGEABLE", "Main Vcpu IoThread Worker", 28, [0, 4096, 12], "trap" },
         { "socket AF_UNIX", "Main", 41, [1, 0x80801, 0], "allow" },
-        { "socket AF_INET stream", "Main", 41, [2, 0x80801, 0], "allow" },
+        { "socket AF_INET stream", "Main", 41, [2, 0x80801, 0], "trap" },
         { "socket AF_INET raw", "Main", 41, [2, 3, 1], "trap" },
         { "socket AF_NETLINK", "Main", 41, [16, 3, 0], "trap" },
         { "socket AF_PACKET", "Main", 41, [17, 1, 0], "trap" },
@@ -56,7 +56,14 @@ public class SeccompFilterTests
         { "kill", "Main Vcpu IoThread Worker", 62, [1, 9], "trap" },
         { "a handler of SIGABRT", "Main Vcpu IoThread Worker", 13, [6, 1, 0, 8], "allow" },
         { "a handler of SIGSYS", "Main Vcpu IoThread Worker", 13, [31, 1, 0, 8], "trap" },
-        { "one more filter", "Main Vcpu IoThread", 157, [22, 2, 1], "allow" },
+        { "one more filter", "Main Vcpu IoThread", 317, [1, 4, 0x1000], "allow" },
+        { "one more filter of a worker", "Worker", 317, [1, 4, 0x1000], "trap" },
+        { "a filter with another flag", "Main Vcpu IoThread", 317, [1, 5, 0x1000], "trap" },
+        { "a filter by prctl", "Main Vcpu IoThread Worker", 157, [22, 2, 1], "trap" },
+        { "a clock without vDSO", "Main Vcpu IoThread Worker", 96, [1, 0], "allow" },
+        { "realloc of much", "Main Vcpu IoThread Worker", 25, [0, 1, 2, 1], "errno 12" },
+        { "a child's end", "Main Vcpu", 424, [5, 9, 0, 0], "allow" },
+        { "another signal", "Main Vcpu", 424, [5, 15, 0, 0], "trap" },
         { "strict mode", "Main Vcpu IoThread Worker", 157, [22, 1], "trap" },
         { "PR_SET_DUMPABLE", "Main Vcpu IoThread Worker", 157, [4, 1], "trap" },
         { "ptrace", "Main Vcpu IoThread Worker", 101, [0], "trap" },
@@ -165,7 +172,7 @@ public class SeccompFilterTests
             .Equal("SECCOMP_RET_ALLOW", Libc.SECCOMP_RET_ALLOW)
             .Equal("SECCOMP_SET_MODE_FILTER", Libc.SECCOMP_SET_MODE_FILTER)
             .Equal("SECCOMP_FILTER_FLAG_TSYNC", Libc.SECCOMP_FILTER_FLAG_TSYNC)
-            .Equal("SECCOMP_MODE_FILTER", Libc.SECCOMP_MODE_FILTER)
+            .Equal("SECCOMP_FILTER_FLAG_SPEC_ALLOW", Libc.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
             .Equal("AUDIT_ARCH_X86_64", Libc.AUDIT_ARCH_X86_64)
             .Equal("BPF_LD | BPF_W | BPF_ABS", Libc.BPF_LD_W_ABS)
             .Equal("BPF_JMP | BPF_JEQ | BPF_K", Libc.BPF_JMP_JEQ_K)
@@ -178,7 +185,6 @@ public class SeccompFilterTests
             .Equal("SA_SIGINFO", Libc.SA_SIGINFO)
             .Equal("SA_ONSTACK", Libc.SA_ONSTACK)
             .Equal("PR_GET_NAME", Libc.PR_GET_NAME)
-            .Equal("PR_SET_SECCOMP", Libc.PR_SET_SECCOMP)
             .Equal("PR_SET_NO_NEW_PRIVS", Libc.PR_SET_NO_NEW_PRIVS)
             .Equal("PR_SET_VMA", Libc.PR_SET_VMA)
             .Equal("TCGETS", Libc.TCGETS)
