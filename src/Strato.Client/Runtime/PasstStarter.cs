@@ -14,15 +14,13 @@ internal static class PasstStarter
     /// <param name="id">The interface's, for errors.</param>
     /// <returns>The engine's end of the connection. Passt ends when all of that end's descriptors are closed.</returns>
     /// <exception cref="StratoException">PasstNotFound, PasstFailed.</exception>
-    internal static unsafe FileDescriptor Start(IReadOnlyList<PortForward> forwards, string? searchPath, string id)
+    internal static unsafe FileDescriptor Start(IReadOnlyList<PortForward> forwards, string searchPath, string id)
     {
-        string program = Array.Find((searchPath ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries), folder => IsProgram(Path.Combine(folder, PasstCommand.Program)))
-            is { } found
-            ? Path.Combine(found, PasstCommand.Program)
-            : throw new StratoException(StratoErrorKind.NotFound, "PasstNotFound", $"The network adapter '{id}' needs the program '{PasstCommand.Program}', which isn't on PATH.")
-            {
-                RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
-            };
+        string program = ProgramPath.Find(PasstCommand.Program, searchPath) ?? throw new StratoException(
+            StratoErrorKind.NotFound, "PasstNotFound", $"The network adapter '{id}' needs the program '{PasstCommand.Program}', which isn't on PATH.")
+        {
+            RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
+        };
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor other);
         string log = Path.Combine(Path.GetTempPath(), $"strato-passt-{Guid.NewGuid():N}");
         try
@@ -50,8 +48,6 @@ internal static class PasstStarter
             File.Delete(log);
         }
     }
-
-    private static bool IsProgram(string path) => File.Exists(path) && Libc.MayExecute(path);
 
     private static StratoException Failed(string id, string problem) =>
         new(StratoErrorKind.Failed, "PasstFailed", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' can't serve: {problem}");

@@ -138,6 +138,7 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "DriveLocked" => "Another VM or program has the image open: stop it, or use the drive read-only in both.",
         "HugePagesTooFew" => "As root, Set-StratoHugePage sets more of them aside; Get-StratoHugePage shows how many there are.",
         "CpuFeatureNotOffered" => "Set-StratoVm -CpuModel and -CpuFeature ask for less; strato-engine -cpu help lists what this host's KVM offers.",
+        "SandboxRefused" => "Set-StratoVm -NoSandbox starts the VM without a sandbox; Get-StratoHost's SandboxReason tells what the host allows.",
         "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,
     };

@@ -57,7 +57,7 @@ internal sealed record SandboxSupport(string? Option, string? Reason)
     /// <summary>Of a user: by trying, for kernels and distributions have several ways to forbid user namespaces.</summary>
     private static SandboxSupport OfUser()
     {
-        if (ProgramPath.Find(Program) is not { } program)
+        if (ProgramPath.Find(Program, ProgramPath.Folders) is not { } program)
         {
             return new SandboxSupport(null, $"The program '{Program}' of util-linux isn't on PATH.");
         }
