@@ -17,6 +17,8 @@ namespace Strato.Engine.Devices;
 /// </code>
 /// Only aligned accesses of 4 bytes count; others read 0 and do nothing. CPUs that were there at power-on stay, so their bits are never
 /// touched. Of what was asked, the guest's first answer is passed on and no more: a guest that writes without end reaches nobody.
+/// A guest that is booting may find a CPU by itself before it takes the event; Linux before 6.9 then answers the event with a failure,
+/// for there is nothing left to do (acpi_scan_device_check: "Already enumerated"). That is a CPU taken, and told as such.
 /// </remarks>
 internal sealed class CpuHotplug : IBusDevice
 {
@@ -114,7 +116,7 @@ internal sealed class CpuHotplug : IBusDevice
             uint value;
             lock (_lock)
             {
-                value = offset == EventOffset ? TakeEvent() : _selected < _slots.Length && _slots[_selected].IsThere ? Working : 0;
+                value = offset == EventOffset ? TakeEvent() : Look();
             }
 
             BinaryPrimitives.WriteUInt32LittleEndian(data, value);
@@ -141,8 +143,13 @@ internal sealed class CpuHotplug : IBusDevice
             case EjectOffset when value < _slots.Length && Eject((int)value):
                 Ejected((int)value);
                 break;
-            case AnswerOffset when (value & 0xFF) < _slots.Length && Answer((int)(value & 0xFF), (value >> 8) & 0xFF, (value >> 16) & 0xFF):
-                Answered((int)(value & 0xFF), (value >> 8) & 0xFF, (value >> 16) & 0xFF);
+            case AnswerOffset when (value & 0xFF) < _slots.Length:
+                (int cpu, uint what, uint status) = ((int)(value & 0xFF), (value >> 8) & 0xFF, (value >> 16) & 0xFF);
+                if (Answer(cpu, what, ref status))
+                {
+                    Answered(cpu, what, status);
+                }
+
                 break;
         }
     }
@@ -159,9 +166,23 @@ internal sealed class CpuHotplug : IBusDevice
 
             slot.Event = what;
             slot.Asked |= 1u << (int)what;
+            slot.IsFound &= what != DeviceCheck;
         }
 
         _signal();
+    }
+
+    /// <summary>_STA of the selected CPU.</summary>
+    private uint Look()
+    {
+        if (_selected >= _slots.Length || !_slots[_selected].IsThere)
+        {
+            return 0;
+        }
+
+        ref Slot slot = ref _slots[_selected];
+        slot.IsFound |= slot.Event == DeviceCheck;
+        return Working;
     }
 
     private uint TakeEvent()
@@ -192,7 +213,7 @@ internal sealed class CpuHotplug : IBusDevice
         }
     }
 
-    private bool Answer(int cpu, uint what, uint status)
+    private bool Answer(int cpu, uint what, ref uint status)
     {
         lock (_lock)
         {
@@ -200,6 +221,7 @@ internal sealed class CpuHotplug : IBusDevice
             if (counts)
             {
                 _slots[cpu].Asked &= ~(1u << (int)what);
+                status = what == DeviceCheck && _slots[cpu].IsFound ? 0 : status;
             }
 
             return counts;
@@ -215,5 +237,8 @@ internal sealed class CpuHotplug : IBusDevice
 
         /// <summary>What the guest has not answered yet: a bit for each event.</summary>
         public uint Asked;
+
+        /// <summary>Whether the guest saw that it has come before it took the event that says so.</summary>
+        public bool IsFound;
     }
 }

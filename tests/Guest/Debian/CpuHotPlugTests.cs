@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text.Json.Nodes;
@@ -66,6 +67,36 @@ public sealed class CpuHotPlugTests
         Assert.InRange(after.Files, 0, before.Files + 1);
         Assert.InRange(after.Threads, 0, before.Threads + 1);
         KernelLog.AssertClean(guest);
+    }
+
+    /// <summary>Each at another moment of the boot: some the guest's own scan finds, others it hears of when it can.</summary>
+    [Fact]
+    public void Cpus_that_come_while_the_guest_boots_are_taken()
+    {
+        TestHost.RequireGuests();
+        string[] moments = ["Linux version", "NR_IRQS", "ACPI: Core revision", "Brought up", "ACPI: Interpreter enabled", "workingset", "as init process"];
+        using DebianGuest guest = DebianGuest.Start(new GuestOptions { Smp = $"1,maxcpus={moments.Length + 1}", CommandLine = "ignore_loglevel earlyprintk=ttyS0" });
+        int from = 0;
+        for (int i = 0; i < moments.Length; i++)
+        {
+            from = guest.Console.WaitFor(moments[i], from, DebianGuest.Limit);
+            guest.Qmp.Call("device_add", new JsonObject { ["id"] = $"vcpu{i + 1}", ["driver"] = "host-x86-cpu", ["cpu-id"] = i + 1 });
+        }
+
+        HashSet<string> waiting = [.. Enumerable.Range(1, moments.Length).Select(cpu => $"vcpu{cpu}")];
+        while (waiting.Count > 0)
+        {
+            JsonNode answer = guest.Qmp.WaitEvent("ACPI_DEVICE_OST")["data"]!["info"]!;
+            Assert.Equal((1, 0, true), ((int)answer["source"]!, (int)answer["status"]!, waiting.Remove((string)answer["device"]!)));
+        }
+
+        guest.WaitShell(0);
+        Assert.Equal($"0-{moments.Length}", guest.Check("cat /sys/devices/system/cpu/present"));
+        guest.Check("cd /sys/devices/system/cpu && for c in cpu[1-9]*; do [ $(cat $c/online) = 1 ] || echo 1 >$c/online || exit 1; done; cd /root");
+        for (int cpu = 1; cpu <= moments.Length; cpu++)
+        {
+            AssertWorks(guest, cpu);
+        }
     }
 
     [Fact]

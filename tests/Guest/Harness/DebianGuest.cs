@@ -127,10 +127,13 @@ internal sealed class DebianGuest : IDisposable
 
     public Stream Input { get; private set; }
 
+    /// <summary>Starts a guest, which then boots.</summary>
+    public static DebianGuest Start(GuestOptions options) => new(options);
+
     /// <summary>Starts a guest and waits for its shell.</summary>
     public static DebianGuest Boot(GuestOptions options)
     {
-        DebianGuest guest = new(options);
+        DebianGuest guest = Start(options);
         try
         {
             guest.WaitShell(0);

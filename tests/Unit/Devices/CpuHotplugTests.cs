@@ -86,6 +86,30 @@ public sealed class CpuHotplugTests
         Assert.False(_port.IsAskedFor(3));
     }
 
+    /// <summary>Linux answers with a failure when its own scan has found the CPU; one that it hadn't looked at before did fail.</summary>
+    [Fact]
+    public void ACpuThatTheGuestFoundByItselfIsTaken()
+    {
+        _port.Insert(3);
+        Assert.Equal("110100", Seen());
+        _port.Insert(4);
+        Assert.Equal((3u | (1 << 8), 4u | (1 << 8)), (Read(0), Read(0)));
+        Assert.Equal("110110", Seen());
+        Write(12, 3 | (1 << 8) | (1 << 16));
+        Write(12, 4 | (1 << 8) | (1 << 16));
+        Assert.Equal(["answered 3 1 0", "answered 4 1 1"], _told);
+
+        // What it is asked later it may refuse, and a CPU that comes again is another.
+        _port.RequestRemoval(3);
+        Assert.Equal("110110", Seen());
+        Write(12, 3 | (3 << 8) | (1 << 16));
+        Write(8, 3);
+        _port.Insert(3);
+        Assert.Equal(3u | (1 << 8), Read(0));
+        Write(12, 3 | (1 << 8) | (1 << 16));
+        Assert.Equal(["answered 3 3 1", "ejected 3", "answered 3 1 1"], _told[2..]);
+    }
+
     [Fact]
     public void CpusOfPowerOnStay()
     {
