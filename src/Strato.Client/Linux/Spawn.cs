@@ -14,13 +14,20 @@ namespace Strato.Client.Linux;
 /// </remarks>
 internal static unsafe class Spawn
 {
+    /// <summary>The number of the first descriptor that is passed behind the readiness pipe's.</summary>
+    internal const int FirstPassed = 4;
+
+    /// <summary>Copies of descriptors lie above all targets, at least here.</summary>
+    private const int LeastSource = 64;
+
     /// <param name="path">The program.</param>
     /// <param name="arguments">Without the program's name.</param>
     /// <param name="output">Descriptor that becomes its standard output, or -1 for the log.</param>
     /// <param name="log">File that takes its standard error (and output), appended to; made with mode 0600.</param>
     /// <param name="ready">Descriptor that becomes its descriptor 3, or -1.</param>
+    /// <param name="passed">Descriptors that become its descriptors 4, 5, … behind <paramref name="ready"/>; null for none.</param>
     /// <returns>The pid: a child of this process that must be waited for.</returns>
-    internal static int Start(string path, IReadOnlyList<string> arguments, int output, string log, int ready)
+    internal static int Start(string path, IReadOnlyList<string> arguments, int output, string log, int ready, IReadOnlyList<FileDescriptor>? passed = null)
     {
         byte* actions = stackalloc byte[Libc.OpaqueSize];
         byte* attributes = stackalloc byte[Libc.OpaqueSize];
@@ -29,12 +36,11 @@ internal static unsafe class Spawn
         using CStrings envp = new(EnvironmentStrings());
 
         // A dup2 onto itself, and targets that are still needed as sources, are out of the way when the sources are high.
-        using FileDescriptor highOutput = new(output < 0 ? -1 : Libc.fcntl(output, Libc.F_DUPFD_CLOEXEC, (nint)64));
-        using FileDescriptor highReady = new(ready < 0 ? -1 : Libc.fcntl(ready, Libc.F_DUPFD_CLOEXEC, (nint)64));
-        if ((output >= 0 && highOutput.IsInvalid) || (ready >= 0 && highReady.IsInvalid))
-        {
-            throw Failed(path, Errno.Last);
-        }
+        int least = int.Max(LeastSource, FirstPassed + (passed?.Count ?? 0));
+        using HighDescriptors high = new(path, least);
+        int highOutput = output < 0 ? -1 : high.Copy(output);
+        int highReady = ready < 0 ? -1 : high.Copy(ready);
+        int[] highPassed = Array.ConvertAll<FileDescriptor, int>([.. passed ?? []], file => high.Copy(file.Value));
 
         Check(path, Libc.posix_spawn_file_actions_init(actions));
         Check(path, Libc.posix_spawnattr_init(attributes));
@@ -45,12 +51,16 @@ internal static unsafe class Spawn
             {
                 Check(path, Libc.posix_spawn_file_actions_addopen(actions, 0, nothing, Libc.O_RDONLY, 0));
                 Check(path, Libc.posix_spawn_file_actions_addopen(actions, 2, logPath, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_APPEND, 0x180));
-                Check(path, Libc.posix_spawn_file_actions_adddup2(actions, output < 0 ? 2 : highOutput.Value, 1));
+                Check(path, Libc.posix_spawn_file_actions_adddup2(actions, output < 0 ? 2 : highOutput, 1));
                 int next = 3;
                 if (ready >= 0)
                 {
-                    Check(path, Libc.posix_spawn_file_actions_adddup2(actions, highReady.Value, 3));
-                    next = 4;
+                    Check(path, Libc.posix_spawn_file_actions_adddup2(actions, highReady, next++));
+                }
+
+                foreach (int file in highPassed)
+                {
+                    Check(path, Libc.posix_spawn_file_actions_adddup2(actions, file, next++));
                 }
 
                 CloseFrom(path, actions, next);
@@ -137,6 +147,26 @@ internal static unsafe class Spawn
 
     private static StratoException Failed(string path, int errno) =>
         new(StratoErrorKind.Failed, "EngineStartFailed", $"The engine '{path}' can't be started: {Errno.Text(errno)}.") { Where = path };
+
+    /// <summary>Copies of descriptors that aren't below a number, and close themselves on exec.</summary>
+    private sealed class HighDescriptors(string path, int least) : IDisposable
+    {
+        private readonly List<FileDescriptor> _copies = [];
+
+        internal int Copy(int fd)
+        {
+            int copy = Libc.fcntl(fd, Libc.F_DUPFD_CLOEXEC, (nint)least);
+            if (copy < 0)
+            {
+                throw Failed(path, Errno.Last);
+            }
+
+            _copies.Add(new FileDescriptor(copy));
+            return copy;
+        }
+
+        public void Dispose() => _copies.ForEach(copy => copy.Dispose());
+    }
 
     /// <summary>An array of C strings that ends with a null pointer.</summary>
     private readonly struct CStrings : IDisposable

@@ -14,15 +14,16 @@ internal static class EngineArguments
     /// <param name="consoleLog">The file of the console's output.</param>
     /// <param name="options">How it is started.</param>
     /// <param name="sandbox">The value of -sandbox; null for none.</param>
-    internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options, string? sandbox = null)
+    /// <param name="files">Opens what the engine inherits; null for one that opens all by itself.</param>
+    internal static List<string> Build(VmDefinition vm, string runtime, string log, string consoleLog, StartOptions options, string? sandbox = null, StartFiles? files = null)
     {
         // The programs that serve shared folders map the guest's memory.
         string sharing = vm.SharedFolders.Count > 0 ? ",mem-share=on" : "";
         string slots = vm.NoHotPlug ? ",hotplug=off" : "";
-        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}{sharing}{slots}", "-kernel", vm.Kernel];
+        List<string> arguments = ["-name", vm.Name, "-machine", $"type={Part(vm.Machine)}{sharing}{slots}", "-kernel", files?.OpenImage(vm.Kernel) ?? vm.Kernel];
         if (vm.Initrd is not null)
         {
-            arguments.AddRange(["-initrd", vm.Initrd]);
+            arguments.AddRange(["-initrd", files?.OpenImage(vm.Initrd) ?? vm.Initrd]);
         }
 
         arguments.AddRange(
@@ -58,7 +59,7 @@ internal static class EngineArguments
             string serial = drive.Serial is null ? "" : $",serial={Part(drive.Serial)}";
             arguments.AddRange(
             [
-                "-drive", $"id={Part(drive.Id)},file={Part(drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}{io}",
+                "-drive", $"id={Part(drive.Id)},file={Part(files?.OpenDisk(drive) ?? drive.Path)},readonly={(drive.ReadOnly ? "on" : "off")}{serial}{io}",
                 "-device", $"virtio-blk-device,drive={Part(drive.Id)},id={Part(drive.Id)}",
             ]);
         }
@@ -69,12 +70,13 @@ internal static class EngineArguments
             string thread = IoThread(adapter.Settings.IoThread);
             arguments.AddRange(
             [
-                "-netdev", NetworkAdapterFields.Netdev(adapter, Part),
+                "-netdev", files?.OpenNetdev(adapter, Part) ?? NetworkAdapterFields.Netdev(adapter, Part),
                 "-device", $"virtio-net-device,netdev={Part(adapter.Id)},id={Part(adapter.Id)}{mac}{thread}",
             ]);
         }
 
         DeviceArguments.Add(arguments, vm, runtime);
+        arguments.AddRange(files?.Options ?? []);
         arguments.AddRange(
         [
             "-serial", $"console,socket={Part(Path.Combine(runtime, "console.sock"))},log={Part(consoleLog)}",

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using Strato.Client.Linux;
@@ -76,7 +77,12 @@ internal sealed class EngineLauncher
         Deadline deadline = Deadline.After(options.Timeout);
         using ReadinessPipe pipe = new();
         string? sandbox = vm.NoSandbox ? null : SandboxSupport.OfThisProcess.Option;
-        int pid = Spawn.Start(engine, EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options, sandbox), output: -1, log, pipe.WriteEnd);
+        int pid;
+        using (StartFiles files = new())
+        {
+            List<string> arguments = EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options, sandbox, files);
+            pid = Spawn.Start(engine, arguments, output: -1, log, pipe.WriteEnd, files.Files);
+        }
 
         // The child can't be reaped before the watch begins, so its stat is there even if it has ended already.
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;

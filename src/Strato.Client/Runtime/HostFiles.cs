@@ -5,19 +5,21 @@ using Strato.Protocol.Configuration;
 
 namespace Strato.Client.Runtime;
 
-/// <summary>Opens what a running engine in its sandbox can't: files and devices that are passed to it.</summary>
+/// <summary>Opens what an engine in its sandbox can't: files and devices that are passed to it.</summary>
 internal static class HostFiles
 {
+    /// <summary>For an open that waits for nobody, as that of a named pipe would, and takes no terminal; for reading.</summary>
+    internal const int Waitless = Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY;
+
     private const string Tun = "/dev/net/tun";
     private const string VhostNet = "/dev/vhost-net";
 
     /// <summary>A drive's file, for as much as the drive may do with it. Errors DriveNotFound, DrivePermission, DriveFailed.</summary>
     internal static FileDescriptor OpenDisk(DriveDefinition drive)
     {
-        // A disk whose changes are thrown away is read only.
-        bool readOnly = drive.ReadOnly || drive.Io.Snapshot == true;
-        bool direct = drive.Io.Direct ?? drive.Io.Cache is DriveCache.None or DriveCache.DirectSync;
-        int fd = Libc.Open(drive.Path, (readOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        bool readOnly = IsReadOnly(drive);
+        bool direct = IsDirect(drive);
+        int fd = Libc.Open(drive.Path, DiskFlags(drive));
         int errno = Errno.Last;
         return fd >= 0 ? new FileDescriptor(fd) : throw (errno switch
         {
@@ -29,6 +31,15 @@ internal static class HostFiles
             _ => Error(StratoErrorKind.Failed, "DriveFailed", "-Path", $"'{drive.Path}' can't be opened: {Errno.Text(errno)}."),
         });
     }
+
+    /// <summary>How a drive's file is opened: for as much as the drive may do with it.</summary>
+    internal static int DiskFlags(DriveDefinition drive) =>
+        (IsReadOnly(drive) ? Libc.O_RDONLY : Libc.O_RDWR) | (IsDirect(drive) ? Libc.O_DIRECT : 0) | Waitless;
+
+    // A disk whose changes are thrown away is read only.
+    private static bool IsReadOnly(DriveDefinition drive) => drive.ReadOnly || drive.Io.Snapshot == true;
+
+    private static bool IsDirect(DriveDefinition drive) => drive.Io.Direct ?? drive.Io.Cache is DriveCache.None or DriveCache.DirectSync;
 
     /// <summary>Each queue of a tap. Error TapFailed.</summary>
     internal static List<FileDescriptor> OpenTap(string name, int queues)

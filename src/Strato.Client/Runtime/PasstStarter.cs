@@ -6,7 +6,7 @@ using Strato.Protocol.Configuration;
 
 namespace Strato.Client.Runtime;
 
-/// <summary>Starts passt for a VM that runs: its engine may start no program any more (seccomp), and gets the socket.</summary>
+/// <summary>Starts passt for an engine, which gets the socket: one that runs may start no program any more (seccomp), and one that starts needn't.</summary>
 internal static class PasstStarter
 {
     /// <param name="forwards">The host's ports that lead to the guest.</param>

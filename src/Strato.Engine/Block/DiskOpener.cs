@@ -38,20 +38,21 @@ internal static class DiskOpener
         try
         {
             changes = NamelessFile.Create(NamelessFile.TemporaryFolder);
-            return new SnapshotImage(image, changes, options);
+            return new SnapshotImage(image, changes, options with { Path = image.Path });
         }
         catch (LinuxException error)
         {
             changes?.Dispose();
             image.Dispose();
-            throw Error(options, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
+            throw Error(options with { Path = FileSets.NameOf(options.Path) }, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
         }
     }
 
     private static DiskImage OpenImage(DriveOptions options)
     {
-        FileDescriptor file = options.Descriptor >= 0 ? Duplicate(options) : OpenPath(options);
-        options = options with { Path = FileSets.NameOf(options.Path) };
+        string path = options.Path;
+        options = options with { Path = FileSets.NameOf(path) };
+        FileDescriptor file = options.Descriptor >= 0 ? Duplicate(options) : OpenPath(path, options);
         try
         {
             DiskGeometry geometry = Measure(file.Value, options);
@@ -65,10 +66,10 @@ internal static class DiskOpener
         }
     }
 
-    private static FileDescriptor OpenPath(DriveOptions options)
+    private static FileDescriptor OpenPath(string path, DriveOptions options)
     {
         // O_NONBLOCK: opening a FIFO must not wait for its other end; it is refused below. It means nothing to files and disks.
-        int fd = FileSets.Open(options.Path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (options.Direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int fd = FileSets.Open(path, (options.ReadOnly ? Libc.O_RDONLY : Libc.O_RDWR) | (options.Direct ? Libc.O_DIRECT : 0) | Libc.O_NONBLOCK | Libc.O_NOCTTY);
         return fd >= 0 ? new FileDescriptor(fd) : throw OpenError(options, Errno.Last);
     }
 

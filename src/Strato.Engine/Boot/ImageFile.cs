@@ -66,9 +66,10 @@ internal sealed class ImageFile : IDisposable
 
         // O_NONBLOCK: the open of a FIFO that nobody writes would wait for ever.
         int fd = FileSets.Open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        int errno = Errno.Last;
+        path = FileSets.NameOf(path);
         if (fd < 0)
         {
-            int errno = Errno.Last;
             string id = errno is Errno.ENOENT or Errno.ENOTDIR or Errno.ENAMETOOLONG ? "NotFound" : "NotReadable";
             throw new UserErrorException($"{role}{id}", $"{noun} '{path}' can't be opened: {Errno.Text(errno)}", where, new LinuxException("open", errno));
         }

@@ -47,6 +47,7 @@ internal static class EngineRun
         using SignalWatch signals = new(loop, [Libc.SIGTERM, Libc.SIGINT, Libc.SIGHUP], _ => machine.Quit("host-signal"));
 
         // All that the machine needs is open, and nothing of the guest has run.
+        FileSetOption.Leave(options);
         if (options.Sandbox is { } plan)
         {
             Sandbox.Enter(plan);

@@ -8,9 +8,13 @@ namespace Strato.Engine.Cli;
 /// <summary><c>-add-fd</c>: a descriptor that whoever starts the engine has opened for it; <c>/dev/fdset/SET</c> stands for it.</summary>
 internal static class FileSetOption
 {
-    public const string Usage = "fd=N,set=N[,opaque=TEXT]";
+    public const string Usage = "fd=N,set=N[,opaque=TEXT][,keep=on|off]";
 
-    public const string Help = "A descriptor that the engine inherits, for a set: the path /dev/fdset/SET then stands for it, wherever a file is opened.";
+    public const string Help =
+        """
+        A descriptor that the engine inherits, for a set: the path /dev/fdset/SET then stands for it, wherever a file is opened,
+                and messages call it TEXT. keep=off (on) closes it as soon as the machine is built, which needs it no more.
+        """;
 
     private const int FirstAllowed = 3;
 
@@ -20,6 +24,7 @@ internal static class FileSetOption
         long fd = parts.TakeNumber("fd") ?? throw parts.Invalid("'fd' is missing: fd=N", "fd");
         long set = parts.TakeNumber("set") ?? throw parts.Invalid("'set' is missing: set=N", "set");
         string? opaque = parts.Take("opaque");
+        bool keep = parts.TakeBoolean("keep") ?? true;
         parts.End();
         if (fd is < FirstAllowed or > int.MaxValue)
         {
@@ -36,13 +41,15 @@ internal static class FileSetOption
             throw parts.Invalid($"'fd={fd}' is given twice; a descriptor belongs to one set.", "fd");
         }
 
-        options.PassedFiles.Add(new PassedFile((int)fd, set, opaque));
+        options.PassedFiles.Add(new PassedFile((int)fd, set, opaque, keep));
     }
 
     /// <summary>Puts the descriptors into their sets, in the process that opens files.</summary>
     /// <exception cref="UserErrorException">DescriptorNotOpen, or InvalidOption: it is another option's.</exception>
     public static void Take(Options options)
     {
+        HashSet<int> others = options.ReadyDescriptor is { } ready ? [ready] : [];
+        AddNetdevs(others, options);
         foreach (PassedFile file in options.PassedFiles)
         {
             // What the engine opened itself is closed at an exec; what it inherits isn't.
@@ -52,7 +59,7 @@ internal static class FileSetOption
                 throw new UserErrorException("DescriptorNotOpen", $"The descriptor {file.Descriptor} isn't open; whoever starts the engine has to open it and let it be inherited.", "-add-fd fd");
             }
 
-            if (IsUsed(options, file.Descriptor))
+            if (others.Contains(file.Descriptor))
             {
                 throw new UserErrorException("InvalidOption", $"The descriptor {file.Descriptor} is given to another option as well; it belongs to one.", "-add-fd fd");
             }
@@ -62,32 +69,47 @@ internal static class FileSetOption
         }
     }
 
-    private static bool IsUsed(Options options, int descriptor)
+    /// <summary>Closes those that were for building the machine alone; what was opened by them stays open.</summary>
+    public static void Leave(Options options)
+    {
+        foreach (PassedFile file in options.PassedFiles)
+        {
+            if (!file.Keep)
+            {
+                _ = FileSets.Remove(file.Set, file.Descriptor);
+            }
+        }
+    }
+
+    /// <summary>All descriptors that options name, but for the readiness pipe's.</summary>
+    public static HashSet<int> Named(Options options)
+    {
+        HashSet<int> named = [];
+        options.PassedFiles.ForEach(file => named.Add(file.Descriptor));
+        AddNetdevs(named, options);
+        return named;
+    }
+
+    private static void AddNetdevs(HashSet<int> named, Options options)
     {
         foreach (DeviceConfiguration device in options.Configuration.Devices)
         {
-            if (device is NetConfiguration net && (Has(net.Netdev.Descriptors, descriptor) || Has(net.Netdev.VhostDescriptors, descriptor)))
+            if (device is NetConfiguration net)
             {
-                return true;
+                AddAll(named, net.Netdev.Descriptors);
+                AddAll(named, net.Netdev.VhostDescriptors);
             }
         }
-
-        return options.ReadyDescriptor == descriptor;
     }
 
-    private static bool Has(IReadOnlyList<long> descriptors, int descriptor)
+    private static void AddAll(HashSet<int> named, IReadOnlyList<long> descriptors)
     {
-        foreach (long one in descriptors)
+        foreach (long descriptor in descriptors)
         {
-            if (one == descriptor)
-            {
-                return true;
-            }
+            named.Add((int)descriptor);
         }
-
-        return false;
     }
 }
 
 /// <summary>What one <c>-add-fd</c> gives.</summary>
-internal sealed record PassedFile(int Descriptor, long Set, string? Opaque);
+internal sealed record PassedFile(int Descriptor, long Set, string? Opaque, bool Keep);

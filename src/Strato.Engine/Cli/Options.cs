@@ -115,11 +115,6 @@ internal sealed class Options
         NetOption.AddUnclaimed(this);
         ConsoleOption.AddUnclaimed(this);
         Configuration.Validate();
-        if (Configuration.Daemonize && PassedFiles.Count > 0)
-        {
-            throw new UserErrorException("InvalidOption", "-add-fd is given with -daemonize, whose engine in the background inherits no descriptors; start it in the background by other means (setsid), or give paths.", "-add-fd");
-        }
-
         if (Configuration.Daemonize && Configuration.Serial.Backend == SerialBackend.Stdio)
         {
             Warnings.Add("-daemonize takes the terminal away: the serial port on stdio is connected to nothing");

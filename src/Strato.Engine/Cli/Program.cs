@@ -56,7 +56,7 @@ internal static class Program
                     LogWarnings(options);
                 }
 
-                int code = Daemon.Launch(args, out UserErrorException? failure);
+                int code = Daemon.Launch(args, FileSetOption.Named(options), ready.Descriptor, out UserErrorException? failure);
                 if (failure is not null)
                 {
                     return Report(failure, ready, code);

@@ -63,26 +63,13 @@ internal static class SandboxOption
     /// <param name="ready">The readiness pipe's descriptor.</param>
     public static void CloseOthers(Options options, int? ready)
     {
-        HashSet<int> named = ready is { } pipe ? [pipe] : [];
-        options.PassedFiles.ForEach(file => named.Add(file.Descriptor));
-        foreach (DeviceConfiguration device in options.Configuration.Devices)
+        HashSet<int> named = FileSetOption.Named(options);
+        if (ready is { } pipe)
         {
-            if (device is NetConfiguration net)
-            {
-                AddAll(named, net.Netdev.Descriptors);
-                AddAll(named, net.Netdev.VhostDescriptors);
-            }
+            named.Add(pipe);
         }
 
         InheritedDescriptors.CloseOthers(named);
-    }
-
-    private static void AddAll(HashSet<int> named, IReadOnlyList<long> descriptors)
-    {
-        foreach (long descriptor in descriptors)
-        {
-            named.Add((int)descriptor);
-        }
     }
 
     private static (uint User, uint Group) ParseUser(SubOptions parts, string value)

@@ -29,12 +29,13 @@ internal static unsafe partial class Libc
     /// <param name="path">The program.</param>
     /// <param name="arguments">All of argv.</param>
     /// <param name="environment">NAME=VALUE each.</param>
-    /// <param name="inherit">The one descriptor the child keeps, under the number <paramref name="as"/>; -1 for none.</param>
+    /// <param name="inherit">The one descriptor the child gets, under the number <paramref name="as"/>; -1 for none.</param>
     /// <param name="as">At least 3.</param>
     /// <param name="errors">Where its standard error goes, above <paramref name="as"/>; -1 for /dev/null.</param>
+    /// <param name="keepsOthers">Whether the child keeps those that aren't closed on exec.</param>
     /// <returns>The child's process id.</returns>
     /// <exception cref="LinuxException">posix_spawn fails.</exception>
-    internal static int SpawnSession(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, int inherit, int @as, int errors = -1)
+    internal static int SpawnSession(string path, ReadOnlySpan<string> arguments, ReadOnlySpan<string> environment, int inherit, int @as, int errors = -1, bool keepsOthers = false)
     {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -66,7 +67,11 @@ internal static unsafe partial class Libc
                 _ = posix_spawn_file_actions_adddup2(&actions, errors, 2);
             }
 
-            _ = posix_spawn_file_actions_addclosefrom_np(&actions, inherit >= 0 ? @as + 1 : 3);
+            if (!keepsOthers)
+            {
+                _ = posix_spawn_file_actions_addclosefrom_np(&actions, inherit >= 0 ? @as + 1 : 3);
+            }
+
             int pid;
             int error = posix_spawn(&pid, program, &actions, &attributes, argv, envp);
             return error == 0 ? pid : throw new LinuxException($"posix_spawn({path})", error);

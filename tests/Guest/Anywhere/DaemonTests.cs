@@ -70,6 +70,43 @@ public sealed class DaemonTests
         AssertRefused(1, path, "-kernel", path);
     }
 
+    [Theory]
+    [InlineData("off")]
+    [InlineData("on")]
+    public void Descriptors_that_options_name_are_inherited_and_no_others(string sandbox)
+    {
+        Assert.SkipUnless(sandbox == "off" || Environment.IsPrivilegedProcess, "needs root");
+        string disk = TestHost.NewDisk("inherited.img", 1 << 20);
+        string other = TestHost.NewDisk("other.img", 1 << 20);
+
+        // The number that the readiness pipe has in the background is one of them.
+        Command.Result result = Command.Run(
+            Limit, "/bin/sh", "-c", "exec 3<>\"$0\" 5<>\"$1\"; shift; exec \"$@\"", disk, other, TestHost.Engine,
+            "-force", "-daemonize", "-D", _log, "-pidfile", _pid, "-qmp", $"unix:{_qmp},server,nowait", "-sandbox", sandbox,
+            "-kernel", Payload.Make(PayloadEnd.Halt), "-add-fd", $"fd=3,set=1,opaque={disk},keep=off", "-drive", "file=/dev/fdset/1,id=a");
+        Assert.True(result is { ExitCode: 0, Errors: "" }, $"{result}");
+        using QmpConnection qmp = QmpConnection.Open(_qmp);
+        Assert.Equal(disk, (string?)qmp.Call("query-block")[0]!["inserted"]!["file"]);
+        Assert.Equal("[]", qmp.Call("query-fdsets").ToJsonString());
+        int pid = int.Parse(File.ReadAllText(_pid), CultureInfo.InvariantCulture);
+        string?[] open = [.. Directory.GetFiles($"/proc/{pid}/fd").Select(fd => new FileInfo(fd).LinkTarget)];
+        Assert.Single(open, disk);
+        Assert.DoesNotContain(other, open);
+        qmp.Call("quit");
+        qmp.WaitEnd();
+        WaitGone(pid);
+    }
+
+    [Fact]
+    public void Descriptor_that_is_not_open()
+    {
+        // Nor when it is the number of the engine's own end of a pipe.
+        for (int fd = 3; fd < 12; fd++)
+        {
+            AssertRefused(1, $"The descriptor {fd} isn't open", "-kernel", Payload.Make(PayloadEnd.Halt), "-add-fd", $"fd={fd},set=1");
+        }
+    }
+
     [Fact]
     public void Readiness_pipe_is_told_too()
     {

@@ -27,7 +27,8 @@ public sealed class SpawnTests : IDisposable
 
         string[] descriptors = [.. Directory.EnumerateFiles($"{process}/fd").Select(fd => $"{Path.GetFileName(fd)} {new FileInfo(fd).LinkTarget}").Order(StringComparer.Ordinal)];
         Assert.Equal(["0 /dev/null", $"1 {info.LogPath}", $"2 {info.LogPath}"], descriptors[..3]);
-        Assert.StartsWith("3 pipe:", Assert.Single(descriptors[3..]), StringComparison.Ordinal);
+        Assert.StartsWith("3 pipe:", descriptors[3], StringComparison.Ordinal);
+        Assert.Equal([$"4 {_fixture.Kernel}"], descriptors[4..]);
         Assert.Equal("/", new FileInfo($"{process}/cwd").LinkTarget);
         string[] stat = Procfs.ReadText($"{process}/stat")!.Split(' ');
         Assert.Equal(stat[0], stat[5]);
@@ -56,9 +57,10 @@ public sealed class SpawnTests : IDisposable
         string run = _fixture.Paths.RuntimeDirectory(vm.Id);
         Assert.Equal(
         [
-            "-name", "-it's \"a\" $NAME, ü", "-machine", "type=microvm", "-kernel", _fixture.Kernel, "-append", "root=/dev/vda quiet",
+            "-name", "-it's \"a\" $NAME, ü", "-machine", "type=microvm", "-kernel", "/dev/fdset/0", "-append", "root=/dev/vda quiet",
             "-m", "536870912", "-smp", "3",
-            "-drive", $"id=disk0,file={_fixture.Root}/disk,, one.img,readonly=on,serial=a,,b", "-device", "virtio-blk-device,drive=disk0,id=disk0",
+            "-drive", "id=disk0,file=/dev/fdset/1,readonly=on,serial=a,,b", "-device", "virtio-blk-device,drive=disk0,id=disk0",
+            "-add-fd", $"fd=4,set=0,opaque={_fixture.Kernel},keep=off", "-add-fd", $"fd=5,set=1,opaque={_fixture.Root}/disk,, one.img,keep=off",
             "-serial", $"console,socket={run}/console.sock,log={_fixture.Paths.ConsoleLog(vm.Id)}",
             "-qmp", $"unix:{run}/qmp.sock,server,nowait", "-D", _fixture.Paths.EngineLog(vm.Id), "-ready-fd", "3", "-S", "-force",
         ], File.ReadAllLines(seen));

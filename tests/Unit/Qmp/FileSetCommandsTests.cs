@@ -2,6 +2,8 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using System.Text.Json;
+using Strato.Engine.Block;
+using Strato.Engine.Boot;
 using Strato.Engine.Cli;
 using Strato.Engine.Linux;
 using Strato.Protocol;
@@ -102,8 +104,7 @@ public sealed class FileSetCommandsTests : IDisposable
     [Fact]
     public void TheCommandLineGivesASet()
     {
-        int fd = Libc.Open(_file.Path, Libc.O_RDWR);
-        Assert.Equal(0, Libc.fcntl(fd, Libc.F_SETFD, 0));
+        int fd = Inherited();
         Options options = Options.Parse(["-kernel", "/k", "-add-fd", $"fd={fd},set=3,opaque=root"]);
         FileSetOption.Take(options);
 
@@ -114,13 +115,55 @@ public sealed class FileSetCommandsTests : IDisposable
         Assert.Equal(Done, Add("d", "/dev/fdset/3"));
     }
 
+    [Fact]
+    public void WhatTheMachineAloneNeedsIsClosedWhenItIsBuilt()
+    {
+        int kept = Inherited(), left = Inherited();
+        Options options = Options.Parse(["-kernel", "/k", "-add-fd", $"fd={kept},set=2,keep=on", "-add-fd", $"fd={left},set=2,opaque=/the/disk,keep=off"]);
+        Assert.Equal([kept, left], FileSetOption.Named(options));
+        FileSetOption.Take(options);
+        Assert.Equal(Done, Add("d", "/dev/fdset/2"));
+        FileSetOption.Leave(options);
+        Assert.Equal(kept, Assert.Single(FileSets.All[2]).File.Value);
+        Assert.True(Libc.fcntl(left, Libc.F_GETFD, 0) < 0);
+        Assert.Equal(Done, _client.Ask("""{"execute":"device_add","arguments":{"id":"d","driver":"virtio-blk-mmio"}}"""));
+        Assert.Contains("\"file\":\"/the/disk\"", _client.Ask("""{"execute":"query-block"}"""), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AFileIsCalledWhatItsGiverCallsIt(bool snapshot)
+    {
+        FileSetOption.Take(Options.Parse(["-kernel", "/k", "-add-fd", $"fd={Inherited()},set=4,opaque=/the/disk"]));
+        DriveOptions drive = new("d", "/dev/fdset/4") { Snapshot = snapshot };
+        using (DiskImage image = DiskOpener.Open(drive))
+        {
+            Assert.Equal("/the/disk", image.Path);
+            Assert.StartsWith("drive 'd': '/the/disk' is open ", Assert.Throws<UserErrorException>(() => DiskOpener.Open(drive with { Snapshot = false })).Message, StringComparison.Ordinal);
+        }
+
+        // A descriptor for reading alone; then one of a file that isn't a disk's size.
+        _ = FileSets.Remove(4, null);
+        using TemporaryFile odd = new(5);
+        _ = FileSets.Add(new FileDescriptor(Libc.Open(odd.Path, Libc.O_RDONLY)), 4, "/odd");
+        Assert.StartsWith("drive 'd': '/odd' can't be opened for writing", Assert.Throws<UserErrorException>(() => DiskOpener.Open(drive with { Snapshot = false })).Message, StringComparison.Ordinal);
+        Assert.StartsWith("drive 'd': '/odd' has 5 bytes", Assert.Throws<UserErrorException>(() => DiskOpener.Open(drive with { Snapshot = true })).Message, StringComparison.Ordinal);
+        using ImageFile kernel = ImageFile.Open("/dev/fdset/4", ImageRole.Kernel, "-kernel");
+        Assert.Equal("/odd", kernel.Name);
+        _ = FileSets.Remove(4, null);
+        _ = FileSets.Add(new FileDescriptor(Libc.Open(odd.Path, Libc.O_WRONLY)), 4, "/odd");
+        UserErrorException error = Assert.Throws<UserErrorException>(() => ImageFile.Open("/dev/fdset/4", ImageRole.Kernel, "-kernel"));
+        Assert.Equal(("KernelNotReadable", "kernel '/odd' can't be opened: Permission denied"), (error.Id, error.Message));
+    }
+
     [Theory]
     [InlineData("set=1", "InvalidOption", "'fd' is missing: fd=N")]
     [InlineData("fd=5", "InvalidOption", "'set' is missing: set=N")]
     [InlineData("fd=2,set=1", "InvalidOption", "'fd=2' can't be given away; allowed are descriptors from 3 on that are open.")]
     [InlineData("fd=5,set=-1", "InvalidOption", "'set=-1' is no number of a set; allowed are numbers from 0 on.")]
     [InlineData("fd=5,set=1 -add-fd fd=5,set=2", "InvalidOption", "'fd=5' is given twice; a descriptor belongs to one set.")]
-    [InlineData("fd=5,set=1 -daemonize", "InvalidOption", "-add-fd is given with -daemonize, whose engine in the background inherits no descriptors; start it in the background by other means (setsid), or give paths.")]
+    [InlineData("fd=5,set=1,keep=no", "InvalidOption", "'keep' is 'no'; allowed are: on, off.")]
     [InlineData("fd=1048577,set=1", "DescriptorNotOpen", "The descriptor 1048577 isn't open; whoever starts the engine has to open it and let it be inherited.")]
     public void AFaultOfTheCommandLineIsNamed(string value, string id, string message)
     {
@@ -187,6 +230,14 @@ public sealed class FileSetCommandsTests : IDisposable
         }
 
         Assert.Contains("All sets together have 64 descriptors, which is the most; remove-fd closes one", _client.Ask("""{"execute":"add-fd"}"""), StringComparison.Ordinal);
+    }
+
+    /// <summary>A descriptor as whoever starts the engine leaves it.</summary>
+    private int Inherited()
+    {
+        int fd = Libc.Open(_file.Path, Libc.O_RDWR);
+        Assert.Equal(0, Libc.fcntl(fd, Libc.F_SETFD, 0));
+        return fd;
     }
 
     private string Add(string node, string path, bool readOnly = false) => _client.Ask(

@@ -1,0 +1,95 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using Strato.Client.Linux;
+using Strato.Client.Store;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>What a new engine inherits open: the kernel, the initrd, the images of its disks, taps, and passt's sockets.</summary>
+/// <remarks>
+/// What can't be opened here keeps its path or name: the engine can't open it either, and says why, as it does to whoever starts one
+/// by hand. So there is one place that knows what may be wrong with a file.
+/// </remarks>
+internal sealed class StartFiles : IDisposable
+{
+    private readonly List<FileDescriptor> _files = [];
+    private readonly List<string> _options = [];
+    private int _sets;
+
+    /// <summary>In the order of their numbers in the engine, from <see cref="Spawn.FirstPassed"/> on.</summary>
+    internal IReadOnlyList<FileDescriptor> Files => _files;
+
+    /// <summary>The options that make sets of the files.</summary>
+    internal IReadOnlyList<string> Options => _options;
+
+    /// <summary>Opens a kernel or initrd.</summary>
+    /// <returns>The path that the engine opens.</returns>
+    internal string OpenImage(string path) => Share(Libc.Open(path, HostFiles.Waitless), path);
+
+    /// <summary>Opens a drive's image.</summary>
+    /// <inheritdoc cref="OpenImage" path="/returns"/>
+    internal string OpenDisk(DriveDefinition drive) => Share(Libc.Open(drive.Path, HostFiles.DiskFlags(drive)), drive.Path);
+
+    /// <summary>Opens a tap, or starts passt.</summary>
+    /// <param name="adapter">Checked.</param>
+    /// <param name="part">Doubles the commas of a value.</param>
+    /// <returns>The value of <c>-netdev</c>.</returns>
+    internal string OpenNetdev(NetworkAdapterDefinition adapter, Func<string, string> part)
+    {
+        NetworkAdapterSettings settings = adapter.Settings;
+        List<FileDescriptor> opened = [];
+        try
+        {
+            if (settings.TapName is not { } tap)
+            {
+                PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
+                string socket = Give([PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id)]);
+                return $"stream,id={part(adapter.Id)},addr.type=fd,addr.str={socket}";
+            }
+
+            int queues = settings.QueueCount ?? 1;
+            opened = HostFiles.OpenTap(tap, queues);
+            string vhost = settings.Vhost == true ? $",vhost=on,vhostfds={Give(HostFiles.OpenVhostNet(queues))}" : "";
+            return $"tap,id={part(adapter.Id)},fds={Give(opened)}{vhost}";
+        }
+        catch (Exception e) when (e is StratoException or UserErrorException)
+        {
+            opened.ForEach(file => file.Dispose());
+            return NetworkAdapterFields.Netdev(adapter, part);
+        }
+    }
+
+    public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    /// <param name="fd">Of the file; -1 if it can't be opened.</param>
+    /// <param name="path">The file's.</param>
+    private string Share(int fd, string path)
+    {
+        if (fd < 0)
+        {
+            return path;
+        }
+
+        string number = Give([new FileDescriptor(fd)]);
+        int set = _sets++;
+        _options.AddRange(["-add-fd", string.Create(CultureInfo.InvariantCulture, $"fd={number},set={set},opaque={EngineArguments.Part(path)},keep=off")]);
+        return string.Create(CultureInfo.InvariantCulture, $"/dev/fdset/{set}");
+    }
+
+    /// <summary>Takes files over.</summary>
+    /// <returns>Their numbers in the engine, divided by colons.</returns>
+    private string Give(IReadOnlyList<FileDescriptor> files)
+    {
+        List<string> numbers = [];
+        foreach (FileDescriptor file in files)
+        {
+            numbers.Add((Spawn.FirstPassed + _files.Count).ToString(CultureInfo.InvariantCulture));
+            _files.Add(file);
+        }
+
+        return string.Join(':', numbers);
+    }
+}
