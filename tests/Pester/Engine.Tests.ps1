@@ -134,8 +134,16 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Set-StratoNetworkAdapter net0 -VMName tiny -User
         $path = $env:PATH
         try {
-            $env:PATH = '/nonexistent'
-            { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'PasstNotFound,*' -ExpectedMessage '*package*passt*'
+            # One that is in the way of the host's own, which is found where PATH has none.
+            $null = New-Item -ItemType Directory "$folder/programs"
+            Set-Content "$folder/programs/passt" "#!/bin/sh`necho No routable interface >&2; exit 1" -NoNewline
+            & /bin/chmod +x "$folder/programs/passt"
+            $env:PATH = "$folder/programs:$path"
+            { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'PasstFailed,*' -ExpectedMessage "*net 'net0'*No routable interface*"
+            if (-not (Test-Path /usr/bin/passt)) {
+                $env:PATH = '/nonexistent'
+                { Start-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'PasstNotFound,*' -ExpectedMessage '*package*passt*'
+            }
         } finally { $env:PATH = $path }
     }
     It 'shares folders as long as it runs' -Skip:(-not (Test-Path /usr/lib/qemu/virtiofsd, /usr/libexec/virtiofsd -PathType Leaf).Contains($true) -or (id -u) -ne 0) {
@@ -324,6 +332,32 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Get-StratoDrive -VMName tiny | Should -BeNullOrEmpty
         Remove-StratoDrive hot -VMName tiny -Transient
         { Remove-StratoDrive hot -VMName tiny -Transient -ErrorAction Stop } | Should -Throw -ErrorId 'QmpDeviceNotFound,*'
+    }
+    It 'is given what its machine is made of, and finds no path of it' {
+        $files = 'own', 'initrd', 'written.img', 'read.img', 'thrown.img' | ForEach-Object { "$folder/$_" }
+        Copy-Item "$folder/tiny" $files[0]
+        $files[1..4] | ForEach-Object { [System.IO.File]::WriteAllBytes($_, [byte[]]::new(1MB)) }
+        Set-StratoVm tiny -Kernel $files[0] -Initrd $files[1]
+        Get-StratoVm tiny | Add-StratoDrive $files[2] -PassThru | Add-StratoDrive $files[3] -ReadOnly -PassThru | Add-StratoDrive $files[4] -Snapshot
+        $engine = $env:STRATO_ENGINE
+        # All are somewhere else before the engine's own first line.
+        $null = New-Item -ItemType Directory "$folder/moved"
+        Set-Content "$folder/mover" "#!/bin/sh`nmv $files $folder/moved && exec '$EnginePath' `"`$@`"" -NoNewline
+        & /bin/chmod +x "$folder/mover"
+        try {
+            $env:STRATO_ENGINE = "$folder/mover"
+            $null = Start-StratoVm tiny
+        } finally { $env:STRATO_ENGINE = $engine }
+        Test-Path $files | Should -Be (@($false) * 5)
+        $null = Wait-StratoVm tiny -For Console -Match '^tiny guest$' -Timeout 20
+        (Invoke-StratoQmp query-block -VMName tiny).inserted.file | Should -Be $files[2..4]
+        Invoke-StratoQmp query-fdsets -VMName tiny | Should -BeNullOrEmpty
+        $open = Get-ChildItem "/proc/$((Get-StratoVm tiny).ProcessId)/fd" | ForEach-Object Target
+        # Once each.
+        foreach ($file in $files) { @($open) -eq "$folder/moved/$(Split-Path -Leaf $file)" | Should -HaveCount 1 }
+        # A reset reads the kernel again.
+        (Restart-StratoVm tiny -Reset -PassThru).State | Should -Be 'Running'
+        (Get-ChildItem "/proc/$PID/fd" | ForEach-Object Target) -like "$folder/moved/*" | Should -BeNullOrEmpty
     }
     It 'is shut in, and what comes later is passed to it' -Skip:((id -u) -ne 0) {
         (Get-StratoVm tiny).IsSandboxed | Should -BeNullOrEmpty

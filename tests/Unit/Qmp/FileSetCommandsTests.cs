@@ -163,7 +163,7 @@ public sealed class FileSetCommandsTests : IDisposable
     [InlineData("fd=2,set=1", "InvalidOption", "'fd=2' can't be given away; allowed are descriptors from 3 on that are open.")]
     [InlineData("fd=5,set=-1", "InvalidOption", "'set=-1' is no number of a set; allowed are numbers from 0 on.")]
     [InlineData("fd=5,set=1 -add-fd fd=5,set=2", "InvalidOption", "'fd=5' is given twice; a descriptor belongs to one set.")]
-    [InlineData("fd=5,set=1,keep=no", "InvalidOption", "'keep' is 'no'; allowed are: on, off.")]
+    [InlineData("fd=5,set=1,keep=never", "InvalidOption", "'keep=never' is neither on nor off; allowed: on, off, true, false, yes, no.")]
     [InlineData("fd=1048577,set=1", "DescriptorNotOpen", "The descriptor 1048577 isn't open; whoever starts the engine has to open it and let it be inherited.")]
     public void AFaultOfTheCommandLineIsNamed(string value, string id, string message)
     {
