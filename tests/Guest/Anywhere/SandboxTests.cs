@@ -68,17 +68,28 @@ public sealed class SandboxTests
         string folder = TestHost.NewPath("user");
         Directory.CreateDirectory(folder);
         Command.Check("chmod", "0777", folder, TestHost.Folder);
+
+        // Root's alone: the engine is given both open.
         string kernel = Path.Combine(folder, "kernel");
         File.Copy(Payload.Make(PayloadEnd.Halt), kernel);
-        Command.Check("chmod", "0644", kernel);
+        string disk = TestHost.NewDisk("roots.img", 1 << 20);
+        Command.Check("chmod", "0600", kernel, disk);
         string before = Command.Check("stat", "-c", "%a", "/dev/kvm").Trim();
         Command.Check("chmod", "0666", "/dev/kvm");
         try
         {
             string qmp = Path.Combine(folder, "qmp");
-            using EngineProcess engine = EngineProcess.StartBy(user, "-force", "-kernel", kernel, "-qmp", $"unix:{qmp},server,nowait", "-sandbox", "on");
+            using EngineProcess engine = EngineProcess.StartBy(
+                ["sh", "-c", "exec 8<\"$0\" 9<>\"$1\"; shift; exec \"$@\"", kernel, disk, .. user],
+                "-force", "-qmp", $"unix:{qmp},server,nowait", "-sandbox", "on",
+                "-kernel", "/dev/fdset/0", "-drive", "file=/dev/fdset/1,id=a",
+                "-add-fd", $"fd=8,set=0,opaque={kernel},keep=off", "-add-fd", $"fd=9,set=1,opaque={disk},keep=off");
             using QmpConnection connection = QmpConnection.Open(qmp, engine);
             Assert.Equal("running", connection.Status());
+            Assert.Equal(disk, (string?)connection.Call("query-block")[0]!["inserted"]!["file"]);
+            Assert.Equal("[]", connection.Call("query-fdsets").ToJsonString());
+            Assert.Single(Directory.GetFiles($"/proc/{engine.Id}/fd"), fd => Link(fd) == disk);
+            Assert.Single(Directory.GetFiles($"/proc/{engine.Id}/fd"), fd => Link(fd) == kernel);
             CheckThreads(engine.Id, Nobody, atLeast: 3);
             Assert.NotEqual(Link("/proc/self/ns/user"), Link($"/proc/{engine.Id}/ns/user"));
             Assert.NotEqual(Link("/proc/self/ns/net"), Link($"/proc/{engine.Id}/ns/net"));
