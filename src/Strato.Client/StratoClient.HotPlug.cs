@@ -151,15 +151,26 @@ public sealed partial class StratoClient
     {
         if (session.TakesPaths)
         {
-            Plug(session, drive, drive.Path);
+            Plug(session, drive, drive.Path, null);
             return;
         }
 
         using FileDescriptor file = HostFiles.OpenDisk(drive);
-        session.WithFile(file, drive.Path, path => Plug(session, drive, path));
+        using FileDescriptor? changes = HostFiles.OpenChanges(drive);
+        session.WithFile(file, drive.Path, path =>
+        {
+            if (changes is null)
+            {
+                Plug(session, drive, path, null);
+            }
+            else
+            {
+                session.WithFile(changes, $"the changes of {drive.Path}", changesPath => Plug(session, drive, path, changesPath));
+            }
+        });
     }
 
-    private static void Plug(PlugSession session, DriveDefinition drive, string path)
+    private static void Plug(PlugSession session, DriveDefinition drive, string path, string? changesPath)
     {
         DriveIo io = drive.Io;
         bool direct = io.Direct ?? io.Cache is DriveCache.None or DriveCache.DirectSync;
@@ -181,6 +192,7 @@ public sealed partial class StratoClient
                 WriteText(json, "discard", io.Discard is { } discard ? DriveNames.Discard[(int)discard] : null);
                 WriteText(json, "detect-zeroes", io.DetectZeroes is { } zeroes ? DriveNames.DetectZeroes[(int)zeroes] : null);
                 json.WriteBoolean("snapshot", io.Snapshot ?? false);
+                WriteText(json, "snapshot-file", changesPath);
                 WriteNumber(json, "iops", io.Iops);
             },
             ("blockdev-del", "node-name", drive.Id));

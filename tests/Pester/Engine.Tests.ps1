@@ -376,6 +376,13 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         (Invoke-StratoQmp query-block -VMName tiny).inserted.file | Should -Contain "$folder/hot.img"
         (Invoke-StratoQmp query-fdsets -VMName tiny) | Should -BeNullOrEmpty
         Remove-StratoDrive disk0 -VMName tiny
+        # The engine has no $TMPDIR.
+        Add-StratoDrive "$folder/hot.img" -VMName tiny -Snapshot
+        (Invoke-StratoQmp query-block -VMName tiny).inserted.file | Should -Contain "$folder/hot.img"
+        (Invoke-StratoQmp query-fdsets -VMName tiny) | Should -BeNullOrEmpty
+        @(Get-ChildItem "/proc/$($vm.ProcessId)/fd" | ForEach-Object Target) -match '/strato-[0-9a-f]{32} \(deleted\)$' | Should -HaveCount 1
+        Get-ChildItem ([IO.Path]::GetTempPath()) -Filter 'strato-????????????????????????????????' | Should -BeNullOrEmpty
+        Remove-StratoDrive disk0 -VMName tiny
         { Invoke-StratoQmp blockdev-add -VMName tiny -Arguments @{ 'node-name' = 'x'; file = @{ driver = 'file'; filename = "$folder/hot.img" } } -ErrorAction Stop } |
             Should -Throw -ErrorId 'QmpGenericError,*' -ExpectedMessage '*in a sandbox*'
         { Add-StratoNetworkAdapter nosuchtap0 -VMName tiny -ErrorAction Stop } | Should -Throw -ErrorId 'TapFailed,*' -ExpectedMessage "*no interface 'nosuchtap0'*"

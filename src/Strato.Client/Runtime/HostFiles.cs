@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using Strato.Client.Linux;
 using Strato.Protocol.Configuration;
 
@@ -35,6 +36,26 @@ internal static class HostFiles
     /// <summary>How a drive's file is opened: for as much as the drive may do with it.</summary>
     internal static int DiskFlags(DriveDefinition drive) =>
         (IsReadOnly(drive) ? Libc.O_RDONLY : Libc.O_RDWR) | (IsDirect(drive) ? Libc.O_DIRECT : 0) | Waitless;
+
+    /// <summary>A file without a name for what a disk's guest writes and is thrown away; null for a disk that has none. Error DriveSnapshot.</summary>
+    internal static FileDescriptor? OpenChanges(DriveDefinition drive)
+    {
+        if (drive.ReadOnly || drive.Io.Snapshot != true)
+        {
+            return null;
+        }
+
+        string path = Path.Combine(Path.GetTempPath(), $"strato-{Guid.NewGuid():N}");
+        int fd = Libc.Open(path, Libc.O_CREAT | Libc.O_EXCL | Libc.O_RDWR, 0x180); // 0600
+        if (fd < 0)
+        {
+            throw Error(StratoErrorKind.Failed, "DriveSnapshot", "-Snapshot", $"'{drive.Path}' can't have -Snapshot: the changes need a file in {Path.GetTempPath()}: {Errno.Text(Errno.Last)}.");
+        }
+
+        FileDescriptor file = new(fd);
+        File.Delete(path);
+        return file;
+    }
 
     // A disk whose changes are thrown away is read only.
     private static bool IsReadOnly(DriveDefinition drive) => drive.ReadOnly || drive.Io.Snapshot == true;

@@ -32,20 +32,54 @@ internal static class DiskOpener
 
     private static SnapshotImage OpenSnapshot(DriveOptions options)
     {
-        FileSets.CheckPaths(NamelessFile.TemporaryFolder, "a disk with snapshot=on has to be there from the start");
+        if (options.ChangesPath is null)
+        {
+            FileSets.CheckPaths(NamelessFile.TemporaryFolder, "pass a descriptor of an empty file by add-fd, and give 'snapshot-file' /dev/fdset/ and its set's number");
+        }
+
         DiskImage image = OpenImage(options with { ReadOnly = true });
         FileDescriptor? changes = null;
+        SnapshotImage? made = null;
         try
         {
-            changes = NamelessFile.Create(NamelessFile.TemporaryFolder);
-            return new SnapshotImage(image, changes, options with { Path = image.Path });
+            changes = options.ChangesPath is { } path ? OpenChanges(path, options with { Path = image.Path }) : NamelessFile.Create(NamelessFile.TemporaryFolder);
+            return made = new SnapshotImage(image, changes, options with { Path = image.Path });
         }
         catch (LinuxException error)
         {
-            changes?.Dispose();
-            image.Dispose();
-            throw Error(options with { Path = FileSets.NameOf(options.Path) }, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
+            throw Error(options with { Path = image.Path }, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
         }
+        finally
+        {
+            if (made is null)
+            {
+                changes?.Dispose();
+                image.Dispose();
+            }
+        }
+    }
+
+    /// <summary>A file that somebody else made; it must have nothing to lose.</summary>
+    private static FileDescriptor OpenChanges(string path, DriveOptions options)
+    {
+        string name = FileSets.NameOf(path);
+        int fd = FileSets.Open(path, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_NOCTTY);
+        if (fd < 0)
+        {
+            throw Refused($"can't be opened for both: {Errno.Text(Errno.Last)}");
+        }
+
+        FileDescriptor file = new(fd);
+        bool fits = Libc.Stat(fd, out Libc.statx_t status) == 0 && (status.stx_mode & Libc.S_IFMT) == Libc.S_IFREG && status.stx_size == 0;
+        if (fits && (Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_APPEND) == 0)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        throw Refused(fits ? "appends all that is written; allowed is a file without O_APPEND" : "isn't an empty regular file");
+
+        UserErrorException Refused(string problem) => Error(options, "DriveSnapshot", $"can't have its changes in '{name}': it {problem}");
     }
 
     private static DiskImage OpenImage(DriveOptions options)

@@ -22,6 +22,9 @@ internal readonly record struct DriveOptions(string Id, string Path, bool ReadOn
     /// <summary>Whether what the guest writes is thrown away at the end.</summary>
     public bool Snapshot { get; init; }
 
+    /// <summary>Path of the empty file for what is thrown away; null for one in <see cref="Linux.NamelessFile.TemporaryFolder"/>.</summary>
+    public string? ChangesPath { get; init; }
+
     /// <summary>What errors point to.</summary>
     public string Place => Where.Length > 0 ? Where : $"-drive id={Id}";
 }

@@ -17,6 +17,7 @@ internal static class DriveSetup
             Direct = drive.IsDirect,
             Aio = drive.Aio,
             Snapshot = drive.Snapshot,
+            ChangesPath = drive.SnapshotFile,
             AioWhere = drive.WhereIs("aio", "aio"),
         });
 

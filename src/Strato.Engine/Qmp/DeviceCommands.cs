@@ -41,12 +41,23 @@ internal static class DeviceCommands
             Discard = (DriveDiscard)(arguments.Choice("discard", DriveNames.Discard) ?? 0),
             DetectZeroes = (DriveDetectZeroes)(arguments.Choice("detect-zeroes", DriveNames.DetectZeroes) ?? 0),
             Snapshot = arguments.Boolean("snapshot") ?? false,
+            SnapshotFile = arguments.Text("snapshot-file"),
             Iops = Small(arguments, "iops") ?? 0,
             Where = "blockdev-add",
         };
         Run(() =>
         {
             ConfigurationLimits.CheckPath(drive.File, $"drive '{ConfigurationLimits.Printable(node)}'", "file.filename");
+            if (drive.SnapshotFile is { } changes)
+            {
+                if (!drive.Snapshot || drive.ReadOnly)
+                {
+                    throw new QmpException("Parameter 'snapshot-file' goes with snapshot=true and read-only=false alone");
+                }
+
+                ConfigurationLimits.CheckPath(changes, $"drive '{ConfigurationLimits.Printable(node)}'", "snapshot-file");
+            }
+
             drive.CheckIo();
             call.Machine.HotPlug.AddNode(drive);
         });

@@ -61,6 +61,9 @@ public sealed class DriveConfiguration
     /// <summary>Whether what the guest writes is thrown away at the end.</summary>
     public bool Snapshot { get; set; }
 
+    /// <summary>Path of the empty file that takes what is thrown away; null for one of the engine's own in <c>$TMPDIR</c>.</summary>
+    public string? SnapshotFile { get; set; }
+
     /// <summary>Whether the file is opened with O_DIRECT.</summary>
     public bool IsDirect => Direct ?? Cache is DriveCache.None or DriveCache.DirectSync;
 

@@ -157,6 +157,37 @@ public sealed class FileSetCommandsTests : IDisposable
         Assert.Equal(("KernelNotReadable", "kernel '/odd' can't be opened: Permission denied"), (error.Id, error.Message));
     }
 
+    [Fact]
+    public void TheFileForADisksChangesCanBePassed()
+    {
+        _ = Pass(Libc.O_RDONLY, """{"fdset-id":0,"opaque":"/the/disk"}""", out _);
+        using TemporaryFile changes = new(0);
+        FileDescriptor both = new(Libc.Open(changes.Path, Libc.O_RDWR));
+        _ = FileSets.Add(both, 1, "/changes");
+        Assert.Equal(Done, Node("d", 1));
+        Assert.Equal(1 << 20, new System.IO.FileInfo(changes.Path).Length);
+
+        // It has something to lose now; and so has the image.
+        Assert.Contains("drive 'e': '/the/disk' can't have its changes in '/changes': it isn't an empty regular file", Node("e", 1), StringComparison.Ordinal);
+        Assert.Contains("drive 'e': '/the/disk' can't have its changes in '/the/disk': it can't be opened for both: Permission denied", Node("e", 0), StringComparison.Ordinal);
+        Assert.Contains("it can't be opened for both: No such file", Node("e", 9), StringComparison.Ordinal);
+        using TemporaryFile other = new(0);
+        _ = FileSets.Add(new FileDescriptor(Libc.Open(other.Path, Libc.O_RDONLY)), 2, null);
+        Assert.Contains("'/dev/fdset/2': it can't be opened for both: Permission denied", Node("e", 2), StringComparison.Ordinal);
+        Assert.Contains(
+            "Parameter 'snapshot-file' goes with snapshot=true and read-only=false alone",
+            _client.Ask("""{"execute":"blockdev-add","arguments":{"node-name":"e","file":{"filename":"/dev/fdset/0"},"snapshot":false,"snapshot-file":"/dev/fdset/2"}}"""),
+            StringComparison.Ordinal);
+        Assert.Equal(Done, _client.Ask("""{"execute":"blockdev-del","arguments":{"node-name":"d"}}"""));
+
+        // What was refused is closed: the image has no readers left.
+        _ = Pass(Libc.O_RDWR, """{"fdset-id":3}""", out _);
+        Assert.Equal(Done, Add("w", "/dev/fdset/3"));
+
+        string Node(string name, int set) => _client.Ask(
+            $$$"""{"execute":"blockdev-add","arguments":{"node-name":"{{{name}}}","file":{"filename":"/dev/fdset/0"},"snapshot":true,"snapshot-file":"/dev/fdset/{{{set}}}"}}""");
+    }
+
     [Theory]
     [InlineData("set=1", "InvalidOption", "'fd' is missing: fd=N")]
     [InlineData("fd=5", "InvalidOption", "'set' is missing: set=N")]

@@ -26,6 +26,7 @@ internal static class QmpArgumentTypes
         May("discard", new QmpEnum("BlockdevDiscardOptions", DriveNames.Discard)),
         May("detect-zeroes", new QmpEnum("BlockdevDetectZeroesOptions", DriveNames.DetectZeroes)),
         May("snapshot", Bool),
+        May("snapshot-file", Text),
         May("iops", Number));
 
     public static readonly QmpStruct NodeName = new("blockdev-del-arg", Must("node-name", Text));
