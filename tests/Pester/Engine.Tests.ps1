@@ -381,7 +381,7 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         (Invoke-StratoQmp query-block -VMName tiny).inserted.file | Should -Contain "$folder/hot.img"
         (Invoke-StratoQmp query-fdsets -VMName tiny) | Should -BeNullOrEmpty
         @(Get-ChildItem "/proc/$($vm.ProcessId)/fd" | ForEach-Object Target) -match '/strato-[0-9a-f]{32} \(deleted\)$' | Should -HaveCount 1
-        Get-ChildItem ([IO.Path]::GetTempPath()) -Filter 'strato-????????????????????????????????' | Should -BeNullOrEmpty
+        (Get-ChildItem ([IO.Path]::GetTempPath())).Name -match '^strato-[0-9a-f]{32}$' | Should -BeNullOrEmpty
         Remove-StratoDrive disk0 -VMName tiny
         { Invoke-StratoQmp blockdev-add -VMName tiny -Arguments @{ 'node-name' = 'x'; file = @{ driver = 'file'; filename = "$folder/hot.img" } } -ErrorAction Stop } |
             Should -Throw -ErrorId 'QmpGenericError,*' -ExpectedMessage '*in a sandbox*'
