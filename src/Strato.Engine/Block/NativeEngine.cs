@@ -9,16 +9,12 @@ internal sealed class NativeEngine : IDiskEngine
     private readonly DiskImage _image;
     private readonly AioContext _context;
     private readonly DiskRequest?[] _requests;
-    private readonly (int Number, long Result)[] _results;
-    private int _next;
-    private int _taken;
     private DiskRequestList _refused;
 
     /// <exception cref="LinuxException">The host refuses.</exception>
     public NativeEngine(DiskImage image, int requests)
     {
         _image = image;
-        _results = new (int, long)[requests];
         _requests = new DiskRequest?[requests];
         try
         {
@@ -30,7 +26,6 @@ internal sealed class NativeEngine : IDiskEngine
             throw;
         }
     }
-
 
     public int EventFd => _event.Value;
 
@@ -75,23 +70,15 @@ internal sealed class NativeEngine : IDiskEngine
             return true;
         }
 
-        if (_next == _taken)
-        {
-            _next = 0;
-            _taken = _context.HasResults ? _context.Take(0, _results) : 0;
-        }
-
-        bool found = _next < _taken;
-        (number, result) = found ? _results[_next++] : default;
-        return found;
+        return _context.TryTake(out number, out result);
     }
 
     public void Wait()
     {
-        if (_next == _taken)
+        // What was refused is there already, and the kernel may have nothing.
+        if (_refused.IsEmpty)
         {
-            _next = 0;
-            _taken = _context.Take(1, _results);
+            _context.Wait();
         }
     }
 

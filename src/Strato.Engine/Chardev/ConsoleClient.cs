@@ -22,7 +22,7 @@ internal sealed class ConsoleClient : IDisposable
     /// <param name="server">Decides what it gets.</param>
     /// <param name="loop">The loop that calls.</param>
     /// <param name="socket">A connected, non-blocking socket; owned from here on, unless this fails.</param>
-    /// <exception cref="LinuxException">The host gives no timer, or doesn't let the socket be watched.</exception>
+    /// <exception cref="LinuxException">The host doesn't let the socket be watched.</exception>
     public ConsoleClient(ConsoleServer server, EventLoop loop, FileDescriptor socket)
     {
         _server = server;

@@ -37,7 +37,7 @@ internal sealed class TerminalMode : IDisposable
         // A background process that sets the mode of its controlling terminal is stopped (SIGTTOU), and the guest with it.
         // Of a terminal that isn't the controlling one the foreground can't be asked (-1), and there nobody is stopped.
         int foreground = Libc.tcgetpgrp(fd);
-        if (foreground >= 0 && foreground != Libc.getpgrp())
+        if (foreground >= 0 && foreground != Libc.ProcessGroup)
         {
             return null;
         }

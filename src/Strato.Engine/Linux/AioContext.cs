@@ -4,12 +4,12 @@ using System.Threading;
 namespace Strato.Engine.Linux;
 
 /// <summary>A context of the kernel's asynchronous I/O, with its requests numbered from 0.</summary>
-/// <remarks>Used by one thread at a time. The kernel copies a request when it is submitted, but for its iovecs.</remarks>
+/// <remarks>
+/// Used by one thread at a time. The kernel copies a request when it is submitted, but for its iovecs. Results are taken from the
+/// ring that the kernel maps at the context's address, as QEMU and fio do.
+/// </remarks>
 internal sealed unsafe class AioContext : IDisposable
 {
-    private const int Batch = 32;
-    private const uint RingMagic = 0xa10a10a1;
-
     private readonly Libc.iocb[] _requests;
     private readonly nint[] _queue;
     private readonly int _eventFd;
@@ -31,16 +31,11 @@ internal sealed unsafe class AioContext : IDisposable
         }
 
         _context = context;
-    }
-
-    /// <summary>Whether <see cref="Take"/> would find something, as far as the ring that the kernel shows tells; else it has to be asked.</summary>
-    /// <remarks>struct aio_ring of the kernel's fs/aio.c: id, nr, head, tail, magic …, 32 bits each, at the context's address.</remarks>
-    public bool HasResults
-    {
-        get
+        Libc.aio_ring* ring = (Libc.aio_ring*)context;
+        if (ring->magic != Libc.AIO_RING_MAGIC || ring->incompat_features != 0)
         {
-            uint* ring = (uint*)_context;
-            return ring[4] != RingMagic || Volatile.Read(ref ring[2]) != Volatile.Read(ref ring[3]);
+            Dispose();
+            throw new LinuxException("io_setup: results of a form that isn't known", Errno.ENOSYS);
         }
     }
 
@@ -106,26 +101,34 @@ internal sealed unsafe class AioContext : IDisposable
         return -1;
     }
 
-    /// <summary>Takes results, at least <paramref name="least"/>, for which it waits.</summary>
-    /// <returns>How many were written to the front of the span; 0 when there are none, or on failure.</returns>
-    public int Take(int least, Span<(int Number, long Result)> results)
+    /// <summary>Takes the next result: the number of its request, and bytes or a negative errno; false when there is none now.</summary>
+    /// <remarks>No call: the kernel writes the entry, then the tail, and looks at the head when it counts free entries.</remarks>
+    public bool TryTake(out int number, out long result)
     {
-        int most = Math.Min(results.Length, Batch);
-        Libc.timespec noTime = default;
-        Libc.io_event* events = stackalloc Libc.io_event[Batch];
-        nint count;
-        do
+        Libc.aio_ring* ring = (Libc.aio_ring*)_context;
+        uint head = ring->head;
+        if (head == Volatile.Read(ref ring->tail))
         {
-            count = Libc.syscall(Libc.SYS_io_getevents, _context, least, most, (nint)events, (nint)(least > 0 ? null : &noTime), 0);
-        }
-        while (count < 0 && Errno.Last == Errno.EINTR);
-
-        for (int i = 0; i < count; i++)
-        {
-            results[i] = ((int)events[i].data, events[i].res);
+            (number, result) = (0, 0);
+            return false;
         }
 
-        return Math.Max((int)count, 0);
+        Libc.io_event entry = ((Libc.io_event*)((byte*)ring + ring->header_length))[head];
+        Volatile.Write(ref ring->head, (head + 1) % ring->nr);
+        (number, result) = ((int)entry.data, entry.res);
+        return true;
+    }
+
+    /// <summary>Waits until <see cref="TryTake"/> has something. Only while a request is under way, and nobody else drains the eventfd.</summary>
+    public void Wait()
+    {
+        Libc.aio_ring* ring = (Libc.aio_ring*)_context;
+        while (ring->head == Volatile.Read(ref ring->tail))
+        {
+            // The entry is there before the signal.
+            _ = Libc.Poll(_eventFd, PollEvents.In, -1);
+            _ = Libc.DrainEventFd(_eventFd);
+        }
     }
 
     /// <summary>Waits for whatever is under way, and ends the context.</summary>

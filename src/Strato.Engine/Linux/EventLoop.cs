@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Threading;
 
 namespace Strato.Engine.Linux;
@@ -14,7 +15,7 @@ internal delegate void ReadyHandler(EpollEvents events);
 /// after it signals again: none is lost.
 /// A slot carries a generation, so that an event epoll_wait reported for a descriptor that a handler of the same
 /// batch removed (and perhaps closed, and another opened under the same number) is not given to the new owner.
-/// Waiting and dispatching allocate nothing.
+/// Waiting and dispatching allocate nothing. Timers are the time that epoll_wait may take: they cost no call, and no descriptor.
 /// </remarks>
 internal sealed unsafe class EventLoop : IDisposable
 {
@@ -25,12 +26,18 @@ internal sealed unsafe class EventLoop : IDisposable
     private readonly Dictionary<int, int> _slotOf = [];
     private readonly Stack<int> _free = new();
     private readonly Lock _lock = new();
+    private readonly Lock _timerLock = new();
+    private readonly List<LoopTimer> _timers = [];
     private (ReadyHandler? Handler, uint Generation)[] _slots = new (ReadyHandler?, uint)[16];
     private int _used;
     private List<Action> _posted = [];
     private List<Action> _running = [];
     private volatile Thread? _runner;
     private bool _stopped;
+    private int _waiter;
+
+    // In Stopwatch ticks; no timer is due before it.
+    private long _due = long.MaxValue;
 
     public EventLoop()
     {
@@ -133,6 +140,7 @@ internal sealed unsafe class EventLoop : IDisposable
     public void Run()
     {
         _runner = Thread.CurrentThread;
+        EnterWait();
         Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
         while (!_stopped)
         {
@@ -145,12 +153,58 @@ internal sealed unsafe class EventLoop : IDisposable
     /// <summary>Serves what is ready now, or what becomes ready within the time; whether anything did. For tests and nested waits.</summary>
     public bool RunOnce(int timeoutMilliseconds)
     {
+        EnterWait();
         Libc.epoll_event* batch = stackalloc Libc.epoll_event[BatchSize];
         return Poll(batch, timeoutMilliseconds);
     }
 
     /// <summary>Makes <see cref="Run"/> return after the handlers of the current batch. On the loop's thread; others post it.</summary>
     public void Stop() => _stopped = true;
+
+    /// <summary>Adds a timer that isn't set.</summary>
+    public void Add(LoopTimer timer)
+    {
+        lock (_timerLock)
+        {
+            _timers.Add(timer);
+        }
+    }
+
+    /// <summary>Stops a timer; from here on <see cref="Set"/> ignores it.</summary>
+    public void Remove(LoopTimer timer)
+    {
+        lock (_timerLock)
+        {
+            timer.Due = long.MaxValue;
+            _ = _timers.Remove(timer);
+        }
+    }
+
+    /// <summary>Sets when a timer is due, in Stopwatch ticks; <see cref="long.MaxValue"/> for never. From any thread.</summary>
+    public void Set(LoopTimer timer, long due)
+    {
+        bool sooner;
+        lock (_timerLock)
+        {
+            if (timer.IsDisposed)
+            {
+                return;
+            }
+
+            timer.Due = due;
+            sooner = due < _due;
+            if (sooner)
+            {
+                Interlocked.Exchange(ref _due, due);
+            }
+        }
+
+        // The wait's thread says that it waits before it looks when to end; this one looks whether it waits after it has said when.
+        if (sooner && Volatile.Read(ref _waiter) is not 0 and int waiter && waiter != Environment.CurrentManagedThreadId)
+        {
+            Libc.SignalEventFd(_wake.Value);
+        }
+    }
 
     public void Dispose()
     {
@@ -160,7 +214,7 @@ internal sealed unsafe class EventLoop : IDisposable
 
     private bool Poll(Libc.epoll_event* batch, int timeoutMilliseconds)
     {
-        int count = Libc.epoll_wait(_epoll.Value, batch, BatchSize, timeoutMilliseconds);
+        int count = Libc.epoll_wait(_epoll.Value, batch, BatchSize, UntilDue(timeoutMilliseconds));
         if (count < 0)
         {
             return Errno.Last == Errno.EINTR ? false : throw LinuxException.Last("epoll_wait");
@@ -183,7 +237,71 @@ internal sealed unsafe class EventLoop : IDisposable
             }
         }
 
-        return count > 0;
+        return RunTimers() || count > 0;
+    }
+
+    /// <summary>Whoever sets a timer from now on wakes the wait, unless on this thread.</summary>
+    private void EnterWait() => Interlocked.Exchange(ref _waiter, Environment.CurrentManagedThreadId);
+
+    /// <summary>The milliseconds until a timer is due, not less, or until the time is over (-1: never).</summary>
+    private int UntilDue(int timeoutMilliseconds)
+    {
+        long due = Interlocked.Read(ref _due);
+        if (due == long.MaxValue)
+        {
+            return timeoutMilliseconds;
+        }
+
+        long ticks = Math.Max(0, due - Stopwatch.GetTimestamp());
+        long millisecond = Stopwatch.Frequency / 1000;
+        int left = (int)Math.Min((ticks + millisecond - 1) / millisecond, int.MaxValue);
+        return timeoutMilliseconds < 0 ? left : Math.Min(timeoutMilliseconds, left);
+    }
+
+    /// <summary>Calls those that are due, the earliest first; whether any was.</summary>
+    private bool RunTimers()
+    {
+        long due = Interlocked.Read(ref _due);
+        if (due == long.MaxValue)
+        {
+            return false;
+        }
+
+        // One that is set anew meanwhile is due after this moment.
+        bool any = false;
+        long now = Stopwatch.GetTimestamp();
+        while (now >= due && TakeDue(now) is { } timer)
+        {
+            any = true;
+            Execute(timer.Elapsed);
+        }
+
+        return any;
+    }
+
+    private LoopTimer? TakeDue(long now)
+    {
+        lock (_timerLock)
+        {
+            LoopTimer? first = null;
+            long due = long.MaxValue;
+            foreach (LoopTimer timer in _timers)
+            {
+                if (timer.Due < due)
+                {
+                    (first, due) = (timer, timer.Due);
+                }
+            }
+
+            if (first is null || due > now)
+            {
+                Interlocked.Exchange(ref _due, due);
+                return null;
+            }
+
+            first.Due = long.MaxValue;
+            return first;
+        }
     }
 
     private void RunPosted(EpollEvents events)

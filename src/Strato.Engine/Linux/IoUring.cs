@@ -68,9 +68,11 @@ internal sealed unsafe class IoUring : IDisposable
                 array[i] = i;
             }
 
-            if (Libc.syscall(Libc.SYS_io_uring_register, _ring.Value, (nint)Libc.IORING_REGISTER_EVENTFD, (nint)(&eventFd), 1, 0, 0) < 0)
+            Register(Libc.IORING_REGISTER_EVENTFD, &eventFd, 1);
+            IsRestricted = (parameters.flags & Libc.IORING_SETUP_R_DISABLED) != 0;
+            if (IsRestricted)
             {
-                throw LinuxException.Last("io_uring_register(EVENTFD)");
+                Restrict();
             }
         }
         catch
@@ -79,6 +81,12 @@ internal sealed unsafe class IoUring : IDisposable
             throw;
         }
     }
+
+    /// <summary>The ring, as a descriptor: for tests.</summary>
+    public int Descriptor => _ring.Value;
+
+    /// <summary>Whether the kernel takes reads, writes and fsync alone at this ring, and nothing more to register: from Linux 5.10 on.</summary>
+    public bool IsRestricted { get; }
 
     /// <summary>Whether completions signal the eventfd.</summary>
     public bool Signals
@@ -185,7 +193,13 @@ internal sealed unsafe class IoUring : IDisposable
     private static FileDescriptor Setup(uint entries, out Libc.io_uring_params parameters)
     {
         // Without COOP_TASKRUN (from 5.19 on) each completion interrupts the thread that submitted, wherever it is.
-        foreach (uint flags in (ReadOnlySpan<uint>)[Libc.IORING_SETUP_CLAMP | Libc.IORING_SETUP_COOP_TASKRUN, Libc.IORING_SETUP_CLAMP])
+        // R_DISABLED is of 5.10.
+        foreach (uint flags in (ReadOnlySpan<uint>)
+        [
+            Libc.IORING_SETUP_CLAMP | Libc.IORING_SETUP_R_DISABLED | Libc.IORING_SETUP_COOP_TASKRUN,
+            Libc.IORING_SETUP_CLAMP | Libc.IORING_SETUP_R_DISABLED,
+            Libc.IORING_SETUP_CLAMP,
+        ])
         {
             Libc.io_uring_params wish = new() { flags = flags };
             nint fd = Libc.syscall(Libc.SYS_io_uring_setup, (nint)entries, (nint)(&wish), 0, 0, 0, 0);
@@ -202,6 +216,25 @@ internal sealed unsafe class IoUring : IDisposable
         }
 
         throw LinuxException.Last("io_uring_setup");
+    }
+
+    /// <summary>What the ring may do, as the filter of system calls doesn't see it; then it begins.</summary>
+    private void Restrict()
+    {
+        Libc.io_uring_restriction* allowed = stackalloc Libc.io_uring_restriction[3];
+        allowed[0] = new() { opcode = Libc.IORING_RESTRICTION_SQE_OP, sqe_op = Libc.IORING_OP_READV };
+        allowed[1] = new() { opcode = Libc.IORING_RESTRICTION_SQE_OP, sqe_op = Libc.IORING_OP_WRITEV };
+        allowed[2] = new() { opcode = Libc.IORING_RESTRICTION_SQE_OP, sqe_op = Libc.IORING_OP_FSYNC };
+        Register(Libc.IORING_REGISTER_RESTRICTIONS, allowed, 3);
+        Register(Libc.IORING_REGISTER_ENABLE_RINGS, null, 0);
+    }
+
+    private void Register(uint what, void* argument, uint count)
+    {
+        if (Libc.syscall(Libc.SYS_io_uring_register, _ring.Value, (nint)what, (nint)argument, (nint)count, 0, 0) < 0)
+        {
+            throw LinuxException.Last($"io_uring_register({what})");
+        }
     }
 
     private byte* Map(nuint length, long offset)

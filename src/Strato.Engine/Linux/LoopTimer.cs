@@ -1,62 +1,35 @@
 using System;
+using System.Diagnostics;
 
 namespace Strato.Engine.Linux;
 
-/// <summary>A one-shot timer on an <see cref="EventLoop"/> (timerfd, monotonic clock).</summary>
-internal sealed unsafe class LoopTimer : IDisposable
+/// <summary>A one-shot timer on an <see cref="EventLoop"/>: monotonic clock, never early, and less than a millisecond late if the loop is idle.</summary>
+internal sealed class LoopTimer : IDisposable
 {
     private readonly EventLoop _loop;
-    private readonly FileDescriptor _timer;
-    private readonly Action _elapsed;
 
     public LoopTimer(EventLoop loop, Action elapsed)
     {
-        int fd = Libc.timerfd_create(Libc.CLOCK_MONOTONIC, Libc.TFD_CLOEXEC | Libc.TFD_NONBLOCK);
-        _timer = fd >= 0 ? new FileDescriptor(fd) : throw LinuxException.Last("timerfd_create");
         _loop = loop;
-        _elapsed = elapsed;
-        try
-        {
-            loop.Add(fd, EpollEvents.In, OnReady);
-        }
-        catch
-        {
-            _timer.Dispose();
-            throw;
-        }
+        Elapsed = elapsed;
+        loop.Add(this);
     }
 
-    /// <summary>(Re)starts the timer; it fires once. Zero stops it.</summary>
-    public void Set(TimeSpan delay)
-    {
-        // Once closed, the descriptor's number may be another's.
-        if (_timer.IsClosed)
-        {
-            return;
-        }
+    /// <summary>What the loop calls.</summary>
+    public Action Elapsed { get; }
 
-        long nanoseconds = delay.Ticks * 100;
-        Libc.itimerspec value = new()
-        {
-            it_value = new Libc.timespec { tv_sec = nanoseconds / 1_000_000_000, tv_nsec = nanoseconds % 1_000_000_000 },
-        };
-        _ = Libc.timerfd_settime(_timer.Value, 0, &value, null);
-    }
+    /// <summary>In Stopwatch ticks; the loop's own, under its lock.</summary>
+    public long Due { get; set; } = long.MaxValue;
+
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>(Re)starts the timer; it fires once. Zero stops it. From any thread; a disposed one stays as it is.</summary>
+    public void Set(TimeSpan delay) =>
+        _loop.Set(this, delay > TimeSpan.Zero ? Stopwatch.GetTimestamp() + (long)(delay.Ticks * ((double)Stopwatch.Frequency / TimeSpan.TicksPerSecond)) : long.MaxValue);
 
     public void Dispose()
     {
-        if (!_timer.IsClosed)
-        {
-            _loop.Remove(_timer.Value);
-            _timer.Dispose();
-        }
-    }
-
-    private void OnReady(EpollEvents events)
-    {
-        if (Libc.DrainEventFd(_timer.Value))
-        {
-            _elapsed();
-        }
+        IsDisposed = true;
+        _loop.Remove(this);
     }
 }

@@ -8,11 +8,11 @@ internal static unsafe partial class Libc
     internal static readonly int SYS_io_setup = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0 : 206;
     internal static readonly int SYS_io_destroy = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 1 : 207;
     internal static readonly int SYS_io_submit = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 2 : 209;
-    internal static readonly int SYS_io_getevents = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 4 : 208;
 
     internal const ushort IOCB_CMD_PREADV = 7;
     internal const ushort IOCB_CMD_PWRITEV = 8;
     internal const uint IOCB_FLAG_RESFD = 1;
+    internal const uint AIO_RING_MAGIC = 0xa10a10a1;
 
     /// <summary>struct iocb, little-endian.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -30,6 +30,20 @@ internal static unsafe partial class Libc
         public ulong aio_reserved2;
         public uint aio_flags;
         public int aio_resfd;
+    }
+
+    /// <summary>struct aio_ring of the kernel's fs/aio.c, at a context's address: its results, for whoever maps it. Entries follow the header.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct aio_ring
+    {
+        public uint id;
+        public uint nr;
+        public uint head;
+        public uint tail;
+        public uint magic;
+        public uint compat_features;
+        public uint incompat_features;
+        public uint header_length;
     }
 
     /// <summary>struct io_event.</summary>

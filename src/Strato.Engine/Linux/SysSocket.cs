@@ -14,7 +14,6 @@ internal static unsafe partial class Libc
     internal const int SOL_SOCKET = 1;
     internal const int SO_TYPE = 3;
     internal const int SO_SNDBUF = 7;
-    internal const int SO_PEERCRED = 17;
     internal const int SHUT_RD = 0;
     internal const int SHUT_WR = 1;
     internal const int SHUT_RDWR = 2;
@@ -31,15 +30,6 @@ internal static unsafe partial class Libc
     {
         public ushort sun_family;
         public fixed byte sun_path[UNIX_PATH_MAX];
-    }
-
-    /// <summary>struct ucred: who is at the other end of a unix socket, as it was at connect.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct ucred
-    {
-        public int pid;
-        public uint uid;
-        public uint gid;
     }
 
     [LibraryImport("libc")]
@@ -174,16 +164,6 @@ internal static unsafe partial class Libc
         // One without a peer can't be read; one with a peer has something, or will have.
         return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM
             && (Receive(fd, one, MSG_PEEK | MSG_DONTWAIT) >= 0 || Errno.Last == Errno.EAGAIN);
-    }
-
-    /// <summary>Process and user at the other end of a unix socket; false when the kernel doesn't say.</summary>
-    internal static bool TryGetPeer(int fd, out ucred peer)
-    {
-        ucred value;
-        uint length = (uint)sizeof(ucred);
-        bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &value, &length) == 0 && length == sizeof(ucred);
-        peer = known ? value : default;
-        return known;
     }
 
     private static sockaddr_un UnixAddress(string path)

@@ -9,7 +9,7 @@ internal static unsafe partial class Libc
     /// <summary>Most buffers that one call takes (UIO_MAXIOV of <c>linux/uio.h</c>).</summary>
     internal const int UIO_MAXIOV = 1024;
 
-    /// <summary>As an offset: where the file is, as readv(2) has it.</summary>
+    /// <summary>As an offset: where the file is, as readv(2) and writev(2) have it.</summary>
     private const long CurrentPosition = -1;
 
     /// <summary>The write is on stable storage when the call returns.</summary>
@@ -25,9 +25,6 @@ internal static unsafe partial class Libc
         public nint iov_base;
         public nuint iov_len;
     }
-
-    [LibraryImport("libc")]
-    internal static partial nint writev(int fd, iovec* buffers, int count);
 
     [LibraryImport("libc")]
     internal static partial nint preadv2(int fd, iovec* buffers, int count, long offset, int flags);
@@ -58,7 +55,7 @@ internal static unsafe partial class Libc
             nint count;
             do
             {
-                count = writev(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV));
+                count = pwritev2(fd, pointer, Math.Min(buffers.Length, UIO_MAXIOV), CurrentPosition, 0);
             }
             while (count < 0 && Errno.Last == Errno.EINTR);
             return count;

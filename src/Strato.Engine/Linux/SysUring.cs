@@ -11,11 +11,15 @@ internal static unsafe partial class Libc
     internal const int SYS_io_uring_register = 427;
 
     internal const uint IORING_SETUP_CLAMP = 1 << 4;
+    internal const uint IORING_SETUP_R_DISABLED = 1 << 6;
     internal const uint IORING_SETUP_COOP_TASKRUN = 1 << 8;
     internal const uint IORING_FEAT_SINGLE_MMAP = 1 << 0;
     internal const uint IORING_FEAT_NODROP = 1 << 1;
     internal const uint IORING_ENTER_GETEVENTS = 1 << 0;
     internal const uint IORING_REGISTER_EVENTFD = 4;
+    internal const uint IORING_REGISTER_RESTRICTIONS = 11;
+    internal const uint IORING_REGISTER_ENABLE_RINGS = 12;
+    internal const ushort IORING_RESTRICTION_SQE_OP = 1;
     internal const uint IORING_CQ_EVENTFD_DISABLED = 1 << 0;
     internal const uint IORING_FSYNC_DATASYNC = 1 << 0;
     internal const long IORING_OFF_SQ_RING = 0;
@@ -85,6 +89,16 @@ internal static unsafe partial class Libc
         public uint rw_flags;
         public ulong user_data;
         public fixed ulong rest[3];
+    }
+
+    /// <summary>struct io_uring_restriction, with the member of its union for IORING_RESTRICTION_SQE_OP.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct io_uring_restriction
+    {
+        public ushort opcode;
+        public byte sqe_op;
+        public byte resv;
+        public fixed uint resv2[3];
     }
 
     /// <summary>struct io_uring_cqe.</summary>

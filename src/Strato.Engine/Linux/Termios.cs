@@ -59,7 +59,12 @@ internal static unsafe partial class Libc
     internal static partial int tcgetpgrp(int fd);
 
     [LibraryImport("libc")]
-    internal static partial int getpgrp();
+    private static partial int getpgrp();
+
+    private static int _processGroup;
+
+    /// <summary>This process's group, which nobody can change: setpgid(2) refuses it for a process that has called execve.</summary>
+    internal static int ProcessGroup => _processGroup > 0 ? _processGroup : _processGroup = getpgrp();
 
     /// <summary>A terminal's mode; false when the descriptor is none.</summary>
     internal static bool TryGetTerminalMode(int fd, out termios mode)

@@ -5,7 +5,23 @@ namespace Strato.Engine.Linux;
 /// <summary><c>time.h</c>: clocks.</summary>
 internal static unsafe partial class Libc
 {
+    internal const int CLOCK_REALTIME = 0;
+    internal const int CLOCK_MONOTONIC = 1;
     internal const int CLOCK_THREAD_CPUTIME_ID = 3;
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct timespec
+    {
+        public long tv_sec;
+        public long tv_nsec;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct itimerspec
+    {
+        public timespec it_interval;
+        public timespec it_value;
+    }
 
     [LibraryImport("libc")]
     internal static partial int clock_gettime(int clock, timespec* time);

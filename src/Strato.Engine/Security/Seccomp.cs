@@ -29,6 +29,8 @@ internal static class Seccomp
             return;
         }
 
+        // Terminals that come late ask for it; there is no call for it then.
+        _ = Libc.ProcessGroup;
         _rules = SeccompRules.All(Libc.getpid());
         try
         {

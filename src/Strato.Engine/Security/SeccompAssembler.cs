@@ -64,7 +64,7 @@ internal sealed class SeccompAssembler
             Add(condition, misses);
         }
 
-        Emit(Libc.BPF_RET_K, rule.Errno == 0 ? Libc.SECCOMP_RET_ALLOW : Libc.SECCOMP_RET_ERRNO | (uint)rule.Errno);
+        Emit(Libc.BPF_RET_K, rule.Errno is { } errno ? Libc.SECCOMP_RET_ERRNO | (uint)errno : Libc.SECCOMP_RET_ALLOW);
         misses.ForEach(SkipFrom);
     }
 

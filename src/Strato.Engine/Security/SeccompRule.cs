@@ -53,12 +53,15 @@ internal readonly record struct SeccompCondition(int Argument, SeccompTest Test,
 /// <param name="Conditions">All have to be true; none for any arguments.</param>
 internal sealed record SeccompRule(string Name, int Number, ThreadKinds Kinds, params SeccompCondition[] Conditions)
 {
-    /// <summary>Where it isn't 0, the call fails with this number instead of being made: for callers that can do without.</summary>
-    public int Errno { get; init; }
+    /// <summary>Where there is one, the call isn't made, and fails with this number (0: returns 0): for callers that can do without.</summary>
+    public int? Errno { get; init; }
+
+    /// <summary>Whether the call is made.</summary>
+    public bool IsAllowed => Errno is null;
 
     /// <summary>Which arguments are allowed, in words, for docs/security.md; or what stands in for a call that fails.</summary>
     public string Meaning { get; init; } = "";
 
     /// <summary>Whether the rule is part of the filter of a kind.</summary>
-    public bool IsFor(ThreadKinds kind) => kind == ThreadKinds.Main ? Errno == 0 || (Kinds & kind) != 0 : (Kinds & kind) != 0;
+    public bool IsFor(ThreadKinds kind) => kind == ThreadKinds.Main ? IsAllowed || (Kinds & kind) != 0 : (Kinds & kind) != 0;
 }

@@ -47,10 +47,8 @@ internal static class SeccompRules
         new("read", 0, Every),
         new("epoll_wait", 232, Loops),
         new("preadv2", 327, Every),
-        new("writev", 20, Every),
         new("pwritev2", 328, Every),
         new("io_submit", 209, Devices),
-        new("io_getevents", 208, Devices),
         new("io_uring_enter", 426, Devices),
         new("recvmsg", 47, Devices),
         new("sendmsg", 46, Devices),
@@ -64,11 +62,9 @@ internal static class SeccompRules
         new("fdatasync", 75, Every),
         new("fallocate", 285, Every),
         new("epoll_ctl", 233, Devices),
-        new("timerfd_settime", 286, Devices),
-        new("clock_gettime", 228, Every),
 
-        // As the one before a call only where the host's clock isn't read without one (hpet, acpi_pm).
-        new("gettimeofday", 96, Every),
+        // A call only where the host's clock isn't read without one (hpet, acpi_pm).
+        new("clock_gettime", 228, Every),
         new("ioctl", 16, Devices, OneOf(
             1, Libc.VHOST_SET_FEATURES, Libc.VHOST_SET_MEM_TABLE, Libc.VHOST_SET_VRING_NUM, Libc.VHOST_SET_VRING_BASE, Libc.VHOST_SET_VRING_ADDR,
             Libc.VHOST_SET_VRING_ERR, Libc.VHOST_SET_VRING_CALL, Libc.VHOST_SET_VRING_KICK, Libc.VHOST_GET_VRING_BASE,
@@ -82,7 +78,6 @@ internal static class SeccompRules
         new("mmap", 9, Every, NotExecutable(2)) { Meaning = "not PROT_EXEC" },
         new("mprotect", 10, Every, NotExecutable(2)) { Meaning = "not PROT_EXEC" },
         new("munmap", 11, Every),
-        new("brk", 12, Every),
         new("close", 3, Every),
         new("membarrier", 324, Every),
         new("sched_yield", 24, Every),
@@ -90,11 +85,9 @@ internal static class SeccompRules
         new("rt_sigreturn", 15, Every),
         new("rt_sigprocmask", 14, Every),
         new("rt_sigaction", 13, Every, new SeccompCondition(0, SeccompTest.IsNoneOf, [Libc.SIGSYS])) { Meaning = "not SIGSYS" },
-        new("sigaltstack", 131, Every),
         new("tgkill", 234, Every, OneOf(0, (uint)process)) { Meaning = "the engine's own threads" },
         new("getpid", 39, Every),
         new("gettid", 186, Every),
-        new("getrandom", 318, Every),
         new("sysinfo", 99, Every),
         new("prctl", 157, Every, OneOf(0, Libc.PR_SET_NAME, Libc.PR_GET_NAME, Libc.PR_SET_VMA)) { Meaning = "SET_NAME, GET_NAME, SET_VMA" },
         new("seccomp", 317, Devices, OneOf(0, Libc.SECCOMP_SET_MODE_FILTER), OneOf(1, Libc.SECCOMP_FILTER_FLAG_SPEC_ALLOW)) { Meaning = "one more filter" },
@@ -127,7 +120,6 @@ internal static class SeccompRules
         {
             Meaning = "BLKROGET, BLKSSZGET, BLKPBSZGET, BLKGETSIZE64, TUNSETIFF, TUNGETIFF, TUNSETSNDBUF, TUNSETVNETHDRSZ, SIOCGIFINDEX, VHOST_GET_FEATURES, VHOST_SET_OWNER, TCGETS, TCGETS2, TCSETS, TCSETS2, TIOCGPTN, TIOCSPTLCK, TIOCGPGRP",
         },
-        new("getpgrp", 111, Main),
         new("openat", 257, Main),
         new("statx", 332, Main),
         new("fcntl", 72, Main, OneOf(
@@ -141,7 +133,6 @@ internal static class SeccompRules
         new("fchmod", 91, Main),
         new("dup3", 292, Main),
         new("eventfd2", 290, Main),
-        new("timerfd_create", 283, Loops),
         new("socket", 41, Main, OneOf(0, Libc.AF_UNIX)) { Meaning = "AF_UNIX" },
         new("bind", 49, Main),
         new("listen", 50, Main),
@@ -151,7 +142,11 @@ internal static class SeccompRules
         new("io_setup", 206, Main),
         new("io_destroy", 207, Main),
         new("io_uring_setup", 425, Main),
-        new("io_uring_register", 427, Main, OneOf(1, Libc.IORING_REGISTER_EVENTFD)) { Meaning = "REGISTER_EVENTFD" },
+        new("io_uring_register", 427, Main, OneOf(
+            1, Libc.IORING_REGISTER_EVENTFD, Libc.IORING_REGISTER_RESTRICTIONS, Libc.IORING_REGISTER_ENABLE_RINGS))
+        {
+            Meaning = "REGISTER_EVENTFD, _RESTRICTIONS, _ENABLE_RINGS",
+        },
 
         // Asked for by the runtime and the C library, which do without.
         new("clone3", 435, Every) { Errno = Linux.Errno.ENOSYS, Meaning = "clone" },
@@ -163,6 +158,8 @@ internal static class SeccompRules
         new("lseek", 8, Every) { Errno = Linux.Errno.ESPIPE, Meaning = "fclose(3) leaves a file where it is" },
         new("access", 21, Main) { Errno = Linux.Errno.ENOENT, Meaning = "if_nametoindex(3) looks no further" },
         new("fsync", 74, Every) { Errno = Linux.Errno.EINVAL, Meaning = "a runtime's last words are written all the same" },
+        new("brk", 12, Every) { Errno = 0, Meaning = "by its result the heap stays as it is: malloc(3) takes memory by mmap" },
+        new("writev", 20, Every) { Errno = Linux.Errno.ENOSYS, Meaning = "the C library's last words before an abort are lost, the abort isn't" },
         new("mremap", 25, Every) { Errno = Linux.Errno.ENOMEM, Meaning = "realloc(3) copies" },
         new("pipe", 22, Every) { Errno = Linux.Errno.EPERM, Meaning = "a runtime that ends makes no dump by another program" },
         new("prlimit64", 302, Every) { Errno = Linux.Errno.EPERM, Meaning = "a garbage collection takes RLIMIT_AS for infinite" },

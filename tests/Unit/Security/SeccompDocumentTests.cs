@@ -39,14 +39,14 @@ public class SeccompDocumentTests
         StringBuilder text = new();
         string counts = string.Join(", ", Kinds.Select(kind => $"{Name(kind)} {Count(kind)}"));
         text.Append(CultureInfo.InvariantCulture, $"Calls by kind of thread: {counts}.\n\n| call | main | vCPU | iothread | worker | arguments |\n|---|---|---|---|---|---|\n");
-        foreach (SeccompRule rule in all.Where(rule => rule.Errno == 0).OrderBy(rule => rule.Name, StringComparer.Ordinal))
+        foreach (SeccompRule rule in all.Where(rule => rule.IsAllowed).OrderBy(rule => rule.Name, StringComparer.Ordinal))
         {
             string marks = string.Join(" | ", Kinds.Select(kind => rule.IsFor(kind) ? "✓" : ""));
             text.Append(CultureInfo.InvariantCulture, $"| {rule.Name} | {marks} | {rule.Meaning} |\n");
         }
 
         text.Append("\nThese fail instead, with an error number, for who makes them can do without:\n\n| call | error | threads | what stands in for it |\n|---|---|---|---|\n");
-        foreach (SeccompRule rule in all.Where(rule => rule.Errno != 0).OrderBy(rule => rule.Name, StringComparer.Ordinal))
+        foreach (SeccompRule rule in all.Where(rule => !rule.IsAllowed).OrderBy(rule => rule.Name, StringComparer.Ordinal))
         {
             string kinds = rule.Kinds == ThreadKinds.Every ? "all" : string.Join(", ", Kinds.Where(kind => (rule.Kinds & kind) != 0).Select(Name));
             text.Append(CultureInfo.InvariantCulture, $"| {rule.Name} | {rule.Errno} | {kinds} | {rule.Meaning} |\n");
@@ -56,7 +56,7 @@ public class SeccompDocumentTests
     }
 
     private static int Count(ThreadKinds kind) =>
-        SeccompRules.For(kind, SeccompRules.All(0)).Where(rule => rule.Errno == 0).Select(rule => rule.Name).Distinct(StringComparer.Ordinal).Count();
+        SeccompRules.For(kind, SeccompRules.All(0)).Where(rule => rule.IsAllowed).Select(rule => rule.Name).Distinct(StringComparer.Ordinal).Count();
 
     private static string Name(ThreadKinds kind) => kind switch
     {
