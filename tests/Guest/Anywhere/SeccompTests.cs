@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Strato.Tests.Guest.Harness;
 using Xunit;
@@ -137,6 +138,39 @@ public sealed class SeccompTests
 
         qmp.Call("quit");
         engine.WaitExit(0, Limit);
+    }
+
+    [Fact]
+    public void Character_devices_that_come_late_are_opened_and_go_again()
+    {
+        string file = TestHost.NewPath("late.log");
+        string socket = TestHost.NewPath("late.sock");
+        File.WriteAllText(file, "what was there");
+        using EngineProcess engine = Start();
+        using QmpConnection qmp = QmpConnection.Open(_qmp, engine);
+        for (int round = 0; round < 2; round++)
+        {
+            Add("file", new JsonObject { ["out"] = file });
+            Assert.Empty(File.ReadAllText(file));
+            Add("socket", new JsonObject { ["addr"] = new JsonObject { ["type"] = "unix", ["data"] = new JsonObject { ["path"] = socket } }, ["server"] = true, ["wait"] = false });
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(socket));
+            using Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            client.Connect(new UnixDomainSocketEndPoint(socket));
+            Add("pty", []);
+            Add("stdio", []);
+            foreach (string id in (string[])["file", "socket", "pty", "stdio"])
+            {
+                qmp.Call("chardev-remove", new JsonObject { ["id"] = id });
+            }
+
+            Assert.False(File.Exists(socket));
+        }
+
+        qmp.Call("quit");
+        engine.WaitExit(0, Limit);
+
+        void Add(string type, JsonObject data) =>
+            qmp.Call("chardev-add", new JsonObject { ["id"] = type, ["backend"] = new JsonObject { ["type"] = type, ["data"] = data } });
     }
 
     private EngineProcess Start(params string[] more) => EngineProcess.Start(

@@ -60,7 +60,10 @@ public class SeccompFilterTests
         { "one more filter of a worker", "Worker", 317, [1, 4, 0x1000], "trap" },
         { "a filter with another flag", "Main Vcpu IoThread", 317, [1, 5, 0x1000], "trap" },
         { "a filter by prctl", "Main Vcpu IoThread Worker", 157, [22, 2, 1], "trap" },
-        { "a clock without vDSO", "Main Vcpu IoThread Worker", 96, [1, 0], "allow" },
+        { "a clock without vDSO", "Main Vcpu IoThread Worker", 228, [1, 0], "allow" },
+        { "malloc grows the heap", "Main Vcpu IoThread Worker", 12, [0], "errno 0" },
+        { "the C library's last words", "Main Vcpu IoThread Worker", 20, [2, 0, 3], "errno 38" },
+        { "a timer of the kernel's", "Main Vcpu IoThread Worker", 283, [1, 0], "trap" },
         { "realloc of much", "Main Vcpu IoThread Worker", 25, [0, 1, 2, 1], "errno 12" },
         { "a child's end", "Main Vcpu", 424, [5, 9, 0, 0], "allow" },
         { "another signal", "Main Vcpu", 424, [5, 15, 0, 0], "trap" },
@@ -73,6 +76,10 @@ public class SeccompFilterTests
         { "a lock", "Main", 72, [3, 37, 0], "allow" },
         { "F_SETOWN", "Main", 72, [3, 8, 1], "trap" },
         { "io_uring's eventfd", "Main", 427, [3, 4, 0, 1], "allow" },
+        { "io_uring's restrictions", "Main", 427, [3, 11, 0, 3], "allow" },
+        { "io_uring's begin", "Main", 427, [3, 12, 0, 0], "allow" },
+        { "io_uring's registers elsewhere", "Vcpu IoThread Worker", 427, [3, 11, 0, 3], "trap" },
+        { "a ring elsewhere", "Vcpu IoThread Worker", 425, [8, 0], "trap" },
         { "io_uring's buffers", "Main", 427, [3, 0, 0, 1], "trap" },
     };
 
