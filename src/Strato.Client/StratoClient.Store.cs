@@ -81,6 +81,7 @@ public sealed partial class StratoClient
                         HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
                         Cpu = given.Cpu ?? before.Cpu,
                         Processor = ProcessorRules.With(before.Processor, given),
+                        ConsolePorts = given.GuestAgent is { } agent ? DeviceRules.WithGuestAgent(before, agent) : before.ConsolePorts,
                         Notes = given.Notes ?? before.Notes,
                     };
                     CheckHugePages(after);

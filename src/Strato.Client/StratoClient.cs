@@ -19,6 +19,7 @@ namespace Strato.Client;
 /// <item><term>snapshot</term><description><see cref="Snapshot(string, CancellationToken)"/>, <see cref="Snapshot(IReadOnlyList{VmDefinition}, CancellationToken)"/></description></item>
 /// <item><term>life</term><description><see cref="Start"/>, <see cref="Stop"/>, <see cref="Suspend"/>, <see cref="Resume"/>, <see cref="Restart"/>, <see cref="Wait"/></description></item>
 /// <item><term>console</term><description><see cref="OpenConsole(string, ConsoleStart, CancellationToken)"/> (follow), <see cref="TailConsole"/>, <see cref="SendConsole"/>, <see cref="EnterConsole"/></description></item>
+/// <item><term>guest</term><description><see cref="InvokeGuest"/>, <see cref="GetGuestInfo"/>, <see cref="CopyToGuest"/>, <see cref="CopyFromGuest"/></description></item>
 /// <item><term>QMP</term><description><see cref="InvokeQmp"/>, <see cref="OpenQmp"/></description></item>
 /// <item><term>host</term><description><see cref="GetHost"/></description></item>
 /// </list>

@@ -15,6 +15,7 @@ namespace Strato.Client;
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
 /// RuntimeRoot/ID/qmp.sock  console.sock  pid
+///                agent.lock            held while the guest's agent is used
 /// </code>
 /// </remarks>
 public sealed record StratoPaths

@@ -79,3 +79,105 @@ Describe 'A Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
         Start-StratoVm deb -PassThru | Wait-StratoVm -For Stopped -Timeout $limit -PassThru | ForEach-Object State | Should -Be 'Stopped'
     }
 }
+
+# Debian's qemu-guest-agent with Debian's libraries, without Debian's minutes of systemd on a software CPU.
+Describe 'A guest with the QEMU guest agent' -Tag Kvm -Skip:([bool]$NoAgent) {
+    BeforeAll {
+        $folder = New-TestState
+        New-StratoVm agent "$GuestFolder/vmlinuz" -Initrd "$GuestFolder/initrd.img" -CommandLine 'console=ttyS0 reboot=k panic=-1 quiet strato.autologin' -Memory 512MB -GuestAgent |
+            Add-StratoDrive "$GuestFolder/debian.ext4" -ReadOnly
+        Start-StratoVm agent -PassThru | Wait-StratoVm -For Console -Match 'strato-guest: ready' -Timeout $limit
+        Wait-StratoVm agent -Match $prompt -Timeout $limit
+        function Send-Line([string] $Line) { Send-StratoConsole "$Line; echo did=`$?" -VMName agent -ExpectMatch '^did=0' -Timeout $limit }
+        function Start-Agent {
+            Send-Line 'p=$(basename $(dirname $(grep -lx org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name)))'
+            Send-Line 'chroot /debian qemu-ga -m virtio-serial -p /dev/$p -t /run -f /run/qga.pid -d'
+        }
+        Send-Line 'modprobe ext4; mkdir -p /debian; mount -t ext4 -o ro,noload /dev/vda /debian'
+        Send-Line 'for d in tmp run; do mount -t tmpfs none /debian/$d; done; for d in dev proc sys; do mount --bind /$d /debian/$d; done'
+    }
+    AfterAll {
+        Get-StratoVm | Stop-StratoVm -TurnOff
+        Remove-TestState $folder
+    }
+
+    It 'is told of while there is no agent' {
+        (Get-StratoVm agent).GuestAgent | Should -BeTrue
+        $problem = try { Wait-StratoVm agent -For GuestAgent -Timeout 1 -ErrorAction Stop } catch { $_ }
+        Get-ErrorId $problem | Should -Be 'WaitTimeout'
+        $problem = try { Invoke-StratoGuestCommand true -VMName agent -Timeout 1 -ErrorAction Stop } catch { $_ }
+        Get-ErrorId $problem | Should -Be 'GuestAgentTimeout'
+        "$problem" | Should -Match 'nothing in the guest has its port open'
+        $problem.ErrorDetails.RecommendedAction | Should -Match 'qemu-guest-agent'
+    }
+    It 'is waited for' {
+        $wait = Start-ThreadJob { Import-Module $using:ModulePath; Wait-StratoVm agent -For GuestAgent -Timeout $using:limit -PassThru }
+        Start-Agent
+        ($wait | Receive-Job -Wait -AutoRemoveJob).Name | Should -Be 'agent'
+    }
+    It 'runs commands' {
+        $result = Invoke-StratoGuestCommand 'cat; echo $A; echo bad >&2; exit 3' -InputText "typed`n" -Environment @{ A = 'b c' } -VMName agent
+        $result.PSTypeNames[0] | Should -Be 'Strato.GuestCommandResult'
+        $result.ExitCode | Should -Be 3
+        $result.StandardOutput | Should -BeExactly "typed`nb c`n"
+        $result.StandardError | Should -BeExactly "bad`n"
+        (Get-StratoVm agent | Invoke-StratoGuestCommand -FilePath printf -ArgumentList '%s|', 'a b', '$x').StandardOutput | Should -BeExactly 'a b|$x|'
+        (Invoke-StratoGuestCommand 'kill -9 $$' -VMName agent).Signal | Should -Be 9
+        (Invoke-StratoGuestCommand 'head -c 1000000 /dev/zero' -VMName agent).GetOutputBytes().Length | Should -Be 1000000
+        { Invoke-StratoGuestCommand -FilePath /no/such -VMName agent -ErrorAction Stop } | Should -Throw -ErrorId 'GuestCommandNotStarted,*'
+    }
+    It 'ends commands that take too long' {
+        { Invoke-StratoGuestCommand 'echo $$ >/tmp/long; exec sleep 600' -VMName agent -Timeout 5 -ErrorAction Stop } | Should -Throw -ErrorId 'GuestCommandTimeout,*'
+        (Invoke-StratoGuestCommand 'while kill -0 $(cat /tmp/long); do sleep 0.1; done' -VMName agent -Timeout $limit).ExitCode | Should -Be 0
+    }
+    It 'ends commands at Ctrl-C, and goes on' {
+        $shell = [powershell]::Create().AddScript('Import-Module $args[0]; Invoke-StratoGuestCommand ''echo $$ >/tmp/stop; exec sleep 600'' -VMName agent').AddArgument($ModulePath)
+        $run = $shell.BeginInvoke()
+        (Invoke-StratoGuestCommand 'until [ -s /tmp/stop ]; do sleep 0.1; done' -VMName agent -Timeout $limit).ExitCode | Should -Be 0
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan ($global:StratoTestHost.InLab ? 5 : 0.5)
+        (Invoke-StratoGuestCommand 'while kill -0 $(cat /tmp/stop); do sleep 0.1; done' -VMName agent -Timeout $limit).ExitCode | Should -Be 0
+        $run.IsCompleted | Should -BeTrue
+    }
+    It 'takes files and gives them' {
+        $bytes = [byte[]]::new(300001); [System.Random]::new(1).NextBytes($bytes)
+        [System.IO.File]::WriteAllBytes("$folder/sent", $bytes)
+        Copy-StratoGuestFile "$folder/sent" /tmp/ -ToGuest -Mode 0751 -VMName agent
+        (Invoke-StratoGuestCommand 'stat -c %a:%s /tmp/sent; ls /tmp | grep -c strato-' -VMName agent).StandardOutput | Should -BeExactly "751:300001`n0`n"
+        Copy-StratoGuestFile /tmp/sent "$folder/back" -FromGuest -VMName agent
+        (Get-FileHash "$folder/back").Hash | Should -Be (Get-FileHash "$folder/sent").Hash
+        { Copy-StratoGuestFile "$folder/sent" /tmp/sent -ToGuest -VMName agent -ErrorAction Stop } | Should -Throw -ErrorId 'GuestFileExists,*'
+        { Copy-StratoGuestFile "$folder/sent" /usr/sent -ToGuest -VMName agent -ErrorAction Stop } | Should -Throw -ErrorId 'GuestFile*'
+        { Copy-StratoGuestFile /tmp/none "$folder/none" -FromGuest -VMName agent -ErrorAction Stop } | Should -Throw -ErrorId 'GuestFileNotFound,*'
+        Copy-StratoGuestFile "$folder/vmlinuz" /tmp/sent -ToGuest -Force -VMName agent -PassThru | Invoke-StratoGuestCommand 'wc -c </tmp/sent' |
+            ForEach-Object StandardOutput | Should -Be "512`n"
+    }
+    It 'tells what it is, and of its address as soon as it has one' {
+        { Wait-StratoVm agent -For IPAddress -Timeout 1 -ErrorAction Stop } | Should -Throw -ErrorId 'WaitTimeout,*'
+        Send-Line 'ip addr add 10.9.8.7/24 dev lo; ip link set lo up'
+        $info = Get-StratoVm agent | Wait-StratoVm -For IPAddress -Timeout $limit -PassThru | Get-StratoGuestInfo -Timeout $limit
+        $info.Os | Should -Match '^Debian GNU/Linux 12'
+        $info.KernelRelease | Should -Match '-cloud-amd64$'
+        $info.HostName | Should -Not -BeNullOrEmpty
+        $info.Addresses | Should -Be '10.9.8.7'
+        $info.NetworkInterfaces.Name | Should -Contain 'lo'
+        $info.AgentVersion | Should -Match '^\d+\.'
+        $info | Format-List | Out-String | Should -Match 'KernelRelease'
+        ($info | ConvertTo-Json -Depth 4 | ConvertFrom-Json).Addresses | Should -Be '10.9.8.7'
+    }
+    It 'says which command its agent was told not to do' {
+        Send-Line 'kill $(cat /debian/run/qga.pid); while [ -e /debian/run/qga.pid ]; do sleep 0.1; done; chroot /debian qemu-ga -m virtio-serial -p /dev/$p -t /run -f /run/qga.pid -b guest-exec -d'
+        Wait-StratoVm agent -For GuestAgent -Timeout $limit
+        { Invoke-StratoGuestCommand true -VMName agent -ErrorAction Stop } | Should -Throw -ErrorId 'GuestCommandUnavailable,*'
+        Copy-StratoGuestFile "$folder/vmlinuz" /tmp/direct -ToGuest -VMName agent
+        Copy-StratoGuestFile /tmp/direct "$folder/direct" -FromGuest -VMName agent
+        (Get-Item "$folder/direct").Length | Should -Be 512
+    }
+    It 'ends, and waits for its agent end with it' {
+        Send-Line 'kill $(cat /debian/run/qga.pid); while [ -e /debian/run/qga.pid ]; do sleep 0.1; done'
+        $wait = Start-ThreadJob { Import-Module $using:ModulePath; try { Wait-StratoVm agent -For GuestAgent -ErrorAction Stop } catch { $_.FullyQualifiedErrorId } }
+        Stop-StratoVm agent -TurnOff
+        $wait | Receive-Job -Wait -AutoRemoveJob | Should -Match '^Vm(Ended|NotRunning),'
+    }
+}

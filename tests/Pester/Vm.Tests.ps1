@@ -67,6 +67,17 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoDrive -VMName web | Remove-StratoDrive
         Get-StratoDrive -VMName web | Should -BeNullOrEmpty
     }
+    It 'have a port for the guest agent, which is a console port' {
+        $vm = New-StratoVm web $kernel -GuestAgent
+        $vm.GuestAgent | Should -BeTrue
+        Get-StratoConsolePort -VMName web | ForEach-Object { $_.Id, $_.Backend } | Should -Be 'org.qemu.guest_agent.0', 'Socket'
+        ($vm | Set-StratoVm -GuestAgent:$false -PassThru).GuestAgent | Should -BeFalse
+        Get-StratoConsolePort -VMName web | Should -BeNullOrEmpty
+        ($vm | Add-StratoConsolePort org.qemu.guest_agent.0 -PassThru).GuestAgent | Should -BeTrue
+        (New-StratoVm plain $kernel).GuestAgent | Should -BeFalse
+        Invoke-StratoGuestCommand true -VMName web -WhatIf
+        Copy-StratoGuestFile $kernel /tmp/ -VMName web -ToGuest -WhatIf
+    }
     It 'have devices of one each that change and go' {
         $vm = New-StratoVm web $kernel | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon -PassThru | Add-StratoConsolePort agent -PassThru
         Set-StratoVsock web -GuestCid 77
@@ -171,6 +182,13 @@ Describe 'Mistakes' -Tag Unit {
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Suspend-StratoVm web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Invoke-StratoQmp query-status -VMName web } }
         @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Send-StratoConsole x -VMName web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Invoke-StratoGuestCommand true -VMName web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Get-StratoGuestInfo web } }
+        @{ Id = 'VmNotRunning'; Category = 'InvalidOperation'; Says = "*'web'*"; Script = { Wait-StratoVm web -For GuestAgent } }
+        @{ Id = 'FileNotFound'; Category = 'ObjectNotFound'; Says = '*/nowhere*'; Script = { Copy-StratoGuestFile /nowhere /tmp/ -ToGuest -VMName web } }
+        @{ Id = 'InvalidGuestPath'; Category = 'InvalidArgument'; Says = "*'here'*"; Script = { Copy-StratoGuestFile $kernel here -ToGuest -VMName web } }
+        @{ Id = 'CommandMissing'; Category = 'InvalidArgument'; Says = '*-Command*-FilePath*'; Script = { Invoke-StratoGuestCommand -VMName web } }
+        @{ Id = 'DirectionMissing'; Category = 'InvalidArgument'; Says = '*-ToGuest*-FromGuest*'; Script = { Copy-StratoGuestFile a /b -VMName web } }
         @{ Id = 'MatchMissing'; Category = 'InvalidArgument'; Says = '*-Match*'; Script = { Wait-StratoVm web -For Console } }
     ) {
         $problem = try { & $Script -ErrorAction Stop 2>&1 } catch { $_ }
@@ -193,6 +211,9 @@ Describe 'Mistakes' -Tag Unit {
     }
     It 'in parameters that exclude each other end the cmdlet' {
         { Stop-StratoVm web -TurnOff -TurnOffAfter 5 } | Should -Throw -ErrorId 'ParametersConflict,*'
+        { Invoke-StratoGuestCommand a -FilePath b -VMName web } | Should -Throw -ErrorId 'ParametersConflict,*'
+        { Copy-StratoGuestFile a /b -ToGuest -FromGuest -VMName web } | Should -Throw -ErrorId 'ParametersConflict,*'
+        { Copy-StratoGuestFile a /b -ToGuest -Mode rwx -VMName web } | Should -Throw -ErrorId 'InvalidMode,*'
         { Wait-StratoVm web -Match '(' } | Should -Throw -ErrorId 'MatchInvalid,*'
     }
 }

@@ -30,6 +30,8 @@ $NoGuest = switch ($global:StratoTestHost) {
     { -not $_.Guest } { 'there is no guest image; ./build.sh guest makes it'; break }
 }
 
+$NoAgent = $NoGuest ? $NoGuest : (Test-Path "$GuestFolder/debian.ext4") ? $null : 'there is no Debian root; ./build.sh guest debian makes it'
+
 function Import-Strato { Import-Module $ModulePath -Force }
 
 # A store and a runtime folder of its own, below a short path: a unix socket's path has at most 108 bytes.

@@ -32,6 +32,9 @@ public sealed record ConsolePortDefinition
     /// <summary>Absolute path of the file or socket; null for a socket in the running VM's own folder, and for a pty.</summary>
     public string? Path { get; init; }
 
+    /// <summary>Whether the QEMU guest agent answers on it: by its name in the guest, and on a socket.</summary>
+    public bool IsGuestAgent => Id == Guest.AgentSession.PortName && !Terminal && Backend == ConsolePortBackend.Socket;
+
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
 }

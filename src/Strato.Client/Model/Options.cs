@@ -46,6 +46,12 @@ public enum WaitTarget
     Stopped,
     Paused,
     Console,
+
+    /// <summary>The guest's agent answers.</summary>
+    GuestAgent,
+
+    /// <summary>The guest has an address that others can reach, as its agent tells.</summary>
+    IPAddress,
 }
 
 /// <summary>How to wait.</summary>

@@ -55,6 +55,23 @@ public sealed record VmDefinition
     /// <summary>Ports of the virtio console, in the order in which they were added.</summary>
     public IReadOnlyList<ConsolePortDefinition> ConsolePorts { get; init; } = [];
 
+    /// <summary>Whether one of the ports is a guest agent's, on a socket.</summary>
+    public bool GuestAgent
+    {
+        get
+        {
+            foreach (ConsolePortDefinition port in ConsolePorts)
+            {
+                if (port.IsGuestAgent)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Folders of the host that the guest can mount, in the order in which they were added.</summary>
     public IReadOnlyList<SharedFolderDefinition> SharedFolders { get; init; } = [];
 
@@ -155,6 +172,9 @@ public sealed record VmSettings
 
     /// <summary>Whether its engine isn't shut in; default false.</summary>
     public bool? NoSandbox { get; init; }
+
+    /// <summary>Whether it has the console port on which the guest's agent answers; default false.</summary>
+    public bool? GuestAgent { get; init; }
 
     /// <summary>Free text.</summary>
     public string? Notes { get; init; }

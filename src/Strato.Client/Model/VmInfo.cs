@@ -72,6 +72,9 @@ public sealed record VmInfo
     /// <summary>As <see cref="VmDefinition.NoSandbox"/>.</summary>
     public bool NoSandbox => Definition.NoSandbox;
 
+    /// <summary>As <see cref="VmDefinition.GuestAgent"/>.</summary>
+    public bool GuestAgent => Definition.GuestAgent;
+
     /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
     public bool? IsSandboxed { get; init; }
 

@@ -94,7 +94,7 @@ internal static class RuntimeFolder
             return;
         }
 
-        foreach (string name in (ReadOnlySpan<string>)["qmp.sock", "console.sock", "pid"])
+        foreach (string name in (ReadOnlySpan<string>)["qmp.sock", "console.sock", "pid", Guest.AgentSession.LockName])
         {
             Store.AtomicFile.Remove(Path.Combine(directory, name));
         }

@@ -1,3 +1,5 @@
+using System;
+using System.Collections.Generic;
 using System.IO;
 using Strato.Protocol.Configuration;
 
@@ -26,6 +28,43 @@ internal static class DeviceRules
         {
             throw VmRules.Invalid("PathMissing", $"The console port '{port.Id}' leads to a file, and needs the file's path.", "-Path");
         }
+    }
+
+    /// <summary>The port of a VM's guest agent, as -GuestAgent makes it.</summary>
+    internal static ConsolePortDefinition GuestAgentPort => new() { Id = Guest.AgentSession.PortName };
+
+    /// <summary>The ports of a VM with the guest agent's, or without. Errors <c>ConsolePortExists</c>, <c>TooManyConsolePorts</c>.</summary>
+    internal static IReadOnlyList<ConsolePortDefinition> WithGuestAgent(VmDefinition vm, bool wanted)
+    {
+        if (wanted == vm.GuestAgent)
+        {
+            return vm.ConsolePorts;
+        }
+
+        List<ConsolePortDefinition> ports = [.. vm.ConsolePorts];
+        if (!wanted)
+        {
+            ports.RemoveAll(static port => port.IsGuestAgent);
+            return ports;
+        }
+
+        if (ports.Find(static port => string.Equals(port.Id, GuestAgentPort.Id, StringComparison.OrdinalIgnoreCase)) is { } other)
+        {
+            throw new StratoException(StratoErrorKind.AlreadyExists, "ConsolePortExists", $"The console port '{other.Id}' of VM '{vm.Name}' is there, but is no agent's: that is a port (no terminal) on a socket.")
+            {
+                Where = "-GuestAgent",
+                VmName = vm.Name,
+                RecommendedAction = $"Remove-StratoConsolePort '{other.Id}' -VMName '{vm.Name}' first.",
+            };
+        }
+
+        if (ports.Count >= ConsoleConfiguration.MaxPorts)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "TooManyConsolePorts", $"The VM '{vm.Name}' has {ports.Count} console ports, which is the most there can be.") { VmName = vm.Name };
+        }
+
+        ports.Add(GuestAgentPort);
+        return ports;
     }
 
     internal static void CheckSharedFolder(SharedFolderDefinition folder)

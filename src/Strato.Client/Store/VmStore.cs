@@ -167,6 +167,7 @@ internal sealed class VmStore
             Processor = ProcessorRules.With(new ProcessorDefinition(), settings),
             NoHotPlug = settings.NoHotPlug == true,
             NoSandbox = settings.NoSandbox == true,
+            ConsolePorts = settings.GuestAgent == true ? [DeviceRules.GuestAgentPort] : [],
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };

@@ -29,6 +29,8 @@ internal sealed class CharLink : ICharBackend, ICharFrontend
     /// <summary>Nothing while there is no device.</summary>
     public int Room => _frontend?.Room ?? 0;
 
+    public bool KeepsInput => _frontend?.KeepsInput ?? true;
+
     public void Connect(ICharFrontend frontend)
     {
         _frontend = frontend;

@@ -9,6 +9,9 @@ internal interface ICharFrontend
     /// <remarks>Who reads 0 is told by <see cref="ICharBackend.ResumeInput"/> when there is room again.</remarks>
     int Room { get; }
 
+    /// <summary>Whether what a peer sent is still for the guest when the peer has gone.</summary>
+    bool KeepsInput => true;
+
     /// <summary>Gives input to the guest: at most as many bytes as <see cref="Room"/> said.</summary>
     /// <remarks>
     /// A guest that in between takes its receiver off the line, or changes its FIFO, loses what has no room any more, as it would with

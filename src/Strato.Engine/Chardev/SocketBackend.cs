@@ -8,7 +8,8 @@ namespace Strato.Engine.Chardev;
 
 /// <summary>A listening unix socket that serves one connection at a time; the next waits until the one before has gone.</summary>
 /// <remarks>
-/// Output while nobody is connected is dropped. Input that a peer sent before it went still reaches the guest, before that of the next.
+/// Output while nobody is connected is dropped. Input that a peer sent before it went still reaches the guest, before that of the next, unless
+/// nobody there listens (<see cref="ICharFrontend.KeepsInput"/>).
 /// </remarks>
 internal sealed class SocketBackend : ICharBackend
 {
@@ -138,6 +139,11 @@ internal sealed class SocketBackend : ICharBackend
         if (_peer == peer)
         {
             _peer = null;
+            if (_feed.Frontend?.KeepsInput == false)
+            {
+                peer.Dispose();
+            }
+
             _left.Add(peer);
             if (_left.Count > MaxLeft)
             {

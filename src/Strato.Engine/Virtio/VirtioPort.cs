@@ -106,6 +106,9 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
         }
     }
 
+    /// <summary>Not while nobody in the guest has it open: who opens it later would answer a question whose asker has gone.</summary>
+    public bool KeepsInput => IsConsole || IsOpen;
+
     public bool HasInput
     {
         get

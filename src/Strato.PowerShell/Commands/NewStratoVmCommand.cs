@@ -73,6 +73,9 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Don't shut the VM's engine in, even where the host allows it.")]
     public SwitchParameter NoSandbox { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Give the VM the console port on which the QEMU guest agent answers.")]
+    public SwitchParameter GuestAgent { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Free text about the VM.")]
     public string? Notes { get; set; }
 
@@ -97,6 +100,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             Machine = Machine,
             NoHotPlug = NoHotPlug,
             NoSandbox = NoSandbox,
+            GuestAgent = GuestAgent,
             Notes = Notes,
         };
 

@@ -78,6 +78,9 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [Parameter(HelpMessage = "Don't shut the VM's engine in, even where the host allows it; -NoSandbox:$false does again.")]
     public SwitchParameter NoSandbox { get; set; }
 
+    [Parameter(HelpMessage = "Give the VM the console port on which the QEMU guest agent answers; -GuestAgent:$false takes it away.")]
+    public SwitchParameter GuestAgent { get; set; }
+
     [Parameter(HelpMessage = "Free text about the VM; may change while it runs.")]
     [AllowEmptyString]
     public string? Notes { get; set; }
@@ -110,6 +113,7 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             Machine = Machine,
             NoHotPlug = Given(nameof(NoHotPlug)) ? NoHotPlug : null,
             NoSandbox = Given(nameof(NoSandbox)) ? NoSandbox : null,
+            GuestAgent = Given(nameof(GuestAgent)) ? GuestAgent : null,
             Notes = Notes,
         };
         if (ShouldProcess(vm.Name, "Change the definition"))

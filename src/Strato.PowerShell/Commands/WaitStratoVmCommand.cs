@@ -12,8 +12,8 @@ public sealed class WaitStratoVmCommand : VmParallelCmdlet
     private WaitTarget _target;
     private Regex? _match;
 
-    [Parameter(HelpMessage = "What to wait for: Running, Stopped, Paused, or Console with -Match. Running if omitted, Console if -Match is given.")]
-    [ValidateSet("Running", "Stopped", "Paused", "Console")]
+    [Parameter(HelpMessage = "What to wait for: Running, Stopped, Paused, GuestAgent, IPAddress, or Console with -Match. Running if omitted, Console if -Match is given.")]
+    [ValidateSet("Running", "Stopped", "Paused", "Console", "GuestAgent", "IPAddress")]
     public string For { get; set; } = "Running";
 
     [Parameter(HelpMessage = "Regular expression to wait for on the console, in all output of this boot and what still comes.")]
@@ -24,8 +24,13 @@ public sealed class WaitStratoVmCommand : VmParallelCmdlet
     [ValidateRange(0, int.MaxValue / 1000)]
     public int Timeout { get; set; }
 
-    private protected override string Activity =>
-        _target == WaitTarget.Console ? $"Waiting for '{Match}' on the console" : $"Waiting for VMs to be {_target.ToString().ToLowerInvariant()}";
+    private protected override string Activity => _target switch
+    {
+        WaitTarget.Console => $"Waiting for '{Match}' on the console",
+        WaitTarget.GuestAgent => "Waiting for guest agents to answer",
+        WaitTarget.IPAddress => "Waiting for guests to have addresses",
+        _ => $"Waiting for VMs to be {_target.ToString().ToLowerInvariant()}",
+    };
 
     protected override void BeginProcessing()
     {

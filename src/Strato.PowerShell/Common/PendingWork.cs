@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
-using Strato.Client;
 
 namespace Strato.PowerShell;
 
@@ -12,7 +11,7 @@ namespace Strato.PowerShell;
 /// Work begins when it is added, on threads of its own (it blocks, so the thread pool would starve), never more than the limit. The
 /// pipeline's thread alone takes outcomes, since only it may write records.
 /// </remarks>
-internal sealed class PendingWork
+internal sealed class PendingWork<T>
 {
     private readonly int _limit;
     private readonly CancellationToken _token;
@@ -34,7 +33,7 @@ internal sealed class PendingWork
     /// <summary>The oldest work whose outcome was not taken yet.</summary>
     public Item Next => _unreported.Peek();
 
-    public void Add(VmTarget vm, Func<VmInfo> work)
+    public void Add(VmTarget vm, Func<T> work)
     {
         Item item = new(vm, work);
         _unreported.Enqueue(item);
@@ -88,10 +87,10 @@ internal sealed class PendingWork
     /// <summary>The work for one VM.</summary>
     internal sealed class Item
     {
-        private readonly Func<VmInfo> _work;
-        private readonly TaskCompletionSource<VmInfo> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Func<T> _work;
+        private readonly TaskCompletionSource<T> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Item(VmTarget vm, Func<VmInfo> work)
+        public Item(VmTarget vm, Func<T> work)
         {
             Vm = vm;
             _work = work;
@@ -99,7 +98,7 @@ internal sealed class PendingWork
 
         public VmTarget Vm { get; }
 
-        public Task<VmInfo> Outcome => _outcome.Task;
+        public Task<T> Outcome => _outcome.Task;
 
         public void Run(CancellationToken token)
         {

@@ -99,6 +99,9 @@ public sealed class Vm
     /// <summary>Whether its engine isn't shut in, even where the host allows it.</summary>
     public bool NoSandbox => _info.NoSandbox;
 
+    /// <summary>Whether it has the console port of a guest agent.</summary>
+    public bool GuestAgent => _info.GuestAgent;
+
     /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
     public bool? IsSandboxed => _info.IsSandboxed;
 

@@ -269,6 +269,23 @@ public sealed class BackendTests : IDisposable
     }
 
     [Fact]
+    public void WhatAPeerSentBeforeItWentIsDroppedWhereNobodyListens()
+    {
+        string path = _test.Path("serial.sock");
+        using SocketBackend backend = new(_test.Loop, path, "-serial");
+        TestGuest guest = new(backend) { KeepsInput = false };
+        guest.Eat(0);
+        TestPeer.Connect(path).Send("a question").Dispose();
+        _test.Settle();
+        guest.KeepsInput = true;
+        using TestPeer next = TestPeer.Connect(path).Send("b");
+        guest.Eat(int.MaxValue);
+        _test.Until(() => guest.Text.Length > 0, "input");
+        _test.Settle();
+        Assert.Equal("b", guest.Text);
+    }
+
+    [Fact]
     public void APeerThatEndsItsSendingStillReads()
     {
         string path = _test.Path("serial.sock");

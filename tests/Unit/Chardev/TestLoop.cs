@@ -63,6 +63,8 @@ internal sealed class TestGuest : ICharFrontend
 
     public List<byte> Received { get; } = [];
 
+    public bool KeepsInput { get; set; } = true;
+
     public string Text => Encoding.UTF8.GetString(Received.ToArray());
 
     public int Room

@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -108,7 +108,7 @@ public sealed class MetadataTests
         }
 
         bool device = cmdlet.Attribute.NounName != "StratoVm";
-        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoSharedFolder" or "StratoQmp" || name == "Send-StratoConsole";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoSharedFolder" or "StratoQmp" or "StratoGuestCommand" or "StratoGuestFile" || name == "Send-StratoConsole";
         ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
         ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
         Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
@@ -137,6 +137,9 @@ public sealed class MetadataTests
     [InlineData("Get-StratoConsole", "VMName Tail Follow")]
     [InlineData("Remove-StratoVm", "Name VM Force")]
     [InlineData("Set-StratoBalloon", "VMName VM Target Wait Timeout PassThru")]
+    [InlineData("Invoke-StratoGuestCommand", "Command FilePath ArgumentList InputText Environment Timeout ThrottleLimit VMName VM")]
+    [InlineData("Copy-StratoGuestFile", "Path Destination ToGuest FromGuest Force Mode VMName VM PassThru")]
+    [InlineData("Get-StratoGuestInfo", "VMName VM Timeout")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -160,10 +163,15 @@ public sealed class MetadataTests
     [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
     [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost Connected PortForward")]
+    [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
+    [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
+    [InlineData(typeof(GuestNetworkInterface), "Name MacAddress Addresses")]
+    [InlineData(typeof(GuestFileSystem), "MountPoint Device Type Size Used")]
+    [InlineData(typeof(GuestUser), "Name LoginTime")]
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[])];
+        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);
