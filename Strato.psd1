@@ -41,6 +41,7 @@
         'Invoke-StratoGuestCommand'
         'Invoke-StratoQmp'
         'New-StratoVm'
+        'Register-StratoEvent'
         'Remove-StratoBalloon'
         'Remove-StratoConsolePort'
         'Remove-StratoDrive'
@@ -68,6 +69,7 @@
         'Stop-StratoVm'
         'Suspend-StratoVm'
         'Wait-StratoVm'
+        'Watch-StratoEvent'
     )
     PrivateData          = @{
         PSData = @{

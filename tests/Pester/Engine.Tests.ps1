@@ -474,6 +474,31 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Get-ErrorId $other.Streams.Error[0] | Should -Be 'VmEnded'
         $other.Dispose()
     }
+    It 'tells what happens to it, to a stream and to a script block' {
+        $told = [System.Collections.Concurrent.ConcurrentQueue[object]]::new()
+        $job = Register-StratoEvent -VMName tiny -SourceIdentifier acts -MessageData $told -Action { $Event.MessageData.Enqueue($EventArgs) }
+        $job | Should -BeOfType System.Management.Automation.PSEventJob
+        { Register-StratoEvent tiny -SourceIdentifier acts -ErrorAction Stop } | Should -Throw -ErrorId 'SubscriberExists*'
+        Start-StratoVm tiny
+        # The watch is there when its runspace has begun to listen: what it misses before, the pause that is repeated brings.
+        $other = [powershell]::Create().AddScript({ param($m) Import-Module $m; Watch-StratoEvent t* -Event STOP, ENDED | ForEach-Object { $_; if ($_.Name -eq 'ENDED') { break } } }).AddArgument($ModulePath)
+        $output = [System.Management.Automation.PSDataCollection[psobject]]::new()
+        $handle = $other.BeginInvoke([System.Management.Automation.PSDataCollection[psobject]]::new(), $output)
+        Wait-Until { Suspend-StratoVm tiny; Resume-StratoVm tiny; $output.Count -gt 0 } -What 'a pause that is watched'
+        & /bin/kill -KILL (Get-StratoVm tiny).ProcessId
+        Wait-Until { $handle.IsCompleted } -What 'the end of the watch'
+        $output[-1].Name | Should -Be 'ENDED'
+        $output[-1].VMName | Should -Be 'tiny'
+        $output[-1].Data.reason | Should -Match 'unexpectedly'
+        ($output[0] | ConvertTo-Json | ConvertFrom-Json).Name | Should -Be 'STOP'
+        ($output[0] | Out-String) | Should -Match 'tiny +STOP'
+        $other.Dispose()
+        Wait-Until { $told.ToArray().Name -contains 'ENDED' } -What 'the end told to the script block'
+        $told.ToArray()[0].Name | Should -Be 'STARTED'
+        $told.ToArray().Name | Should -Contain 'RESUME'
+        Unregister-Event acts
+        Get-EventSubscriber | Should -BeNullOrEmpty
+    }
     It 'is seen by several runspaces' {
         Start-StratoVm tiny
         1..4 | ForEach-Object -Parallel { Import-Module $using:ModulePath; (Get-StratoVm tiny).State } | Should -Be (@('Running') * 4)

@@ -2,7 +2,7 @@ using System;
 
 namespace Strato.Client.Linux;
 
-/// <summary>Tells when files appear in, or leave, one folder (inotify).</summary>
+/// <summary>Tells when files appear in, or leave, folders (inotify).</summary>
 internal sealed unsafe class DirectoryWatch : IDisposable
 {
     private readonly FileDescriptor _inotify;
@@ -10,15 +10,22 @@ internal sealed unsafe class DirectoryWatch : IDisposable
     internal DirectoryWatch(string directory)
     {
         _inotify = new FileDescriptor(Libc.inotify_init1(Libc.IN_CLOEXEC | Libc.IN_NONBLOCK));
-        fixed (byte* path = Libc.Bytes(directory))
+        if (_inotify.IsInvalid)
         {
-            if (_inotify.IsInvalid
-                || Libc.inotify_add_watch(_inotify.Value, path, Libc.IN_MOVED_TO | Libc.IN_CREATE | Libc.IN_DELETE | Libc.IN_DELETE_SELF | Libc.IN_MOVE_SELF) < 0)
+            throw Failed(directory, Errno.Last);
+        }
+
+        try
+        {
+            if (!TryAdd(directory))
             {
-                int errno = Errno.Last;
-                _inotify.Dispose();
-                throw new StratoException(StratoErrorKind.Failed, "WatchFailed", $"The folder '{directory}' can't be watched: {Errno.Text(errno)}.");
+                throw Failed(directory, Errno.ENOENT);
             }
+        }
+        catch
+        {
+            _inotify.Dispose();
+            throw;
         }
     }
 
@@ -34,5 +41,18 @@ internal sealed unsafe class DirectoryWatch : IDisposable
         }
     }
 
+    /// <summary>Watches one more folder; one that is watched already stays so. False if it isn't there (any more).</summary>
+    internal bool TryAdd(string directory)
+    {
+        fixed (byte* path = Libc.Bytes(directory))
+        {
+            const uint what = Libc.IN_MOVED_TO | Libc.IN_CREATE | Libc.IN_DELETE | Libc.IN_DELETE_SELF | Libc.IN_MOVE_SELF;
+            return Libc.inotify_add_watch(_inotify.Value, path, what) >= 0 || (Errno.Last is var errno && errno == Errno.ENOENT ? false : throw Failed(directory, errno));
+        }
+    }
+
     public void Dispose() => _inotify.Dispose();
+
+    private static StratoException Failed(string directory, int errno) =>
+        new(StratoErrorKind.Failed, "WatchFailed", $"The folder '{directory}' can't be watched: {Errno.Text(errno)}.");
 }

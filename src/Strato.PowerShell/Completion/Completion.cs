@@ -101,3 +101,24 @@ public sealed class QmpCommandCompleter : ListCompleter
         ("system_reset", "Reset the machine."),
     ];
 }
+
+/// <summary>Completes names of events.</summary>
+public sealed class EventNameCompleter : ListCompleter
+{
+    private protected override IReadOnlyList<(string Value, string Tip)> Values =>
+    [
+        (VmEvent.Started, "The VM was started."),
+        (VmEvent.Ended, "The VM's engine has ended, however that came."),
+        ("ACPI_DEVICE_OST", "The guest has answered what it was asked of a CPU."),
+        ("BALLOON_CHANGED", "The guest's memory has changed."),
+        ("BLOCK_IO_ERROR", "A disk's request failed on the host."),
+        ("CPU_RESIZE", "A CPU has come or gone."),
+        ("DEVICE_DELETED", "A device has left the machine."),
+        ("NETDEV_STREAM_DISCONNECTED", "The program behind a network interface has gone."),
+        ("POWERDOWN", "The guest was asked to power down."),
+        ("RESET", "The machine was reset."),
+        ("RESUME", "The virtual CPUs go on."),
+        ("SHUTDOWN", "The machine ends."),
+        ("STOP", "The virtual CPUs are held."),
+    ];
+}

@@ -28,7 +28,7 @@ internal sealed class Stage : ICommandRuntime, IDisposable
         CmdletInfo info = CmdletInfo.Get(step.Name);
         _cmdlet = (PSCmdlet)Activator.CreateInstance(info.Type)!;
         _binder = new Binder(info, _cmdlet);
-        CmdletWiring.Attach(_cmdlet, this, new SessionState(host.Location, host.Variables));
+        CmdletWiring.Attach(_cmdlet, this, new SessionState(host.Location, host.Variables, host.Events));
         foreach ((string name, object? value) in step.Named)
         {
             if (CommonParameters.Contains(name, StringComparer.OrdinalIgnoreCase))

@@ -25,6 +25,9 @@ public sealed class TestHost
     /// <summary>Variables that cmdlets ask for, such as ConfirmPreference.</summary>
     public Dictionary<string, object?> Variables { get; } = new(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Who has subscribed to events.</summary>
+    public PSEventManager Events { get; } = new();
+
     /// <summary>Answers ShouldProcess and ShouldContinue; null says yes to all.</summary>
     public Func<string, bool>? Ask { get; set; }
 

@@ -128,6 +128,8 @@ public abstract class PSCmdlet : Cmdlet
 
     public SessionState SessionState { get; internal set; } = null!;
 
+    public PSEventManager Events => SessionState.Events;
+
     public InvocationInfo MyInvocation { get; internal set; } = new();
 
     public string ParameterSetName { get; internal set; } = ParameterAttribute.AllParameterSets;

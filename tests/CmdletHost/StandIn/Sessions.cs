@@ -2,18 +2,21 @@ using System.Collections.Generic;
 
 namespace System.Management.Automation
 {
-    /// <summary>A location and variables; no more of a session is needed.</summary>
+    /// <summary>A location, variables and events; no more of a session is needed.</summary>
     public class SessionState
     {
         private readonly IReadOnlyDictionary<string, object?> _variables;
 
-        public SessionState(string location, IReadOnlyDictionary<string, object?>? variables = null)
+        public SessionState(string location, IReadOnlyDictionary<string, object?>? variables = null, PSEventManager? events = null)
         {
+            Events = events ?? new PSEventManager();
             Path = new PathIntrinsics(location);
             _variables = variables ?? new Dictionary<string, object?>(StringComparer.OrdinalIgnoreCase);
         }
 
         public PathIntrinsics Path { get; }
+
+        internal PSEventManager Events { get; }
 
         internal object? Variable(string name) => _variables.GetValueOrDefault(name);
     }

@@ -25,7 +25,7 @@ public sealed class MetadataTests
         "Block", "Grant", "Protect", "Revoke", "Unblock", "Unprotect", "Use",
     ];
 
-    private static readonly string[] Reading = ["Get", "Wait", "Enter"];
+    private static readonly string[] Reading = ["Get", "Watch", "Register", "Wait", "Enter"];
 
     public static TheoryData<string> Names => [.. CmdletInfo.All.Select(cmdlet => cmdlet.Name)];
 
@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Event|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage")
+        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
         {
             return;
         }

@@ -1,0 +1,91 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Strato.Client;
+using Xunit;
+
+namespace Strato.Tests.Unit.Client;
+
+/// <summary>One stream of many VMs' events.</summary>
+public sealed class EventWatchTests : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private readonly ClientFixture _fixture = new();
+
+    public void Dispose() => _fixture.Dispose();
+
+    private StratoClient Client => _fixture.Client;
+
+    [Fact]
+    public void TellsOfVmsThatRunAndOfThoseThatCome()
+    {
+        VmInfo web = _fixture.Start();
+        using EventWatch watch = Client.WatchEvents(["*"], []);
+        Client.Suspend(web.Id, _fixture.Token);
+        Assert.Equal(("web", "STOP"), Next(watch));
+        VmDefinition db = _fixture.Create("db");
+        Client.Start(db.Id, null, _fixture.Token);
+        Assert.Equal(("db", VmEvent.Started), Next(watch));
+        Client.Suspend(db.Id, _fixture.Token);
+        Assert.Equal(("db", "STOP"), Next(watch));
+        Client.Resume(web.Id, _fixture.Token);
+        Assert.Equal(("web", "RESUME"), Next(watch));
+    }
+
+    [Fact]
+    public void AnEndIsToldWithItsReasonAndTheNextStartToo()
+    {
+        VmInfo web = _fixture.Start();
+        using EventWatch watch = Client.WatchEvents(null, [web.Id]);
+        ClientFixture.Signal(web.ProcessId!.Value, 9);
+        VmEvent ended = watch.Read(Limit, _fixture.Token)!;
+        Assert.Equal((web.Id, VmEvent.Ended), (ended.VmId, ended.Name));
+        Assert.Contains("ended unexpectedly", ended.Data.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Client.Start(web.Id, null, _fixture.Token);
+        Assert.Equal(("web", VmEvent.Started), Next(watch));
+
+        Client.Stop(web.Id, new StopOptions { TurnOff = true }, _fixture.Token);
+        List<string> names = [];
+        while (names.LastOrDefault() != VmEvent.Ended)
+        {
+            names.Add(Next(watch).Name);
+        }
+
+        Assert.Equal([VmEvent.Ended], names.Except(["SHUTDOWN"]));
+    }
+
+    [Fact]
+    public void OnlyThoseThatWereAskedFor()
+    {
+        VmInfo web = _fixture.Start();
+        VmInfo other = _fixture.Start("other");
+        using EventWatch watch = Client.WatchEvents(["w*"], []);
+        Client.Suspend(other.Id, _fixture.Token);
+        Client.Suspend(web.Id, _fixture.Token);
+        Assert.Equal(("web", "STOP"), Next(watch));
+        Client.Update(other.Id, new VmSettings { Name = "web2" });
+        Assert.Null(watch.Read(TimeSpan.Zero, _fixture.Token));
+        Client.Resume(other.Id, _fixture.Token);
+        Assert.Equal(("web2", "RESUME"), Next(watch));
+    }
+
+    [Fact]
+    public async Task TheWaitEndsAtItsLimitAndByTheToken()
+    {
+        _fixture.Start();
+        using EventWatch watch = Client.WatchEvents(["*"], []);
+        Assert.Null(watch.Read(TimeSpan.FromMilliseconds(20), _fixture.Token));
+        using CancellationTokenSource stop = new();
+        Task<VmEvent?> read = Task.Factory.StartNew(() => watch.Read(null, stop.Token), _fixture.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read);
+    }
+
+    private (string Vm, string Name) Next(EventWatch watch)
+    {
+        VmEvent told = watch.Read(Limit, _fixture.Token) ?? throw new InvalidOperationException($"no event within {Limit}");
+        return (told.VmName, told.Name);
+    }
+}
