@@ -10,7 +10,7 @@ namespace Strato.Client;
 /// StateRoot/names.lock                 held while a name is given
 /// StateRoot/vms/ID/vm.json             the definition
 ///                 /lock                held while the VM is changed, started or removed
-///                 /engine.log          what the engine says; engine.log.1 is the boot before
+///                 /engine.log          what the engine says; engine.log.1, .2 and .3 are of the runs before, or of this one what was before 16 MiB
 ///                 /console.log         what the guest says; console.log.1 is the boot before, or of this boot what was before the last 64 MiB
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that

@@ -38,6 +38,22 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         $vm.State | Should -Be 'Stopped'
         $vm.StateReason | Should -BeNullOrEmpty
     }
+    It 'has a log, which can be followed' {
+        Start-StratoVm tiny
+        $follower = Start-ThreadJob { Import-Module $using:ModulePath; Get-StratoLog tiny -Follow }
+        Wait-Until { $follower.Output.Count -gt 1 }
+        $follower.Output[0].Message | Should -Be "start of 'tiny'"
+        Rename-StratoVm tiny small
+        Stop-StratoVm small -TurnOff
+        $log = Receive-Job $follower -Wait -AutoRemoveJob
+        $log[-1].Level, $log[-1].Time.Kind | Should -Be 'info', 'Local'
+        $log | Where-Object Message -Like 'end (*)' | Should -HaveCount 1
+        (Get-StratoLog small).Line | Should -Be $log.Line
+        Get-StratoLog small -Tail 1 | Format-Table | Out-String | Should -Match 'Level +Source +Message'
+        Start-StratoVm small
+        (Get-StratoLog small -Previous).Line | Should -Be $log.Line
+        (Get-StratoLog small)[0].Message | Should -Be "start of 'small'"
+    }
     It 'shows and pins virtual CPUs, and takes more while it runs' {
         $first = ((Get-Content /proc/self/status) -match '^Cpus_allowed_list:' -split '\t')[1] -split '[-,]' | Select-Object -First 1
         Set-StratoVm tiny -MaximumCpu 3

@@ -45,6 +45,17 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoVm n[34] | Remove-StratoVm -Force
         Get-StratoVm | ForEach-Object Name | Should -Be 'n1', 'n2', 'n5'
     }
+    It 'get other names' {
+        $vm = New-StratoVm web1 $kernel
+        $null = New-StratoVm web2 $kernel
+        Rename-StratoVm web1 www1 -WhatIf
+        Rename-StratoVm web1 www1 | Should -BeNullOrEmpty
+        (Get-StratoVm www1).Id | Should -Be $vm.Id
+        { Rename-StratoVm web2 WWW1 -ErrorAction Stop } | Should -Throw -ErrorId 'VmExists,*'
+        (Get-StratoVm w* | Rename-StratoVm -NewName { $_.Name -replace '^...', 'n' } -PassThru).Name | Should -Be 'n2', 'n1'
+        Get-StratoLog n1 | Should -BeNullOrEmpty
+        { Get-StratoLog n1 -Follow -Previous } | Should -Throw -ErrorId 'ParametersConflict,*'
+    }
     It 'have network adapters that come, change and go' {
         $vm = New-StratoVm web $kernel | Add-StratoNetworkAdapter tap0 -QueueCount 2 -Vhost -PassThru | Add-StratoNetworkAdapter -User -PassThru
         $vm.NetworkAdapters.Type | Should -Be 'Tap', 'User'

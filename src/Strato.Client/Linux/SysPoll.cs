@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
 
     internal const int IN_CLOEXEC = 0x80000;
     internal const int IN_NONBLOCK = 0x800;
+    internal const uint IN_MODIFY = 0x2;
     internal const uint IN_MOVED_TO = 0x80;
     internal const uint IN_CREATE = 0x100;
     internal const uint IN_DELETE = 0x200;

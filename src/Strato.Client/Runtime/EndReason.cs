@@ -1,4 +1,3 @@
-using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
@@ -53,14 +52,15 @@ internal static class EndReason
     /// <summary>"; its log '…' says: …", the last error of its last lines or else the last line; or only where the log is.</summary>
     internal static string LastWords(string log)
     {
-        IReadOnlyList<string> lines = TextTail.Read(log, 10);
-        if (lines.Count == 0)
+        // The line with which a log begins is ours: an engine that has written nothing has said nothing.
+        string[] lines = [.. TextTail.Read(log, 10).Where(line => !EngineLog.BeginsRun(line))];
+        if (lines.Length == 0)
         {
             return $"; see '{log}'.";
         }
 
         string said = lines[^1];
-        for (int i = lines.Count - 1; i >= 0; i--)
+        for (int i = lines.Length - 1; i >= 0; i--)
         {
             if (EngineLog.IsError(lines[i]))
             {

@@ -43,7 +43,8 @@ internal sealed class EngineLauncher
                 }
             }
 
-            EngineRegistry.Rotate(_paths.EngineLog(vm.Id));
+            EngineRegistry.Rotate(_paths.EngineLog(vm.Id), EngineLogFiles.Older);
+            EngineLogFiles.Begin(_paths.EngineLog(vm.Id), vm.Name);
             EngineRegistry.Rotate(_paths.ConsoleLog(vm.Id));
             Run(vm, engine, runtime, cgroup, options, ref ended, token);
             good = true;

@@ -74,14 +74,20 @@ internal sealed class EngineRegistry
         }
     }
 
-    /// <summary>Keeps one generation of a log.</summary>
-    internal static void Rotate(string path)
+    /// <summary>Keeps older generations of a log.</summary>
+    /// <param name="path">The log; PATH.1 is the generation before.</param>
+    /// <param name="generations">How many are kept.</param>
+    internal static void Rotate(string path, int generations = 1)
     {
         try
         {
-            if (File.Exists(path))
+            for (int i = generations; i > 0; i--)
             {
-                File.Move(path, path + ".1", overwrite: true);
+                string from = i == 1 ? path : $"{path}.{i - 1}";
+                if (File.Exists(from))
+                {
+                    File.Move(from, $"{path}.{i}", overwrite: true);
+                }
             }
         }
         catch (IOException)

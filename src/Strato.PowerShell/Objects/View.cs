@@ -45,6 +45,14 @@ public static class View
         _ => state,
     };
 
+    /// <summary>A level of the log in its colour.</summary>
+    public static string Level(string? level) => level switch
+    {
+        "error" => Colour(level, 31),
+        "warning" => Colour(level, 33),
+        _ => level ?? "",
+    };
+
     /// <summary>KVM's verdict in its colour.</summary>
     public static string Kvm(string verdict) => Colour(verdict, verdict == "usable" ? 32 : 31);
 

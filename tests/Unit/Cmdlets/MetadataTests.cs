@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Event|Drive|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Event|Disk|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -140,6 +140,8 @@ public sealed class MetadataTests
     [InlineData("Invoke-StratoGuestCommand", "Command FilePath ArgumentList InputText Environment Timeout ThrottleLimit VMName VM")]
     [InlineData("Copy-StratoGuestFile", "Path Destination ToGuest FromGuest Force Mode VMName VM PassThru")]
     [InlineData("Get-StratoGuestInfo", "VMName VM Timeout")]
+    [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
+    [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -165,6 +167,7 @@ public sealed class MetadataTests
     [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost Connected PortForward")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
+    [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
     [InlineData(typeof(GuestNetworkInterface), "Name MacAddress Addresses")]
     [InlineData(typeof(GuestFileSystem), "MountPoint Device Type Size Used")]
     [InlineData(typeof(GuestUser), "Name LoginTime")]

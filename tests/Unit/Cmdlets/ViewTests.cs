@@ -27,4 +27,11 @@ public sealed class ViewTests
     [InlineData("Paused", "\u001b[33mPaused\u001b[0m")]
     [InlineData("Stopped", "Stopped")]
     public void States(string state, string text) => Assert.Equal(text, View.State(state));
+
+    [Theory]
+    [InlineData("error", "\u001b[31merror\u001b[0m")]
+    [InlineData("warning", "\u001b[33mwarning\u001b[0m")]
+    [InlineData("info", "info")]
+    [InlineData(null, "")]
+    public void Levels(string? level, string text) => Assert.Equal(text, View.Level(level));
 }
