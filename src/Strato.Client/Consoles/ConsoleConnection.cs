@@ -131,8 +131,7 @@ internal sealed class ConsoleConnection : IDisposable
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(header);
-            JsonElement root = document.RootElement;
+            JsonElement root = Qmp.ReceivedJson.Parse(header);
             if (Qmp.QmpCommand.Text(root, "error") is { } error)
             {
                 throw Refused(Qmp.QmpCommand.Text(root, "id"), error, vmName);

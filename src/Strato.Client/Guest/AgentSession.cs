@@ -462,8 +462,7 @@ internal sealed class AgentSession : IDisposable
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line);
-            value = document.RootElement.Clone();
+            value = ReceivedJson.Parse(line);
             return true;
         }
         catch (JsonException)
@@ -485,7 +484,7 @@ internal sealed class AgentSession : IDisposable
             throw Protocol($"answers '{command}' with neither return nor error: {Shown(Encoding.UTF8.GetBytes(answer.GetRawText()))}");
         }
 
-        string said = QmpCommand.Text(error, "desc") ?? error.GetRawText();
+        string said = TerminalText.Plain(QmpCommand.Text(error, "desc") ?? error.GetRawText());
         throw QmpCommand.Text(error, "class") == "CommandNotFound"
             ? new StratoException(StratoErrorKind.Unavailable, "GuestCommandUnavailable", $"The guest agent of VM '{_vmName}' doesn't do '{command}': {said}")
             {
@@ -500,13 +499,8 @@ internal sealed class AgentSession : IDisposable
     private static string Shown(ReadOnlySpan<byte> bytes)
     {
         const int Most = 200;
-        StringBuilder text = new();
-        foreach (char c in Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, Most)]))
-        {
-            text.Append(char.IsControl(c) ? '\ufffd' : c);
-        }
-
-        return bytes.Length > Most ? text + "…" : text.ToString();
+        string text = TerminalText.Plain(Encoding.UTF8.GetString(bytes[..Math.Min(bytes.Length, Most)]));
+        return bytes.Length > Most ? text + "…" : text;
     }
 
     private StratoException Protocol(string what) =>

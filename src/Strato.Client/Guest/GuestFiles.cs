@@ -11,7 +11,9 @@ namespace Strato.Client.Guest;
 /// <summary>Copies files to and from a guest: guest-file-open, -read, -write, -close; whole or not at all.</summary>
 /// <remarks>
 /// A file is written beside its place under another name, and renamed when it is whole. The agent can't rename: that is done by
-/// guest-exec. Where that is disabled, the file is written in its place, and what was there is lost when the copy is cut off.
+/// guest-exec, which makes the file too: the agent gives a file that it makes the mode 0666 whatever its umask (qga/commands-posix.c,
+/// safe_open_or_fopen), and leaves that of one which is there. Where guest-exec is disabled, the file is written in its place, and what
+/// was there is lost when the copy is cut off.
 /// </remarks>
 internal static class GuestFiles
 {
@@ -23,9 +25,12 @@ internal static class GuestFiles
     // An agent's handles outlive a connection, so a long copy can let others in between.
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(2);
 
-    // What the script below ends with.
+    private const string NoSuchFile = "No such file or directory";
+
+    // What the scripts below end with.
     private const int IsFolder = 21;
     private const int IsThere = 22;
+    private const int NoFolder = 23;
 
     internal static void CopyTo(AgentSession agent, string source, string destination, GuestCopyOptions options)
     {
@@ -44,8 +49,16 @@ internal static class GuestFiles
         }
 
         string partial = $"{target}.strato-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+        bool own = true;
         try
         {
+            GuestCommandOutcome made = RunScript(agent, $"[ -d \"${{1%/*}}/\" ] || exit {NoFolder}; umask 077; set -C; : > \"$1\"", partial);
+            if (made.ExitCode != 0)
+            {
+                own = false;
+                throw FromWords(agent, target, made.ExitCode == NoFolder ? NoSuchFile : Said(made));
+            }
+
             Write(agent, file, partial, options.Progress);
             GuestCommandOutcome moved = RunScript(
                 agent,
@@ -64,7 +77,7 @@ internal static class GuestFiles
                 throw Failed(agent, target, $"it was written, but not put in its place: {Said(moved)}");
             }
         }
-        catch
+        catch when (own)
         {
             // Also after Ctrl-C; nobody waits for the answer.
             agent.Tell("guest-exec", json =>
@@ -319,21 +332,23 @@ internal static class GuestFiles
         }
         catch (StratoException e) when (e.Id == "GuestAgentError")
         {
-            // The agent has one class for all errors; its words are those of strerror in the C locale.
-            throw e.Message switch
-            {
-                string text when text.Contains("No such file or directory", StringComparison.Ordinal) =>
-                    new StratoException(StratoErrorKind.NotFound, "GuestFileNotFound", $"The guest of VM '{agent.VmName}' has no '{path}': {text}", e) { VmName = agent.VmName },
-                string text when text.Contains("Permission denied", StringComparison.Ordinal) =>
-                    new StratoException(StratoErrorKind.Permission, "GuestFilePermission", $"The guest of VM '{agent.VmName}' doesn't allow '{path}': {text}", e) { VmName = agent.VmName },
-                string text => Failed(agent, path, text, e),
-            };
+            throw FromWords(agent, path, e.Message, e);
         }
     }
 
+    /// <summary>The agent has one class for all errors; its words are those of strerror in the C locale, and a shell's are mostly.</summary>
+    private static StratoException FromWords(AgentSession agent, string path, string text, Exception? inner = null) => text switch
+    {
+        _ when text.Contains(NoSuchFile, StringComparison.Ordinal) =>
+            new StratoException(StratoErrorKind.NotFound, "GuestFileNotFound", $"The guest of VM '{agent.VmName}' has no '{path}': {text}", inner) { VmName = agent.VmName },
+        _ when text.Contains("Permission denied", StringComparison.Ordinal) =>
+            new StratoException(StratoErrorKind.Permission, "GuestFilePermission", $"The guest of VM '{agent.VmName}' doesn't allow '{path}': {text}", inner) { VmName = agent.VmName },
+        _ => Failed(agent, path, text, inner),
+    };
+
     private static string Said(GuestCommandOutcome outcome)
     {
-        string text = Encoding.UTF8.GetString(outcome.Error).Trim();
+        string text = TerminalText.Plain(Encoding.UTF8.GetString(outcome.Error).Trim());
         return text.Length > 0 ? text : string.Create(CultureInfo.InvariantCulture, $"the guest's shell ended with code {outcome.ExitCode}");
     }
 

@@ -34,8 +34,7 @@ internal static class QmpCommand
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = QmpFramer.MaxDepth });
-            message = document.RootElement.Clone();
+            message = ReceivedJson.Parse(bytes, QmpFramer.MaxDepth);
             return true;
         }
         catch (JsonException e)
@@ -113,9 +112,9 @@ internal static class QmpCommand
 
         DateTimeOffset time = DateTimeOffset.UtcNow;
         if (message.TryGetProperty("timestamp", out JsonElement stamp) && stamp.ValueKind == JsonValueKind.Object
-            && stamp.TryGetProperty("seconds", out JsonElement seconds) && seconds.TryGetInt64(out long whole)
-            && stamp.TryGetProperty("microseconds", out JsonElement micro) && micro.TryGetInt64(out long part)
-            && whole is >= 0 and < 253402300799)
+            && stamp.TryGetProperty("seconds", out JsonElement seconds) && seconds.ValueKind == JsonValueKind.Number && seconds.TryGetInt64(out long whole)
+            && stamp.TryGetProperty("microseconds", out JsonElement micro) && micro.ValueKind == JsonValueKind.Number && micro.TryGetInt64(out long part)
+            && whole is >= 0 and < 253402300799 && part is >= 0 and < 1_000_000)
         {
             time = DateTimeOffset.FromUnixTimeSeconds(whole).AddTicks(part * TimeSpan.TicksPerMicrosecond);
         }

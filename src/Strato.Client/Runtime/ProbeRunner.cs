@@ -1,4 +1,5 @@
 using System;
+using System.Text;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
@@ -52,8 +53,7 @@ internal static class ProbeRunner
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line);
-            JsonElement root = document.RootElement;
+            JsonElement root = Qmp.ReceivedJson.Parse(Encoding.UTF8.GetBytes(line));
             return Qmp.QmpCommand.Text(root, "verdict") is { } verdict
                 ? new Answer(verdict, Qmp.QmpCommand.Text(root, "reason") ?? "", Number("mips"), (long?)Number("firstRunMicroseconds"), (int?)Number("apiVersion"))
                 : null;

@@ -80,17 +80,17 @@ internal sealed unsafe class ReadinessPipe : IDisposable
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line);
-            string? id = Qmp.QmpCommand.Text(document.RootElement, "id");
-            string? message = Qmp.QmpCommand.Text(document.RootElement, "message");
-            string? where = Qmp.QmpCommand.Text(document.RootElement, "where");
+            JsonElement root = Qmp.ReceivedJson.Parse(Encoding.UTF8.GetBytes(line));
+            string? id = Qmp.QmpCommand.Text(root, "id");
+            string? message = Qmp.QmpCommand.Text(root, "message");
+            string? where = Qmp.QmpCommand.Text(root, "where");
             if (id is null || message is null)
             {
                 return null;
             }
 
             // The engine's advice names its own options; a cmdlet's user types others.
-            string? typed = Qmp.QmpCommand.Text(document.RootElement, "advice") is null ? null : TypedFor(id);
+            string? typed = Qmp.QmpCommand.Text(root, "advice") is null ? null : TypedFor(id);
             return new StratoException(KindOf(id), id, typed is null ? message : $"{message} ({typed})")
             {
                 Where = string.IsNullOrEmpty(where) ? null : where,

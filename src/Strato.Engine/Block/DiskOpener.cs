@@ -47,7 +47,8 @@ internal static class DiskOpener
         }
         catch (LinuxException error)
         {
-            throw Error(options with { Path = image.Path }, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}");
+            string place = options.ChangesPath is { } given ? $"they were to go to '{FileSets.NameOf(given)}'" : $"the changes need a file in $TMPDIR, now {NamelessFile.TemporaryFolder}";
+            throw Error(options with { Path = image.Path }, "DriveSnapshot", $"can't have snapshot=on: {error.Message}; {place}");
         }
         finally
         {
@@ -70,16 +71,34 @@ internal static class DiskOpener
         }
 
         FileDescriptor file = new(fd);
-        bool fits = Libc.Stat(fd, out Libc.statx_t status) == 0 && (status.stx_mode & Libc.S_IFMT) == Libc.S_IFREG && status.stx_size == 0;
-        if (fits && (Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_APPEND) == 0)
+        if (FaultOfChanges(fd) is not { } fault)
         {
             return file;
         }
 
         file.Dispose();
-        throw Refused(fits ? "appends all that is written; allowed is a file without O_APPEND" : "isn't an empty regular file");
+        throw Refused(fault);
 
         UserErrorException Refused(string problem) => Error(options, "DriveSnapshot", $"can't have its changes in '{name}': it {problem}");
+    }
+
+    /// <summary>What keeps a file from taking changes, or null: then O_DIRECT, which allows only aligned pieces, is off.</summary>
+    internal static string? FaultOfChanges(int fd)
+    {
+        if (Libc.Stat(fd, out Libc.statx_t status) < 0 || (status.stx_mode & Libc.S_IFMT) != Libc.S_IFREG || status.stx_size != 0)
+        {
+            return "isn't an empty regular file";
+        }
+
+        int flags = Libc.fcntl(fd, Libc.F_GETFL, 0);
+        if ((flags & Libc.O_APPEND) != 0)
+        {
+            return "appends all that is written; allowed is a file without O_APPEND";
+        }
+
+        return (flags & Libc.O_DIRECT) != 0 && Libc.fcntl(fd, Libc.F_SETFL, flags & ~Libc.O_DIRECT) < 0
+            ? $"can't be used without O_DIRECT: {Errno.Text(Errno.Last)}"
+            : null;
     }
 
     private static DiskImage OpenImage(DriveOptions options)

@@ -57,14 +57,15 @@ internal static class Json
                 PSObject result = new();
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
-                    // The last of two members of one name wins, as in most parsers; PSObject would throw.
-                    if (result.Properties[property.Name] is { } former)
+                    // The last of two members of one name wins, as in most parsers; PSObject would throw, as at an empty name.
+                    string name = property.Name.Length == 0 ? "_" : property.Name;
+                    if (result.Properties[name] is { } former)
                     {
                         former.Value = ToObject(property.Value);
                     }
                     else
                     {
-                        result.Properties.Add(new PSNoteProperty(property.Name, ToObject(property.Value)));
+                        result.Properties.Add(new PSNoteProperty(name, ToObject(property.Value)));
                     }
                 }
 

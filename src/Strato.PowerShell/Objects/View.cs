@@ -1,5 +1,7 @@
 using System;
+using System.Collections;
 using System.Globalization;
+using System.Linq;
 using Strato.Client;
 
 namespace Strato;
@@ -35,6 +37,12 @@ public static class View
         TimeSpan time = TimeSpan.FromSeconds(Math.Floor(seconds));
         return time.ToString(time.Days > 0 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
     }
+
+    /// <summary>A guest's word, safe for a terminal.</summary>
+    public static string Plain(string? text) => TerminalText.Plain(text ?? "");
+
+    /// <summary>A guest's words, as PowerShell writes a list: <c>{lo, eth0}</c>.</summary>
+    public static string PlainList(IEnumerable? items) => items is null ? "" : $"{{{string.Join(", ", items.Cast<object?>().Select(item => Plain(item?.ToString())))}}}";
 
     /// <summary>A VM's state in its colour. PowerShell removes the colour where the terminal or $PSStyle wants none.</summary>
     public static string State(string state) => state switch

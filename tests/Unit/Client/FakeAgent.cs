@@ -259,7 +259,14 @@ internal sealed class FakeAgent : IDisposable
     {
         string path = arguments.GetProperty("path").GetString()!;
         bool write = arguments.GetProperty("mode").GetString() == "wb";
+        bool made = write && !File.Exists(path);
         _files[++_lastHandle] = new FileStream(path, write ? FileMode.Create : FileMode.Open, write ? FileAccess.Write : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        if (made)
+        {
+            // As QEMU's, whatever the umask.
+            File.SetUnixFileMode(path, (UnixFileMode)0x1b6);
+        }
+
         return $"{_lastHandle}";
     }
 

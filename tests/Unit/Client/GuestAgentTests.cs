@@ -106,6 +106,12 @@ public sealed class GuestAgentTests : IDisposable
     [InlineData("{\"return\": []}\n", "GuestAgentProtocol")]
     [InlineData("{\"return\": {\"pid\": \"one\"}}\n", "GuestAgentProtocol")]
     [InlineData("{\"error\": {}}\n", "GuestCommandNotStarted")]
+    [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"bad\\u001b[31m\\u0007\\u009b\"}}\n", "GuestCommandNotStarted")]
+    [InlineData("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"bad\\u001b[31m\"}}\n", "GuestCommandUnavailable")]
+    [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"\\ud800\"}}\n", "GuestCommandNotStarted")]
+    [InlineData("{\"error\": {\"class\": \"\\udc00\", \"desc\": \"\u00ff\u00fe\"}}\n", "GuestCommandNotStarted")]
+    [InlineData("{\"error\": {\"\\ud800\": \"\u0080\"}}\n", "GuestCommandNotStarted")]
+    [InlineData("{\"\\ud800\": {}, \"\u00c3\": 1}\n", "GuestAgentProtocol")]
     public void AnswersThatMeanNothingAreErrorsAndTheNextGoesWell(string answer, string id)
     {
         bool first = true;
@@ -116,7 +122,7 @@ public sealed class GuestAgentTests : IDisposable
             return wrong ? Encoding.Latin1.GetBytes(answer) : null;
         };
         StratoException error = ClientFixture.Fails(id, () => Run(GuestCommand.Shell("true")));
-        Assert.DoesNotContain('\u001b', error.Message);
+        Assert.DoesNotContain(error.Message, char.IsControl);
         Assert.Equal(0, Run(GuestCommand.Shell("true")).ExitCode);
     }
 
@@ -308,6 +314,20 @@ public sealed class GuestAgentTests : IDisposable
         Assert.Empty(info.Commands);
     }
 
+    [Fact]
+    public void TextThatIsNoneIsShownAsSuch()
+    {
+        Agent.Answer = name => name switch
+        {
+            "guest-get-host-name" => Encoding.Latin1.GetBytes("{\"return\": {\"\\ud800\": 1, \"host-name\": \"a\\ud800b\\\\ud800\\ud83d\\ude00\"}}\n"),
+            "guest-get-users" => Encoding.Latin1.GetBytes("{\"return\": [{\"user\": \"x\u00ff\"}]}\n"),
+            _ => null,
+        };
+        GuestDetails info = Client.GetGuestInfo(_id, null, _fixture.Token);
+        Assert.Equal("a\ufffdb\\ud800\U0001f600", info.HostName);
+        Assert.Equal("x\ufffd", Assert.Single(info.Users!).Name);
+    }
+
     [Theory]
     [InlineData("10.0.2.15", true)]
     [InlineData("2001:db8::1", true)]
@@ -430,6 +450,44 @@ public sealed class GuestAgentTests : IDisposable
         Assert.Equal("text", File.ReadAllText(there));
         ClientFixture.Fails("GuestFileExists", () => Client.CopyToGuest(_id, source, there, null, _fixture.Token));
         Client.CopyToGuest(_id, source, there, new GuestCopyOptions { Overwrite = true }, _fixture.Token);
+    }
+
+    [Fact]
+    public void WhileAFileIsCopiedNobodyElseCanOpenIt()
+    {
+        string folder = Guest("guest");
+        List<UnixFileMode> modes = [];
+        Agent.Answer = name =>
+        {
+            if (name == "guest-file-write")
+            {
+                modes.Add(File.GetUnixFileMode(Assert.Single(Directory.GetFiles(folder))));
+            }
+
+            return null;
+        };
+        string source = _fixture.WriteFile("source", "secret");
+        Client.CopyToGuest(_id, source, Path.Combine(folder, "target"), new GuestCopyOptions { Mode = 0x180 }, _fixture.Token);
+        Assert.Equal([UnixFileMode.UserRead | UnixFileMode.UserWrite], modes);
+        Assert.Equal("secret", File.ReadAllText(Path.Combine(folder, "target")));
+    }
+
+    [Fact]
+    public void WordsOfTheGuestsShellAreSafeForATerminal()
+    {
+        _ = Agent;
+        string source = _fixture.WriteFile("source", "text");
+        string words = Convert.ToBase64String("\u001b]0;title\u0007no"u8);
+        int statuses = 0;
+        Agent.Answer = name => name == "guest-exec-status" && ++statuses == 2
+            ? Encoding.UTF8.GetBytes($"{{\"return\": {{\"exited\": true, \"exitcode\": 1, \"err-data\": \"{words}\"}}}}\n")
+            : null;
+        string folder = Guest("guest");
+
+        // The first script may need several looks: it ends with another code then, and so does the copy.
+        StratoException error = ClientFixture.Fails("GuestFileFailed", () => Client.CopyToGuest(_id, source, Path.Combine(folder, "target"), null, _fixture.Token));
+        Assert.EndsWith("]0;title\ufffdno", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(error.Message, char.IsControl);
     }
 
     [Fact]

@@ -54,6 +54,29 @@ public class QmpMessageTests
     public void WhatIsTooDeepIsSaidSo() =>
         Assert.Equal("The engine sent a message that nests objects and arrays more than 64 deep.", Fault(new string('[', 65)));
 
+    [Theory]
+    [InlineData("{\"error\":{\"class\":\"GenericError\",\"desc\":\"\\ud800\"}}\n", "\ufffd")]
+    [InlineData("{\"\\ud800\":1,\"error\":{\"desc\":\"\\ud83d\\ude00\\ude00\\\\udc00\"}}\n", "\U0001f600\ufffd\\udc00")]
+    [InlineData("{\"error\":{\"desc\":\"\u00c3\u00c3\"}}\n", "\ufffd\ufffd")]
+    public void TextThatIsNoneCanBeReadAllTheSame(string text, string desc)
+    {
+        QmpFramer framer = QmpCommand.NewFramer();
+        framer.Append(Encoding.Latin1.GetBytes(text));
+        Assert.True(QmpCommand.TryTake(framer, out JsonElement message));
+        Assert.Equal(desc, ClientFixture.Fails("QmpGenericError", () => QmpCommand.Result(message, "c", null)).Message);
+        _ = message.GetRawText();
+    }
+
+    [Theory]
+    [InlineData("{\"seconds\":\"now\",\"microseconds\":0}")]
+    [InlineData("{\"seconds\":1,\"microseconds\":9223372036854775807}")]
+    [InlineData("{\"seconds\":253402300798,\"microseconds\":{}}")]
+    public void AnEventsTimeThatIsNoneIsNow(string stamp)
+    {
+        using JsonDocument document = JsonDocument.Parse($"{{\"event\":\"STOP\",\"timestamp\":{stamp}}}");
+        Assert.InRange(QmpCommand.TryEvent(document.RootElement)!.Timestamp, System.DateTimeOffset.UtcNow.AddMinutes(-1), System.DateTimeOffset.UtcNow);
+    }
+
     private static string Fault(string text)
     {
         QmpFramer framer = QmpCommand.NewFramer();

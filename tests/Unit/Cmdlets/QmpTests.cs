@@ -79,6 +79,7 @@ public sealed class QmpTests : CmdletTests
         Assert.Equal(ulong.MaxValue, value.Properties["big"]!.Value);
         Assert.Equal(0.5, value.Properties["f"]!.Value);
         Assert.Null(value.Properties["z"]!.Value);
+        Assert.Equal(3L, value.Properties["_"]!.Value);
         object?[] list = Assert.IsType<object?[]>(value.Properties["list"]!.Value);
         Assert.Equal([1L, "a"], list[..2]);
     }

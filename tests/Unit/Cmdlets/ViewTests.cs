@@ -34,4 +34,13 @@ public sealed class ViewTests
     [InlineData("info", "info")]
     [InlineData(null, "")]
     public void Levels(string? level, string text) => Assert.Equal(text, View.Level(level));
+
+    [Fact]
+    public void WordsOfAGuest()
+    {
+        Assert.Equal("\ufffd]0;x\ufffd \ufffdü", View.Plain("\u001b]0;x\u0007 \u009bü"));
+        Assert.Equal("", View.Plain(null));
+        Assert.Equal("{lo, \ufffd[31m}", View.PlainList(new object?[] { "lo", "\u001b[31m" }));
+        Assert.Equal("", View.PlainList(null));
+    }
 }

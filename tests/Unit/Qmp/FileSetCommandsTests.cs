@@ -19,6 +19,9 @@ public sealed class FileSetCommandsTests : IDisposable
 {
     private const string Done = """{"return":{}}""";
 
+    // F_SEAL_GROW of <linux/fcntl.h>.
+    private const int SealGrow = 4;
+
     private readonly QmpHarness _harness = new();
     private readonly TemporaryFile _file = new(1 << 20);
     private readonly TestClient _client;
@@ -186,6 +189,30 @@ public sealed class FileSetCommandsTests : IDisposable
 
         string Node(string name, int set) => _client.Ask(
             $$$"""{"execute":"blockdev-add","arguments":{"node-name":"{{{name}}}","file":{"filename":"/dev/fdset/0"},"snapshot":true,"snapshot-file":"/dev/fdset/{{{set}}}"}}""");
+    }
+
+    [Fact]
+    public void AFileForADisksChangesThatCanNotGrowIsNamed()
+    {
+        _ = Pass(Libc.O_RDONLY, """{"fdset-id":0,"opaque":"/the/disk"}""", out _);
+        FileDescriptor changes = Libc.CreateMemoryFile("changes\0"u8, Libc.MFD_ALLOW_SEALING);
+        Assert.Equal(0, Libc.fcntl(changes.Value, Libc.F_ADD_SEALS, SealGrow));
+        _ = FileSets.Add(changes, 1, "/changes");
+        string answer = _client.Ask("""{"execute":"blockdev-add","arguments":{"node-name":"d","file":{"filename":"/dev/fdset/0"},"snapshot":true,"snapshot-file":"/dev/fdset/1"}}""");
+        Assert.Contains("drive 'd': '/the/disk' can't have snapshot=on: ftruncate of the file for a snapshot's changes: ", answer, StringComparison.Ordinal);
+        Assert.Contains("; they were to go to '/changes'", answer, StringComparison.Ordinal);
+        Assert.DoesNotContain("TMPDIR", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AFileForADisksChangesLosesItsDirectAccess()
+    {
+        using TemporaryFile changes = new(0);
+        int fd = Libc.Open(changes.Path, Libc.O_RDWR | Libc.O_DIRECT);
+        Assert.SkipWhen(fd < 0, "the folder for temporary files has no O_DIRECT here");
+        using FileDescriptor file = new(fd);
+        Assert.Null(DiskOpener.FaultOfChanges(fd));
+        Assert.Equal(0, Libc.fcntl(fd, Libc.F_GETFL, 0) & Libc.O_DIRECT);
     }
 
     [Theory]
