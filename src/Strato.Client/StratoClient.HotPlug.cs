@@ -221,7 +221,7 @@ public sealed partial class StratoClient
         {
             // The engine may start no program while it runs.
             PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
-            files = Pass(session, "file", [PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id)]);
+            files = Pass(session, "file", [PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id, Deadline.Never, session.Token)]);
         }
         else if (!session.TakesPaths)
         {

@@ -28,10 +28,24 @@ internal static unsafe partial class Libc
     internal static partial int pipe2(int* fds, int flags);
 
     [LibraryImport("libc")]
+    private static partial int memfd_create(byte* name, uint flags);
+
+    [LibraryImport("libc")]
     internal static partial int isatty(int fd);
 
     [LibraryImport("libc")]
     internal static partial nint sysconf(int name);
+
+    /// <summary>A file that is nowhere but in memory, empty; close-on-exec. Invalid, with errno, on failure.</summary>
+    /// <param name="name">For /proc, with a zero byte at its end.</param>
+    internal static FileDescriptor CreateMemoryFile(ReadOnlySpan<byte> name)
+    {
+        const uint MFD_CLOEXEC = 1;
+        fixed (byte* pointer = name)
+        {
+            return new FileDescriptor(memfd_create(pointer, MFD_CLOEXEC));
+        }
+    }
 
     /// <summary>read(2), repeated when a signal interrupts it; -1 with errno on failure.</summary>
     internal static int Read(int fd, Span<byte> buffer)

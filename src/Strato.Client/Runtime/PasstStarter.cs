@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
+using System.Globalization;
+using System.Threading;
 using Strato.Client.Linux;
 using Strato.Protocol.Configuration;
 
@@ -12,9 +13,11 @@ internal static class PasstStarter
     /// <param name="forwards">The host's ports that lead to the guest.</param>
     /// <param name="searchPath">Folders divided by colons.</param>
     /// <param name="id">The interface's, for errors.</param>
+    /// <param name="deadline">Passt is ended when it doesn't serve by then.</param>
+    /// <param name="token">Ends the wait, and passt.</param>
     /// <returns>The engine's end of the connection. Passt ends when all of that end's descriptors are closed.</returns>
-    /// <exception cref="StratoException">PasstNotFound, PasstFailed.</exception>
-    internal static unsafe FileDescriptor Start(IReadOnlyList<PortForward> forwards, string searchPath, string id)
+    /// <exception cref="StratoException">PasstNotFound, PasstFailed, StartTimeout.</exception>
+    internal static FileDescriptor Start(IReadOnlyList<PortForward> forwards, string searchPath, string id, Deadline deadline, CancellationToken token)
     {
         string program = ProgramPath.Find(PasstCommand.Program, searchPath) ?? throw new StratoException(
             StratoErrorKind.NotFound, "PasstNotFound", $"The network adapter '{id}' needs the program '{PasstCommand.Program}', which isn't on PATH.")
@@ -22,7 +25,8 @@ internal static class PasstStarter
             RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
         };
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor other);
-        string log = Path.Combine(Path.GetTempPath(), $"strato-passt-{Guid.NewGuid():N}");
+        using FileDescriptor messages = Libc.CreateMemoryFile("passt\0"u8);
+        string log = messages.IsInvalid ? "/dev/null" : string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{messages.Value}");
         try
         {
             using FileDescriptor far = other;
@@ -31,11 +35,7 @@ internal static class PasstStarter
 
             // It goes into the background when it serves; until then a failure is told by its exit code.
             int pid = Spawn.Start(program, PasstCommand.Arguments(forwards, 3)[1..], -1, log, far.Value);
-            int status;
-            while (Libc.waitpid(pid, &status, 0) < 0 && Errno.Last == Errno.EINTR)
-            {
-            }
-
+            int status = Await(pid, id, deadline, token);
             return status == 0 ? near : throw Failed(id, TextTail.Read(log, 1) is [{ Length: > 0 } last] ? last : $"it ended with the status 0x{status:x}");
         }
         catch
@@ -43,10 +43,44 @@ internal static class PasstStarter
             near.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The status of waitpid(2).</summary>
+    private static unsafe int Await(int pid, string id, Deadline deadline, CancellationToken token)
+    {
+        bool ended = false;
+        try
+        {
+            using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
+            if (pidfd.IsInvalid)
+            {
+                throw EngineProcess.PidfdFailed(pid, Errno.Last);
+            }
+
+            using Waiter waiter = new(token);
+            ended = waiter.WaitReadable(deadline, pidfd.Value) == 0;
+        }
         finally
         {
-            File.Delete(log);
+            if (!ended)
+            {
+                // It leads a session, and so a group, of its own; nobody has reaped it, so the number is still its own.
+                _ = Libc.kill(-pid, Libc.SIGKILL);
+                ChildWatch.Begin(pid, 0, exitFile: null).Wait(TimeSpan.FromSeconds(5));
+            }
         }
+
+        if (!ended)
+        {
+            throw new StratoException(StratoErrorKind.Timeout, "StartTimeout", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' did not serve in time and was ended.");
+        }
+
+        int status;
+        while (Libc.waitpid(pid, &status, 0) < 0 && Errno.Last == Errno.EINTR)
+        {
+        }
+
+        return status;
     }
 
     private static StratoException Failed(string id, string problem) =>

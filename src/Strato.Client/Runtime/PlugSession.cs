@@ -27,6 +27,9 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
 
     internal bool TakesPaths => takesPaths;
 
+    /// <summary>Ends the commands, and what is to be waited for before them.</summary>
+    internal CancellationToken Token => token;
+
     internal List<HotPlugSlot> Slots => HotPlugSlot.Query(qmp, token);
 
     /// <summary>One command. Errors: the engine's; OperationCanceledException before it, or when the engine doesn't answer.</summary>

@@ -1,6 +1,8 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using System.IO;
+using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Store;
 using Strato.Protocol;
@@ -13,7 +15,9 @@ namespace Strato.Client.Runtime;
 /// What can't be opened here keeps its path or name: the engine can't open it either, and says why, as it does to whoever starts one
 /// by hand. So there is one place that knows what may be wrong with a file.
 /// </remarks>
-internal sealed class StartFiles : IDisposable
+/// <param name="deadline">The end of the wait for passt.</param>
+/// <param name="token">Ends that wait.</param>
+internal sealed class StartFiles(Deadline deadline, CancellationToken token) : IDisposable
 {
     private readonly List<FileDescriptor> _files = [];
     private readonly List<string> _options = [];
@@ -37,6 +41,7 @@ internal sealed class StartFiles : IDisposable
     /// <param name="adapter">Checked.</param>
     /// <param name="part">Doubles the commas of a value.</param>
     /// <returns>The value of <c>-netdev</c>.</returns>
+    /// <exception cref="StratoException">StartTimeout: the engine would only wait for passt once more.</exception>
     internal string OpenNetdev(NetworkAdapterDefinition adapter, Func<string, string> part)
     {
         NetworkAdapterSettings settings = adapter.Settings;
@@ -46,7 +51,7 @@ internal sealed class StartFiles : IDisposable
             if (settings.TapName is not { } tap)
             {
                 PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
-                string socket = Give([PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id)]);
+                string socket = Give([PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id, deadline, token)]);
                 return $"stream,id={part(adapter.Id)},addr.type=fd,addr.str={socket}";
             }
 
@@ -55,7 +60,7 @@ internal sealed class StartFiles : IDisposable
             string vhost = settings.Vhost == true ? $",vhost=on,vhostfds={Give(HostFiles.OpenVhostNet(queues))}" : "";
             return $"tap,id={part(adapter.Id)},fds={Give(opened)}{vhost}";
         }
-        catch (Exception e) when (e is StratoException or UserErrorException)
+        catch (Exception e) when (e is StratoException { Id: not "StartTimeout" } or UserErrorException or IOException or UnauthorizedAccessException)
         {
             opened.ForEach(file => file.Dispose());
             return NetworkAdapterFields.Netdev(adapter, part);

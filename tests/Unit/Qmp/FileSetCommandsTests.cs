@@ -19,9 +19,6 @@ public sealed class FileSetCommandsTests : IDisposable
 {
     private const string Done = """{"return":{}}""";
 
-    // F_SEAL_GROW of <linux/fcntl.h>.
-    private const int SealGrow = 4;
-
     private readonly QmpHarness _harness = new();
     private readonly TemporaryFile _file = new(1 << 20);
     private readonly TestClient _client;
@@ -196,7 +193,7 @@ public sealed class FileSetCommandsTests : IDisposable
     {
         _ = Pass(Libc.O_RDONLY, """{"fdset-id":0,"opaque":"/the/disk"}""", out _);
         FileDescriptor changes = Libc.CreateMemoryFile("changes\0"u8, Libc.MFD_ALLOW_SEALING);
-        Assert.Equal(0, Libc.fcntl(changes.Value, Libc.F_ADD_SEALS, SealGrow));
+        Assert.Equal(0, Libc.fcntl(changes.Value, Libc.F_ADD_SEALS, Libc.F_SEAL_GROW));
         _ = FileSets.Add(changes, 1, "/changes");
         string answer = _client.Ask("""{"execute":"blockdev-add","arguments":{"node-name":"d","file":{"filename":"/dev/fdset/0"},"snapshot":true,"snapshot-file":"/dev/fdset/1"}}""");
         Assert.Contains("drive 'd': '/the/disk' can't have snapshot=on: ftruncate of the file for a snapshot's changes: ", answer, StringComparison.Ordinal);
