@@ -92,7 +92,7 @@ internal sealed class LogFile : IDisposable
         if ((long)own.stx_size >= _limit && !PutAside(own))
         {
             _ = Libc.ftruncate(_fd, 0);
-            Log.Warning(EngineLog.LogRoom, EngineLog.Emptied(_path));
+            Log.Warning("log", EngineLog.Emptied(_path));
         }
     }
 
