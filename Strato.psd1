@@ -70,6 +70,7 @@
         'Start-StratoVm'
         'Stop-StratoVm'
         'Suspend-StratoVm'
+        'Test-StratoHost'
         'Wait-StratoVm'
         'Watch-StratoEvent'
     )

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Threading;
 using Strato.Client.Runtime;
 
@@ -46,4 +47,7 @@ public sealed partial class StratoClient
             RuntimeRoot = Paths.RuntimeRoot,
         };
     }
+
+    /// <summary>The checklist about this host: what VMs need, and what they may want. Nothing is changed by it.</summary>
+    public IReadOnlyList<HostCheck> TestHost(CancellationToken token = default) => HostChecks.Run(Paths, GetHost(token));
 }

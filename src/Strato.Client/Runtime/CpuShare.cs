@@ -17,6 +17,8 @@ internal static class CpuShare
     private const string Prefix = "strato-";
     private const string Where = "-Weight";
     private const int Period = 100_000;
+    private const string NoCgroup = "no cgroup v2 is mounted that this process is in";
+
     private const int DefaultWeight = 100;
     private const int Attempts = 5;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
@@ -127,15 +129,39 @@ internal static class CpuShare
         }
     }
 
-    private static string FindParent(VmDefinition vm)
+    /// <summary>Why weight and quota can't be had on this host; null where nothing speaks against them. Nothing is changed.</summary>
+    internal static string? Lack()
     {
-        string own = FolderOf(null, out string? mount) ?? throw Unavailable(vm, "no cgroup v2 is mounted that this process is in");
+        if (FolderOf(null, out string? mount) is not { } own)
+        {
+            return NoCgroup;
+        }
+
+        List<string> above = From(own, mount!);
+        return above.Exists(folder => (Has(folder, "cgroup.subtree_control") || Has(folder, "cgroup.controllers")) && CgroupFiles.Current.MayFill(folder)) ? null
+            : above.Exists(folder => Has(folder, "cgroup.controllers")) ? NoRight(own)
+            : NoController(mount!);
+    }
+
+    private static List<string> From(string own, string mount)
+    {
         List<string> above = [];
-        for (string? folder = own == mount ? own : ParentOf(own); folder is not null && folder.Length >= mount!.Length; folder = ParentOf(folder))
+        for (string? folder = own == mount ? own : ParentOf(own); folder is not null && folder.Length >= mount.Length; folder = ParentOf(folder))
         {
             above.Add(folder);
         }
 
+        return above;
+    }
+
+    private static string NoRight(string own) => $"this process may not make a group beside its own, '{own}', nor above it";
+
+    private static string NoController(string mount) => $"the host's cgroup v2 at '{mount}' has no cpu controller";
+
+    private static string FindParent(VmDefinition vm)
+    {
+        string own = FolderOf(null, out string? mount) ?? throw Unavailable(vm, NoCgroup);
+        List<string> above = From(own, mount!);
         if (above.Find(folder => Has(folder, "cgroup.subtree_control") && CgroupFiles.Current.MayFill(folder)) is { } given)
         {
             return given;
@@ -157,8 +183,8 @@ internal static class CpuShare
         }
 
         throw reason is not (0 or Errno.EPERM or Errno.EACCES or Errno.EROFS) ? Unavailable(vm, $"'{own}' and the groups above it don't give the cpu controller to others ({Errno.Text(reason)})")
-            : above.Exists(folder => Has(folder, "cgroup.controllers")) ? Denied(vm, $"this process may not make a group beside its own, '{own}', nor above it")
-            : Unavailable(vm, $"the host's cgroup v2 at '{mount}' has no cpu controller");
+            : above.Exists(folder => Has(folder, "cgroup.controllers")) ? Denied(vm, NoRight(own))
+            : Unavailable(vm, NoController(mount!));
     }
 
     private static bool Has(string folder, string file) =>

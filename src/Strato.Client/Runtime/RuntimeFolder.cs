@@ -39,7 +39,7 @@ internal static class RuntimeFolder
     /// Others may look into the root (a folder made by mkdir for STRATO_RUNTIME has mode 755), for the folders in it are closed; but who
     /// can write to it could put folders of their own there.
     /// </summary>
-    private static void CheckRoot(string directory) => CheckOwned(directory, 0x12, "only its owner may write to it (700 or 755)");
+    internal static void CheckRoot(string directory) => CheckOwned(directory, 0x12, "only its owner may write to it (700 or 755)");
 
     private static void CheckOwned(string directory, uint forbidden, string allowed)
     {

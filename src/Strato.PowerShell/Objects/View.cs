@@ -64,6 +64,9 @@ public static class View
     /// <summary>KVM's verdict in its colour.</summary>
     public static string Kvm(string verdict) => Colour(verdict, verdict == "usable" ? 32 : 31);
 
+    /// <summary>A check's result in its colour.</summary>
+    public static string Check(string result) => Colour(result, result switch { "Passed" => 32, "Warning" => 33, _ => 31 });
+
     private static string Colour(string text, int colour) =>
         string.Create(CultureInfo.InvariantCulture, $"{Escape}{colour}m{text}{Escape}0m");
 }

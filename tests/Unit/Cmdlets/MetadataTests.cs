@@ -25,7 +25,7 @@ public sealed class MetadataTests
         "Block", "Grant", "Protect", "Revoke", "Unblock", "Unprotect", "Use",
     ];
 
-    private static readonly string[] Reading = ["Get", "Watch", "Register", "Wait", "Enter"];
+    private static readonly string[] Reading = ["Get", "Test", "Watch", "Register", "Wait", "Enter"];
 
     public static TheoryData<string> Names => [.. CmdletInfo.All.Select(cmdlet => cmdlet.Name)];
 
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
+        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
         {
             return;
         }
