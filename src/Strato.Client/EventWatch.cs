@@ -5,6 +5,7 @@ using System.Linq;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Client.Qmp;
 using Strato.Client.Runtime;
 using Strato.Client.Store;
 
@@ -12,8 +13,8 @@ namespace Strato.Client;
 
 /// <summary>The events of many VMs in one stream: of those that run, and of those that are started or made meanwhile.</summary>
 /// <remarks>
-/// One connection to each engine, one watch of the folders where starts are noted, and one wait for all of them; nothing is polled. Of what
-/// happens before an engine is noted as ready nothing is told. One thread at a time.
+/// One connection to each engine, one watch of the folders where starts are noted, and one wait for all of them; nothing is polled, and no
+/// engine holds up the others. Of what happens before an engine has answered nothing is told. One thread at a time.
 /// </remarks>
 public sealed class EventWatch : IDisposable
 {
@@ -36,7 +37,8 @@ public sealed class EventWatch : IDisposable
     /// <param name="registry">Which engines run.</param>
     /// <param name="names">Names and wildcards, for VMs that come later, too; null for none.</param>
     /// <param name="ids">Ids of VMs.</param>
-    internal EventWatch(StratoClient client, EngineRegistry registry, IReadOnlyList<string>? names, IEnumerable<string> ids)
+    /// <param name="token">Ends the wait for the engines.</param>
+    internal EventWatch(StratoClient client, EngineRegistry registry, IReadOnlyList<string>? names, IEnumerable<string> ids, CancellationToken token)
     {
         _client = client;
         _registry = registry;
@@ -44,16 +46,15 @@ public sealed class EventWatch : IDisposable
         _ids = [.. ids];
         Directory.CreateDirectory(client.Paths.VmsDirectory);
         _folders = new DirectoryWatch(client.Paths.VmsDirectory);
-        foreach (VmDefinition vm in client.List().Definitions)
+        try
         {
-            using EngineProcess? process = registry.TryOpen(vm.Id);
-            if (process is { Run.Ready: true })
-            {
-                _old.Add((process.Run.Pid, process.Run.StartTime));
-            }
+            Begin(token);
         }
-
-        Look(CancellationToken.None);
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Waits for the next event.</summary>
@@ -67,24 +68,7 @@ public sealed class EventWatch : IDisposable
         while (_events.Count == 0)
         {
             token.ThrowIfCancellationRequested();
-            if (_retry.Passed)
-            {
-                Look(token);
-                continue;
-            }
-
-            Source[] sources = [.. _sources.Values];
-            int[] descriptors = [_folders.Fd, .. sources.Select(source => source.Fd)];
-            int ready = waiter.WaitReadable(deadline.Sooner(_retry), descriptors);
-            if (ready == 0)
-            {
-                Look(token);
-            }
-            else if (ready > 0)
-            {
-                Hear(sources[ready - 1]);
-            }
-            else if (deadline.Passed)
+            if (!Turn(waiter, deadline) && deadline.Passed)
             {
                 return null;
             }
@@ -103,8 +87,53 @@ public sealed class EventWatch : IDisposable
         _folders.Dispose();
     }
 
+    /// <summary>Finds who runs, and gives the engines a moment to answer: from then on nothing of theirs is missed.</summary>
+    private void Begin(CancellationToken token)
+    {
+        foreach (VmDefinition vm in _client.List().Definitions)
+        {
+            using EngineProcess? process = _registry.TryOpen(vm.Id);
+            if (process is { Run.Ready: true })
+            {
+                _old.Add((process.Run.Pid, process.Run.StartTime));
+            }
+        }
+
+        Look();
+        Deadline deadline = Deadline.After(QmpConnection.QuickLimit);
+        using Waiter waiter = new(token);
+        while (_sources.Values.Any(source => source.Qmp is { Listens: false }) && !deadline.Passed)
+        {
+            Turn(waiter, deadline);
+        }
+    }
+
+    /// <summary>Waits for one thing to happen; false when the time limit passed.</summary>
+    private bool Turn(Waiter waiter, Deadline deadline)
+    {
+        if (_retry.Passed)
+        {
+            Look();
+            return true;
+        }
+
+        Source[] sources = [.. _sources.Values];
+        int[] descriptors = [_folders.Fd, .. sources.Select(source => source.Fd)];
+        int ready = waiter.WaitReadable(deadline.Sooner(_retry), descriptors);
+        if (ready == 0)
+        {
+            Look();
+        }
+        else if (ready > 0)
+        {
+            Hear(sources[ready - 1]);
+        }
+
+        return ready >= 0;
+    }
+
     /// <summary>Finds the engines that are there now.</summary>
-    private void Look(CancellationToken token)
+    private void Look()
     {
         _retry = Deadline.Never;
         _folders.Clear();
@@ -114,92 +143,129 @@ public sealed class EventWatch : IDisposable
 
             // A VM may get a name that is asked for.
             bool isWatched = (isMeant || _names is not null) && _folders.TryAdd(_client.Paths.VmDirectory(vm.Id));
-            if (!isMeant || !isWatched)
+            if (isMeant && isWatched)
             {
-                continue;
-            }
-
-            if (_sources.TryGetValue(vm.Id, out Source? source))
-            {
-                source.Name = vm.Name;
-                source.Qmp ??= TryConnect(source.Process, vm.Name, token);
-                continue;
-            }
-
-            if (_registry.TryOpen(vm.Id) is not { } process)
-            {
-                continue;
-            }
-
-            if (!process.Run.Ready)
-            {
-                // Its record is written anew when it is ready, unless the shell that starts it dies.
-                process.Dispose();
-                Retry();
-                continue;
-            }
-
-            _sources.Add(vm.Id, new Source(vm, process) { Qmp = TryConnect(process, vm.Name, token) });
-            if (!_old.Contains((process.Run.Pid, process.Run.StartTime)))
-            {
-                Tell(vm.Id, vm.Name, VmEvent.Started, null);
+                Look(vm);
             }
         }
     }
 
-    private QmpConnection? TryConnect(EngineProcess process, string name, CancellationToken token)
+    private void Look(VmDefinition vm)
     {
+        if (_sources.TryGetValue(vm.Id, out Source? source))
+        {
+            source.Name = vm.Name;
+
+            // What listens on the socket now may be the next engine.
+            if (source.Process.HasEnded)
+            {
+                Finish(source);
+            }
+            else
+            {
+                source.Qmp ??= TryConnect(source.Process);
+                return;
+            }
+        }
+
+        if (_registry.TryOpen(vm.Id) is not { } process)
+        {
+            return;
+        }
+
+        if (!process.Run.Ready)
+        {
+            // Its record is written anew when it is ready, unless the shell that starts it dies.
+            process.Dispose();
+            Retry();
+            return;
+        }
+
+        _sources.Add(vm.Id, new Source(vm, process) { Qmp = TryConnect(process) });
+        if (!_old.Contains((process.Run.Pid, process.Run.StartTime)))
+        {
+            Tell(vm.Id, vm.Name, VmEvent.Started, null);
+        }
+    }
+
+    private QmpEventStream? TryConnect(EngineProcess process)
+    {
+        QmpEventStream? stream = null;
         try
         {
             RuntimeFolder.Check(process.Run.Runtime);
-            return QmpConnection.Open(process.Run.QmpSocket, name, QmpConnection.QuickLimit, token);
+            stream = QmpEventStream.TryConnect(process.Run.QmpSocket);
         }
         catch (StratoException)
         {
-            // It hangs, or ends: then its process tells.
-            Retry();
-            return null;
+            // It ends just now, or its folder isn't to be trusted.
         }
+
+        if (stream is null)
+        {
+            Retry();
+        }
+
+        return stream;
     }
 
     private void Retry() => _retry = _retry.Sooner(Deadline.After(RetryInterval));
 
     private void Hear(Source source)
     {
-        if (source.Qmp is { } qmp)
+        if (source.Qmp is null)
         {
-            bool ended;
-            try
-            {
-                while (qmp.TryTakeEvent(out ended) is { } told)
-                {
-                    _events.Enqueue(new VmEvent(source.Id, source.Name, told.Name, told.Data, told.Timestamp));
-                }
-            }
-            catch (StratoException)
-            {
-                ended = true;
-            }
+            // Without a connection it is the process that is waited for.
+            Finish(source);
 
-            if (ended)
-            {
-                qmp.Dispose();
-                source.Qmp = null;
-                Retry();
-            }
+            // Another may run for this VM already.
+            _retry = Deadline.After(TimeSpan.Zero);
+        }
+        else if (!Take(source))
+        {
+            Retry();
+        }
+    }
 
-            return;
+    /// <summary>Takes all events that are there; false when the connection is over.</summary>
+    private bool Take(Source source)
+    {
+        QmpEventStream qmp = source.Qmp!;
+        bool ended;
+        try
+        {
+            while (qmp.TryTake(out ended) is { } told)
+            {
+                _events.Enqueue(new VmEvent(source.Id, source.Name, told.Name, told.Data, told.Timestamp, told.Dropped));
+            }
+        }
+        catch (StratoException)
+        {
+            ended = true;
         }
 
-        // Without a connection it is the process that is waited for.
+        if (ended)
+        {
+            qmp.Dispose();
+            source.Qmp = null;
+        }
+
+        return !ended;
+    }
+
+    /// <summary>Tells what an engine that has ended said last, and its end.</summary>
+    private void Finish(Source source)
+    {
+        if (source.Qmp is not null)
+        {
+            Take(source);
+        }
+
         _sources.Remove(source.Id);
         using (source)
         {
             Tell(source.Id, source.Name, VmEvent.Ended, _registry.WhyEnded(source.Id, source.Process.Run) ?? "It was powered off.");
         }
-
-        // Another may run for this VM already.
-        _retry = Deadline.After(TimeSpan.Zero);
     }
 
     private void Tell(string id, string vmName, string name, string? reason)
@@ -217,7 +283,7 @@ public sealed class EventWatch : IDisposable
 
         public EngineProcess Process => process;
 
-        public QmpConnection? Qmp { get; set; }
+        public QmpEventStream? Qmp { get; set; }
 
         /// <summary>What becomes readable next: its connection, and when that is gone its process at its end.</summary>
         public int Fd => Qmp?.Fd ?? process.Fd;

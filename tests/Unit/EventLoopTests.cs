@@ -126,7 +126,11 @@ public class EventLoopTests
             for (int i = 0; i < 200; i++)
             {
                 timer.Set(TimeSpan.FromMicroseconds(1 + (i % 50)));
-                came.Wait();
+                if (!came.Wait(TimeSpan.FromSeconds(20)))
+                {
+                    break;
+                }
+
                 came.Reset();
                 far.Set(i % 2 == 0 ? TimeSpan.FromHours(1) : TimeSpan.Zero);
             }

@@ -119,7 +119,8 @@ internal static class QmpCommand
             time = DateTimeOffset.FromUnixTimeSeconds(whole).AddTicks(part * TimeSpan.TicksPerMicrosecond);
         }
 
-        return new QmpEvent(name, message.TryGetProperty("data", out JsonElement data) ? data : JsonDocument.Parse("{}").RootElement.Clone(), time);
+        long dropped = message.TryGetProperty("dropped", out JsonElement lost) && lost.ValueKind == JsonValueKind.Number && lost.TryGetInt64(out long number) ? number : 0;
+        return new QmpEvent(name, message.TryGetProperty("data", out JsonElement data) ? data : JsonDocument.Parse("{}").RootElement.Clone(), time, dropped);
     }
 
     internal static string? Text(JsonElement value, string name) =>

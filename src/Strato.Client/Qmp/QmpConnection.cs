@@ -12,7 +12,8 @@ namespace Strato.Client;
 /// <param name="Name">Such as <c>SHUTDOWN</c>.</param>
 /// <param name="Data">A JSON object; empty if the event had none.</param>
 /// <param name="Timestamp">As the engine stamped it.</param>
-public sealed record QmpEvent(string Name, JsonElement Data, DateTimeOffset Timestamp);
+/// <param name="Dropped">Events before it that the engine dropped, since they were not read.</param>
+public sealed record QmpEvent(string Name, JsonElement Data, DateTimeOffset Timestamp, long Dropped = 0);
 
 /// <summary>One connection to an engine's QMP socket. One thread at a time; several users have a connection each.</summary>
 public sealed class QmpConnection : IDisposable

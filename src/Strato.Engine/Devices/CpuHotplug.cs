@@ -18,7 +18,8 @@ namespace Strato.Engine.Devices;
 /// Only aligned accesses of 4 bytes count; others read 0 and do nothing. CPUs that were there at power-on stay, so their bits are never
 /// touched. Of what was asked, the guest's first answer is passed on and no more: a guest that writes without end reaches nobody.
 /// A guest that is booting may find a CPU by itself before it takes the event; Linux before 6.9 then answers the event with a failure,
-/// for there is nothing left to do (acpi_scan_device_check: "Already enumerated"). That is a CPU taken, and told as such.
+/// for there is nothing left to do (acpi_scan_device_check: "Already enumerated"). That is a CPU taken, and told as such. It looks at _STA
+/// once for that answer, and more than once where it has to scan, for what its first scan could not take.
 /// </remarks>
 internal sealed class CpuHotplug : IBusDevice
 {
@@ -181,7 +182,9 @@ internal sealed class CpuHotplug : IBusDevice
         }
 
         ref Slot slot = ref _slots[_selected];
-        slot.IsFound |= slot.Event == DeviceCheck;
+        bool isNews = slot.Event == DeviceCheck;
+        slot.IsFound |= isNews;
+        slot.Looks = isNews ? 0 : slot.Looks + 1;
         return Working;
     }
 
@@ -221,7 +224,7 @@ internal sealed class CpuHotplug : IBusDevice
             if (counts)
             {
                 _slots[cpu].Asked &= ~(1u << (int)what);
-                status = what == DeviceCheck && _slots[cpu].IsFound ? 0 : status;
+                status = what == DeviceCheck && _slots[cpu] is { IsFound: true, Looks: <= 1 } ? 0 : status;
             }
 
             return counts;
@@ -240,5 +243,8 @@ internal sealed class CpuHotplug : IBusDevice
 
         /// <summary>Whether the guest saw that it has come before it took the event that says so.</summary>
         public bool IsFound;
+
+        /// <summary>How often it has looked since it took the event.</summary>
+        public int Looks;
     }
 }

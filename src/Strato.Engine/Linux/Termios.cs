@@ -61,10 +61,10 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     private static partial int getpgrp();
 
-    private static int _processGroup;
+    private static int? _processGroup;
 
-    /// <summary>This process's group, which nobody can change: setpgid(2) refuses it for a process that has called execve.</summary>
-    internal static int ProcessGroup => _processGroup > 0 ? _processGroup : _processGroup = getpgrp();
+    /// <summary>This process's group, which the engine never changes; 0 where it lies outside of the process's pid namespace. Asked for once.</summary>
+    internal static int ProcessGroup => _processGroup ??= getpgrp();
 
     /// <summary>A terminal's mode; false when the descriptor is none.</summary>
     internal static bool TryGetTerminalMode(int fd, out termios mode)

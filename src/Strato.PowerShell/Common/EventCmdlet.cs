@@ -60,11 +60,11 @@ public abstract class EventCmdlet : StratoCmdlet
     {
         if (_objects.Count == 0 && _names.Count == 0)
         {
-            return _failed || ParameterSetName == VMSet ? null : () => Client.WatchEvents(["*"], []);
+            return _failed || ParameterSetName == VMSet ? null : () => Client.WatchEvents(["*"], [], Token);
         }
 
         StratoClient client = _objects.Count > 0 ? _objects[0].Client : Client;
-        return () => client.WatchEvents(_names, _objects.Select(vm => vm.Id));
+        return () => client.WatchEvents(_names, _objects.Select(vm => vm.Id), Token);
     }
 
     /// <summary>Whether an event is one of those asked for.</summary>

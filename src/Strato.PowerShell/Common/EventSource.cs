@@ -1,4 +1,5 @@
 using System;
+using System.Text.Json;
 using System.Threading;
 using Strato.Client;
 
@@ -69,6 +70,13 @@ public sealed class EventSource
             }
             catch (OperationCanceledException)
             {
+                // Nobody listens any more.
+            }
+            catch (Exception e)
+            {
+                // On a thread of its own an exception would end the shell: it becomes the last event.
+                using JsonDocument reason = JsonDocument.Parse($$"""{"reason":"{{JsonEncodedText.Encode(e.Message)}}"}""");
+                _handlers?.Invoke(this, new Event(new VmEvent("", "", VmEvent.WatchFailed, reason.RootElement.Clone(), DateTimeOffset.UtcNow)));
             }
         }
     }

@@ -31,6 +31,9 @@ public sealed class Event : EventArgs
     /// <summary>What is told of it: an object with the properties of QMP's documentation.</summary>
     public object? Data { get; }
 
+    /// <summary>How many events of the VM before it are lost, since they were not read in time; 0 for none.</summary>
+    public long Dropped => _event.Dropped;
+
     /// <summary>Such as <c>web SHUTDOWN {"guest":true}</c>.</summary>
     public override string ToString() => $"{VMName} {Name} {_event.Data.GetRawText()}";
 }

@@ -56,6 +56,39 @@ public sealed class EventWatchTests : IDisposable
         Assert.Equal([VmEvent.Ended], names.Except(["SHUTDOWN"]));
     }
 
+    /// <summary>What listens on the socket when it is looked at again is the next engine.</summary>
+    [Fact]
+    public void AnEngineThatWasReplacedUnseenHasEnded()
+    {
+        VmInfo web = _fixture.Start();
+        using EventWatch watch = Client.WatchEvents(["*"], []);
+        ClientFixture.Signal(web.ProcessId!.Value, 9);
+        ClientFixture.Until(() => Client.Snapshot(web.Id).State == VmState.Stopped, "the end");
+        int second = Client.Start(web.Id, null, _fixture.Token).ProcessId!.Value;
+        VmEvent ended = watch.Read(Limit, _fixture.Token)!;
+        Assert.Equal(VmEvent.Ended, ended.Name);
+        Assert.Equal(("web", VmEvent.Started), Next(watch));
+        Client.Suspend(web.Id, _fixture.Token);
+        Assert.Equal(("web", "STOP"), Next(watch));
+        ClientFixture.Signal(second, 9);
+        Assert.Equal(("web", VmEvent.Ended), Next(watch));
+    }
+
+    [Fact]
+    public void AnEngineThatHangsHoldsUpNobody()
+    {
+        VmInfo web = _fixture.Start();
+        VmInfo hung = _fixture.Start("hung");
+        ClientFixture.Signal(hung.ProcessId!.Value, 19);
+        using EventWatch watch = Client.WatchEvents(["*"], []);
+        Client.Suspend(web.Id, _fixture.Token);
+        Assert.Equal(("web", "STOP"), Next(watch));
+        ClientFixture.Signal(hung.ProcessId!.Value, 18);
+        ClientFixture.Until(() => Client.Snapshot(hung.Id).State == VmState.Running, "the engine that goes on");
+        Client.Suspend(hung.Id, _fixture.Token);
+        Assert.Equal(("hung", "STOP"), Next(watch));
+    }
+
     [Fact]
     public void OnlyThoseThatWereAskedFor()
     {

@@ -99,15 +99,23 @@ public sealed class CpuHotplugTests
         Write(12, 4 | (1 << 8) | (1 << 16));
         Assert.Equal(["answered 3 1 0", "answered 4 1 1"], _told);
 
+        // One that it found and could not take, it scans for once more.
+        _port.Insert(5);
+        Assert.Equal("110111", Seen());
+        Assert.Equal(5u | (1 << 8), Read(0));
+        Assert.Equal(("110111", "110111"), (Seen(), Seen()));
+        Write(12, 5 | (1 << 8) | (1 << 16));
+        Assert.Equal("answered 5 1 1", _told[^1]);
+
         // What it is asked later it may refuse, and a CPU that comes again is another.
         _port.RequestRemoval(3);
-        Assert.Equal("110110", Seen());
+        Assert.Equal("110111", Seen());
         Write(12, 3 | (3 << 8) | (1 << 16));
         Write(8, 3);
         _port.Insert(3);
         Assert.Equal(3u | (1 << 8), Read(0));
         Write(12, 3 | (1 << 8) | (1 << 16));
-        Assert.Equal(["answered 3 3 1", "ejected 3", "answered 3 1 1"], _told[2..]);
+        Assert.Equal(["answered 3 3 1", "ejected 3", "answered 3 1 1"], _told[3..]);
     }
 
     [Fact]
