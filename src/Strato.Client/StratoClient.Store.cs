@@ -40,13 +40,7 @@ public sealed partial class StratoClient
     public void Check(VmSettings settings)
     {
         VmSettings complete = VmRules.Complete(settings);
-        foreach (VmDefinition vm in Store.List().Definitions)
-        {
-            if (VmStore.SameName(vm.Name, complete.Name!))
-            {
-                throw new StratoException(StratoErrorKind.AlreadyExists, "VmExists", $"A VM named '{vm.Name}' exists already.") { VmName = vm.Name };
-            }
-        }
+        RefuseTaken(complete.Name!);
     }
 
     /// <summary>Changes what is given. Name, notes and the number of CPUs may change at any time, all else only while the VM is stopped (<c>VmRunning</c>).</summary>

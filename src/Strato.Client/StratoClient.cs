@@ -14,7 +14,7 @@ namespace Strato.Client;
 /// <para>VMs are named by id in this interface: a cmdlet turns names into definitions with <see cref="Find"/> or <see cref="Get"/> first.
 /// Paths are absolute; whoever knows the user's location resolves them.</para>
 /// <list type="table">
-/// <item><term>store</term><description><see cref="List"/>, <see cref="Find"/>, <see cref="Get"/>, <see cref="GetById"/>, <see cref="Create"/>, <see cref="Update"/>, <see cref="Delete"/></description></item>
+/// <item><term>store</term><description><see cref="List"/>, <see cref="Find"/>, <see cref="Get"/>, <see cref="GetById"/>, <see cref="Create"/>, <see cref="Copy"/>, <see cref="Update"/>, <see cref="Delete"/></description></item>
 /// <item><term>drives</term><description><see cref="AddDrive"/>, <see cref="RemoveDrive"/>; reading is <see cref="VmDefinition.Drives"/></description></item>
 /// <item><term>snapshot</term><description><see cref="Snapshot(string, CancellationToken)"/>, <see cref="Snapshot(IReadOnlyList{VmDefinition}, CancellationToken)"/></description></item>
 /// <item><term>life</term><description><see cref="Start"/>, <see cref="Stop"/>, <see cref="Suspend"/>, <see cref="Resume"/>, <see cref="Restart"/>, <see cref="Wait"/></description></item>

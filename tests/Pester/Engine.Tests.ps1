@@ -38,6 +38,17 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         $vm.State | Should -Be 'Stopped'
         $vm.StateReason | Should -BeNullOrEmpty
     }
+    It 'is copied with its disks when it is stopped' {
+        $null = New-StratoDisk "$folder/tiny.img" 1MB
+        Add-StratoDrive "$folder/tiny.img" -VMName tiny
+        Start-StratoVm tiny
+        { Copy-StratoVm tiny copy -CopyDisk -ErrorAction Stop } | Should -Throw -ErrorId 'VmRunning,*'
+        { New-StratoDisk "$folder/tiny.img" 2MB -Force -ErrorAction Stop } | Should -Throw -ErrorId 'DriveInUse,*'
+        Stop-StratoVm tiny -TurnOff
+        Copy-StratoVm tiny copy -CopyDisk | Start-StratoVm
+        Start-StratoVm tiny
+        (Get-StratoVm).State | Should -Be 'Running', 'Running'
+    }
     It 'has a log, which can be followed' {
         Start-StratoVm tiny
         $follower = Start-ThreadJob { Import-Module $using:ModulePath; Get-StratoLog tiny -Follow }

@@ -56,6 +56,27 @@ Describe 'Definitions' -Tag Unit {
         Get-StratoLog n1 | Should -BeNullOrEmpty
         { Get-StratoLog n1 -Follow -Previous } | Should -Throw -ErrorId 'ParametersConflict,*'
     }
+    It 'are copied, with their disks' {
+        $disk = New-StratoDisk "$folder/web.img" 16MB
+        $disk | Should -BeOfType System.IO.FileInfo
+        $disk.Length | Should -Be 16MB
+        { New-StratoDisk $disk 1MB -ErrorAction Stop } | Should -Throw -ErrorId 'FileExists,*'
+        { New-StratoDisk "$folder/odd.img" 1000 -ErrorAction Stop } | Should -Throw -ErrorId 'DiskSize,*'
+        $vm = New-StratoVm web $kernel -Memory 1GB | Add-StratoDrive $disk -PassThru | Add-StratoNetworkAdapter tap0 -MacAddress 52:54:00:12:34:56 -PassThru
+        $copy = Copy-StratoVm web web2 -CopyDisk
+        $copy.Memory | Should -Be 1GB
+        $copy.Id | Should -Not -Be $vm.Id
+        $copy.Drives.Path | Should -Be "$folder/web2-disk0.img"
+        (Get-Item $copy.Drives.Path).Length | Should -Be 16MB
+        $copy.NetworkAdapters.MacAddress | Should -Not -Be '52:54:00:12:34:56'
+        $shared = $vm, $copy | Copy-StratoVm -NewName { "$($_.Name)-trial" } -WarningVariable warned -WarningAction SilentlyContinue
+        $shared.Name | Should -Be 'web-trial', 'web2-trial'
+        $warned | Should -HaveCount 2
+        Copy-StratoVm web web3 -CopyDisk -WhatIf
+        { Copy-StratoVm web WEB2 -ErrorAction Stop } | Should -Throw -ErrorId 'VmExists,*'
+        { Copy-StratoVm web web3 -DiskDirectory $folder } | Should -Throw -ErrorId 'ParametersConflict,*'
+        Get-StratoVm web3* | Should -BeNullOrEmpty
+    }
     It 'have network adapters that come, change and go' {
         $vm = New-StratoVm web $kernel | Add-StratoNetworkAdapter tap0 -QueueCount 2 -Vhost -PassThru | Add-StratoNetworkAdapter -User -PassThru
         $vm.NetworkAdapters.Type | Should -Be 'Tap', 'User'

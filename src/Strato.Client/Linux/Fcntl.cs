@@ -63,6 +63,9 @@ internal static unsafe partial class Libc
         [FieldOffset(40)]
         public ulong stx_size;
 
+        [FieldOffset(48)]
+        public ulong stx_blocks;
+
         [FieldOffset(136)]
         public uint stx_dev_major;
 

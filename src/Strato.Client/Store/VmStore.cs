@@ -142,20 +142,9 @@ internal sealed class VmStore
     /// <summary>Makes a VM from checked settings.</summary>
     internal VmDefinition Create(VmSettings settings, CancellationToken token)
     {
-        EnsureDirectories();
-        using FileLock names = LockNames(token);
-        RemoveLeftovers();
-        RefuseTakenName(settings.Name!, except: null);
-        string id;
-        do
-        {
-            id = RandomNumberGenerator.GetString(IdLetters, 8);
-        }
-        while (Directory.Exists(_paths.VmDirectory(id)));
-
         VmDefinition vm = new()
         {
-            Id = id,
+            Id = "",
             Name = settings.Name!,
             Machine = settings.Machine!,
             Kernel = settings.Kernel!,
@@ -171,6 +160,24 @@ internal sealed class VmStore
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };
+        return Add(vm, token);
+    }
+
+    /// <summary>Takes a VM into the store, with an id of its own and the time of now. Error <c>VmExists</c>.</summary>
+    internal VmDefinition Add(VmDefinition definition, CancellationToken token)
+    {
+        EnsureDirectories();
+        using FileLock names = LockNames(token);
+        RemoveLeftovers();
+        RefuseTakenName(definition.Name, except: null);
+        string id;
+        do
+        {
+            id = RandomNumberGenerator.GetString(IdLetters, 8);
+        }
+        while (Directory.Exists(_paths.VmDirectory(id)));
+
+        VmDefinition vm = definition with { Id = id, Created = DateTimeOffset.UtcNow };
 
         // Made under a name that nobody lists, then renamed: there wholly or not at all.
         string directory = Path.Combine(_paths.VmsDirectory, $".new-{id}");

@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
+        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
         {
             return;
         }
@@ -140,6 +140,8 @@ public sealed class MetadataTests
     [InlineData("Invoke-StratoGuestCommand", "Command FilePath ArgumentList InputText Environment Timeout ThrottleLimit VMName VM")]
     [InlineData("Copy-StratoGuestFile", "Path Destination ToGuest FromGuest Force Mode VMName VM PassThru")]
     [InlineData("Get-StratoGuestInfo", "VMName VM Timeout")]
+    [InlineData("Copy-StratoVm", "Name VM NewName CopyDisk DiskDirectory KeepMacAddress")]
+    [InlineData("New-StratoDisk", "Path Size Preallocate Format Label Force")]
     [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
     [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
     public void ParametersThatScriptsUse(string name, string parameters)

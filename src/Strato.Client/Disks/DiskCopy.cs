@@ -1,0 +1,147 @@
+using System;
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Disks;
+
+/// <summary>Copies a disk's file: by a reflink where the file system can, else what of it isn't a hole.</summary>
+internal static unsafe class DiskCopy
+{
+    /// <summary>Bytes between two looks at whether it is to go on.</summary>
+    private const long Piece = 16 << 20;
+
+    /// <summary>Errors <c>DriveFileNotFound</c>, <c>DriveNotFile</c>, <c>DriveInUse</c>, <c>FileExists</c>, <c>DiskNotWritable</c>, <c>DiskCopyFailed</c>. One that fails or is cancelled leaves nothing.</summary>
+    /// <param name="source">A file that nobody has open for writing; meanwhile no engine can.</param>
+    /// <param name="target">Absolute; nothing is there.</param>
+    /// <param name="progress">Told of bytes that are done, and all.</param>
+    /// <param name="token">Ends it.</param>
+    /// <param name="reflink">Whether blocks may be shared.</param>
+    internal static void Copy(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true)
+    {
+        using FileDescriptor from = new(Libc.Open(source, Libc.O_RDONLY | Libc.O_NONBLOCK));
+        if (from.IsInvalid)
+        {
+            int errno = Errno.Last;
+            throw errno == Errno.ENOENT
+                ? new StratoException(StratoErrorKind.NotFound, "DriveFileNotFound", $"The drive '{source}' does not exist.") { Where = source }
+                : Failed(source, errno);
+        }
+
+        if (!Libc.TryStat(from.Value, out Libc.statx_t stat) || (stat.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "DriveNotFile", $"The drive '{source}' is no file; only files are copied.")
+            {
+                Where = source,
+                RecommendedAction = "Copy a block device by dd or by the host's volume manager, and give the copy of the VM its path by Set-StratoDrive.",
+            };
+        }
+
+        // As an engine locks a disk that it only reads: who writes to it keeps this out, and is kept out meanwhile.
+        Libc.flock shared = new() { l_type = Libc.F_RDLCK };
+        if (Libc.fcntl(from.Value, Libc.F_OFD_SETLK, &shared) != 0)
+        {
+            throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"The drive '{source}' is open for writing elsewhere, in a running VM perhaps; a copy would be torn.")
+            {
+                Where = source,
+                RecommendedAction = "Stop the VM first.",
+            };
+        }
+
+        NewFile.RefuseExisting(target);
+        using NewFile to = new(target, 0x180);
+        if (!reflink || Libc.ioctl(to.Fd, Libc.FICLONE, from.Value) != 0)
+        {
+            CopyData(source, from.Value, to, (long)stat.stx_size, progress, token);
+        }
+
+        progress?.Invoke((long)stat.stx_size, (long)stat.stx_size);
+        token.ThrowIfCancellationRequested();
+        to.Check(Libc.fchmod(to.Fd, (uint)stat.stx_mode & 0x1ff) == 0);
+        to.Keep(replace: false);
+    }
+
+    private static void CopyData(string source, int from, NewFile to, long size, Action<long, long>? progress, CancellationToken token)
+    {
+        to.Check(Libc.ftruncate(to.Fd, size) == 0);
+        bool ranges = true;
+        for (long at = 0; at < size;)
+        {
+            token.ThrowIfCancellationRequested();
+            long data = Libc.lseek(from, at, Libc.SEEK_DATA);
+            if (data < 0)
+            {
+                if (Errno.Last == Errno.ENXIO)
+                {
+                    // What is left is a hole.
+                    return;
+                }
+
+                data = at;
+            }
+
+            long hole = Libc.lseek(from, data, Libc.SEEK_HOLE);
+            long end = hole <= data ? size : Math.Min(hole, size);
+            at = Math.Min(data, size);
+            while (at < end)
+            {
+                token.ThrowIfCancellationRequested();
+                long most = Math.Min(Piece, end - at);
+                long count = ranges ? TryCopyRange(from, to, at, most) : CopyBytes(source, from, to, at, most);
+                if (count < 0)
+                {
+                    ranges = false;
+                    continue;
+                }
+
+                at += count;
+                progress?.Invoke(at, size);
+            }
+        }
+    }
+
+    /// <summary>-1 where the kernel can't between these files.</summary>
+    private static long TryCopyRange(int from, NewFile to, long at, long most)
+    {
+        long read = at, write = at;
+        nint count = Libc.copy_file_range(from, &read, to.Fd, &write, (nuint)most, 0);
+        if (count > 0)
+        {
+            return count;
+        }
+
+        if (count < 0 && Errno.Last == Errno.EINTR)
+        {
+            return 0;
+        }
+
+        to.Check(count == 0 || Errno.Last is Errno.ENOSYS or Errno.EINVAL or Errno.EXDEV or Errno.EOPNOTSUPP or Errno.EPERM);
+        return -1;
+    }
+
+    private static long CopyBytes(string source, int from, NewFile to, long at, long most)
+    {
+        byte[] buffer = new byte[(int)Math.Min(most, 1 << 20)];
+        if (Libc.lseek(from, at, Libc.SEEK_SET) < 0 || Libc.Read(from, buffer) is var count && count < 0)
+        {
+            throw Failed(source, Errno.Last);
+        }
+
+        if (count == 0)
+        {
+            throw new StratoException(StratoErrorKind.Failed, "DiskCopyFailed", $"The drive '{source}' became shorter while it was copied.") { Where = source };
+        }
+
+        to.Check(Libc.lseek(to.Fd, at, Libc.SEEK_SET) >= 0);
+        for (int done = 0; done < count;)
+        {
+            int written = Libc.Write(to.Fd, buffer.AsSpan(done, count - done));
+            to.Check(written > 0);
+            done += written;
+        }
+
+        return count;
+    }
+
+    private static StratoException Failed(string source, int errno) =>
+        new(errno is Errno.EACCES or Errno.EPERM ? StratoErrorKind.Permission : StratoErrorKind.Failed, "DiskCopyFailed", $"The drive '{source}' can't be read: {Errno.Text(errno)}.") { Where = source };
+}

@@ -1,0 +1,94 @@
+using System;
+using System.IO;
+using Strato.Client.Linux;
+using Strato.Client.Store;
+
+namespace Strato.Client.Disks;
+
+/// <summary>A file that is made under another name, and has its own when it is whole. One that isn't kept is removed.</summary>
+internal sealed class NewFile : IDisposable
+{
+    private readonly string _path;
+    private readonly FileDescriptor _file;
+    private bool _kept;
+
+    /// <param name="path">Absolute.</param>
+    /// <param name="mode">Permissions.</param>
+    internal NewFile(string path, uint mode)
+    {
+        _path = path;
+        Temporary = Path.Combine(Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}{Guid.NewGuid():N}");
+        _file = new FileDescriptor(Libc.Open(Temporary, Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL, mode));
+        if (_file.IsInvalid)
+        {
+            throw Failed(path, Errno.Last);
+        }
+    }
+
+    internal int Fd => _file.Value;
+
+    /// <summary>The path that it has until it is kept.</summary>
+    internal string Temporary { get; }
+
+    /// <summary>Error <c>DiskNotWritable</c> by errno, unless all is good.</summary>
+    internal void Check(bool good)
+    {
+        if (!good)
+        {
+            throw Failed(_path, Errno.Last);
+        }
+    }
+
+    /// <summary>Gives it its own name. Error <c>FileExists</c>, unless it may take the place of what is there.</summary>
+    internal void Keep(bool replace)
+    {
+        Check(Libc.fsync(Fd) == 0);
+        if (!replace)
+        {
+            RefuseExisting(_path);
+        }
+
+        try
+        {
+            File.Move(Temporary, _path, overwrite: replace);
+        }
+        catch (IOException) when (!replace && File.Exists(_path))
+        {
+            throw Existing(_path);
+        }
+
+        _kept = true;
+        AtomicFile.SyncDirectory(Path.GetDirectoryName(_path)!);
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        if (!_kept)
+        {
+            AtomicFile.Remove(Temporary);
+        }
+    }
+
+    /// <summary>Error <c>FileExists</c> if anything has the path.</summary>
+    internal static void RefuseExisting(string path)
+    {
+        if (Libc.TryStat(path, out _))
+        {
+            throw Existing(path);
+        }
+    }
+
+    private static StratoException Existing(string path) => new(StratoErrorKind.AlreadyExists, "FileExists", $"'{path}' is there already.") { Where = path };
+
+    internal static StratoException Failed(string path, int errno) => new(
+        errno switch
+        {
+            Errno.ENOENT => StratoErrorKind.NotFound,
+            Errno.EACCES or Errno.EPERM or Errno.EROFS => StratoErrorKind.Permission,
+            _ => StratoErrorKind.Failed,
+        },
+        "DiskNotWritable",
+        $"The disk '{path}' can't be written: {Errno.Text(errno)}.")
+    { Where = path };
+}
