@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Linq;
 using System.Text.Json;
 using System.Threading;
@@ -44,7 +43,6 @@ public sealed class EventWatch : IDisposable
         _registry = registry;
         _names = names;
         _ids = [.. ids];
-        Directory.CreateDirectory(client.Paths.VmsDirectory);
         _folders = new DirectoryWatch(client.Paths.VmsDirectory);
         try
         {
@@ -126,7 +124,15 @@ public sealed class EventWatch : IDisposable
         }
         else if (ready > 0)
         {
+            // All that have something, so that one that tells without end doesn't hide the others.
             Hear(sources[ready - 1]);
+            foreach (Source source in sources)
+            {
+                if (source != sources[ready - 1] && source.Qmp is not null && !Take(source))
+                {
+                    Retry();
+                }
+            }
         }
 
         return ready >= 0;
@@ -139,13 +145,17 @@ public sealed class EventWatch : IDisposable
         _folders.Clear();
         foreach (VmDefinition vm in _client.List().Definitions)
         {
-            bool isMeant = _ids.Contains(vm.Id) || _names?.Any(name => Wildcard.Matches(name, vm.Name)) == true;
+            bool isMeant = _ids.Contains(vm.Id) || _names?.Any(name => VmStore.SameName(name, vm.Name) || Wildcard.Matches(name, vm.Name)) == true;
 
             // A VM may get a name that is asked for.
             bool isWatched = (isMeant || _names is not null) && _folders.TryAdd(_client.Paths.VmDirectory(vm.Id));
             if (isMeant && isWatched)
             {
                 Look(vm);
+            }
+            else if (_sources.Remove(vm.Id, out Source? renamed))
+            {
+                renamed.Dispose();
             }
         }
     }
@@ -264,7 +274,10 @@ public sealed class EventWatch : IDisposable
         _sources.Remove(source.Id);
         using (source)
         {
-            Tell(source.Id, source.Name, VmEvent.Ended, _registry.WhyEnded(source.Id, source.Process.Run) ?? "It was powered off.");
+            // What the next engine has left in the same places says nothing of this one.
+            RunRecord run = source.Process.Run;
+            bool isLast = _registry.LastRun(source.Id) is not { } last || (last.Pid == run.Pid && last.StartTime == run.StartTime);
+            Tell(source.Id, source.Name, VmEvent.Ended, isLast ? _registry.WhyEnded(source.Id, run) ?? "It was powered off." : "It ended, and was started again since.");
         }
     }
 

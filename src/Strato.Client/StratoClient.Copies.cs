@@ -83,6 +83,7 @@ public sealed partial class StratoClient
             {
                 RefuseRunning(source, "A disk that its guest writes to");
                 NewFile.RefuseExisting(CopyPath(drive, newName, options));
+                DiskCopy.Open(drive.Path, out _).Dispose();
             }
         }
     }
@@ -126,7 +127,7 @@ public sealed partial class StratoClient
     private static bool IsWritten(DriveDefinition drive) => !drive.ReadOnly && drive.Io.Snapshot != true;
 
     private static string CopyPath(DriveDefinition drive, string newName, CopyOptions options) =>
-        Path.Combine(options.DiskDirectory ?? Path.GetDirectoryName(drive.Path)!, $"{newName}-{drive.Id}{Path.GetExtension(drive.Path)}");
+        Path.Combine(options.DiskDirectory ?? Path.GetDirectoryName(drive.Path)!, $"{newName}-{drive.Id.Replace('/', '_')}{Path.GetExtension(drive.Path)}");
 
     private static IEnumerable<T> Converted<T>(IEnumerable<T> items, Func<T, T> convert)
     {

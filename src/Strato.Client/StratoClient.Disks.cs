@@ -41,6 +41,9 @@ public sealed partial class StratoClient
     public static void CreateDisk(DiskSettings settings, CancellationToken token = default)
     {
         string? mkfs = CheckDisk(settings);
+
+        // Locked until the new one has its place, so that no engine starts with the old one meanwhile.
+        using FileDescriptor? old = settings.Replace ? Claim(settings.Path) : null;
         using NewFile file = new(settings.Path, 0x180);
         file.Check(Libc.ftruncate(file.Fd, settings.Size) == 0);
         if (settings.Preallocate)
@@ -77,9 +80,9 @@ public sealed partial class StratoClient
         {
             NewFile.RefuseExisting(settings.Path);
         }
-        else if (Libc.TryStat(settings.Path, out Libc.statx_t stat))
+        else
         {
-            RefuseReplacing(settings.Path, stat);
+            Claim(settings.Path)?.Dispose();
         }
 
         return settings.Format is null ? null : ProgramPath.Find($"mkfs.{settings.Format}", $"{ProgramPath.Folders}:/usr/sbin:/sbin")
@@ -90,30 +93,32 @@ public sealed partial class StratoClient
             };
     }
 
-    /// <summary>A file that no engine has.</summary>
-    private static void RefuseReplacing(string path, in Libc.statx_t stat)
+    /// <summary>Locks a file that no engine has, as an engine does; null where there is none.</summary>
+    private static FileDescriptor? Claim(string path)
     {
+        if (!Libc.TryStat(path, out Libc.statx_t stat))
+        {
+            return null;
+        }
+
         if ((stat.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
         {
             throw new StratoException(StratoErrorKind.AlreadyExists, "DiskNotFile", $"'{path}' is there, and is no file; only a file is replaced.") { Where = path };
         }
 
-        using FileDescriptor file = new(Libc.Open(path, Libc.O_RDWR));
+        FileDescriptor file = new(Libc.Open(path, Libc.O_RDWR));
         if (file.IsInvalid)
         {
             throw NewFile.Failed(path, Errno.Last);
         }
 
-        if (!TryLock(file))
+        if (!DiskCopy.TryLock(file.Value, Libc.F_WRLCK))
         {
+            file.Dispose();
             throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"'{path}' is a disk of a VM that runs.") { Where = path, RecommendedAction = "Stop the VM first." };
         }
-    }
 
-    private static unsafe bool TryLock(FileDescriptor file)
-    {
-        Libc.flock alone = new() { l_type = Libc.F_WRLCK };
-        return Libc.fcntl(file.Value, Libc.F_OFD_SETLK, &alone) == 0;
+        return file;
     }
 
     private static void Mkfs(string program, string[] arguments, DiskSettings settings, string temporary, CancellationToken token)

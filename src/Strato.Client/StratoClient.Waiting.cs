@@ -198,9 +198,18 @@ public sealed partial class StratoClient
             reader = new ConsoleReader(connection: null, TryOpenLog(vm.Id));
         }
 
-        using (reader)
+        try
         {
-            return Match(vm.Id, vm.Name, process, reader, matcher, pattern, options.Timeout, deadline, token);
+            using (reader)
+            {
+                return Match(vm.Id, vm.Name, process, reader, matcher, pattern, options.Timeout, deadline, token);
+            }
+        }
+        catch (StratoException e) when (e.Id == "VmEnded" && TryOpenLog(vm.Id) is { } whole)
+        {
+            // What came last may not have come over the connection: the answer is the one of a wait that began a moment later.
+            using ConsoleReader old = new(connection: null, whole);
+            return Match(vm.Id, vm.Name, process, old, new ConsoleMatcher(options.Match!), pattern, options.Timeout, deadline, token);
         }
     }
 

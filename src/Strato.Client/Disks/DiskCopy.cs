@@ -18,35 +18,7 @@ internal static unsafe class DiskCopy
     /// <param name="reflink">Whether blocks may be shared.</param>
     internal static void Copy(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true)
     {
-        using FileDescriptor from = new(Libc.Open(source, Libc.O_RDONLY | Libc.O_NONBLOCK));
-        if (from.IsInvalid)
-        {
-            int errno = Errno.Last;
-            throw errno == Errno.ENOENT
-                ? new StratoException(StratoErrorKind.NotFound, "DriveFileNotFound", $"The drive '{source}' does not exist.") { Where = source }
-                : Failed(source, errno);
-        }
-
-        if (!Libc.TryStat(from.Value, out Libc.statx_t stat) || (stat.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
-        {
-            throw new StratoException(StratoErrorKind.InvalidArgument, "DriveNotFile", $"The drive '{source}' is no file; only files are copied.")
-            {
-                Where = source,
-                RecommendedAction = "Copy a block device by dd or by the host's volume manager, and give the copy of the VM its path by Set-StratoDrive.",
-            };
-        }
-
-        // As an engine locks a disk that it only reads: who writes to it keeps this out, and is kept out meanwhile.
-        Libc.flock shared = new() { l_type = Libc.F_RDLCK };
-        if (Libc.fcntl(from.Value, Libc.F_OFD_SETLK, &shared) != 0)
-        {
-            throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"The drive '{source}' is open for writing elsewhere, in a running VM perhaps; a copy would be torn.")
-            {
-                Where = source,
-                RecommendedAction = "Stop the VM first.",
-            };
-        }
-
+        using FileDescriptor from = Open(source, out Libc.statx_t stat);
         NewFile.RefuseExisting(target);
         using NewFile to = new(target, 0x180);
         if (!reflink || Libc.ioctl(to.Fd, Libc.FICLONE, from.Value) != 0)
@@ -58,6 +30,59 @@ internal static unsafe class DiskCopy
         token.ThrowIfCancellationRequested();
         to.Check(Libc.fchmod(to.Fd, (uint)stat.stx_mode & 0x1ff) == 0);
         to.Keep(replace: false);
+    }
+
+    /// <summary>Opens and locks what is copied. Errors <c>DriveFileNotFound</c>, <c>DriveNotFile</c>, <c>DriveInUse</c>, <c>DiskCopyFailed</c>.</summary>
+    internal static FileDescriptor Open(string source, out Libc.statx_t stat)
+    {
+        FileDescriptor from = new(Libc.Open(source, Libc.O_RDONLY | Libc.O_NONBLOCK));
+        try
+        {
+            Check(source, from, out stat);
+            return from;
+        }
+        catch
+        {
+            from.Dispose();
+            throw;
+        }
+    }
+
+    private static void Check(string source, FileDescriptor from, out Libc.statx_t stat)
+    {
+        if (from.IsInvalid)
+        {
+            int errno = Errno.Last;
+            throw errno == Errno.ENOENT
+                ? new StratoException(StratoErrorKind.NotFound, "DriveFileNotFound", $"The drive '{source}' does not exist.") { Where = source }
+                : Failed(source, errno);
+        }
+
+        if (!Libc.TryStat(from.Value, out stat) || (stat.stx_mode & Libc.S_IFMT) != Libc.S_IFREG)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "DriveNotFile", $"The drive '{source}' is no file; only files are copied.")
+            {
+                Where = source,
+                RecommendedAction = "Copy a block device by dd or by the host's volume manager, and give the copy of the VM its path by Set-StratoDrive.",
+            };
+        }
+
+        // As an engine locks a disk that it only reads: who writes to it keeps this out, and is kept out meanwhile.
+        if (!TryLock(from.Value, Libc.F_RDLCK))
+        {
+            throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"The drive '{source}' is open for writing elsewhere, in a running VM perhaps; a copy would be torn.")
+            {
+                Where = source,
+                RecommendedAction = "Stop the VM first.",
+            };
+        }
+    }
+
+    /// <summary>False when another has it. A file system without locks, such as NFS without its daemon, refuses nobody, as with engines.</summary>
+    internal static bool TryLock(int file, short kind)
+    {
+        Libc.flock wish = new() { l_type = kind };
+        return Libc.fcntl(file, Libc.F_OFD_SETLK, &wish) == 0 || Errno.Last is not (Errno.EAGAIN or Errno.EACCES);
     }
 
     private static void CopyData(string source, int from, NewFile to, long size, Action<long, long>? progress, CancellationToken token)

@@ -43,18 +43,28 @@ internal sealed class NewFile : IDisposable
     internal void Keep(bool replace)
     {
         Check(Libc.fsync(Fd) == 0);
-        if (!replace)
+        if (replace)
         {
-            RefuseExisting(_path);
+            File.Move(Temporary, _path, overwrite: true);
         }
-
-        try
+        else if (Libc.TryLink(Temporary, _path))
         {
-            File.Move(Temporary, _path, overwrite: replace);
+            // Unlike a rename, a link never takes the place of what another has just made.
+            AtomicFile.Remove(Temporary);
         }
-        catch (IOException) when (!replace && File.Exists(_path))
+        else if (Errno.Last is var errno && errno == Errno.EEXIST)
         {
             throw Existing(_path);
+        }
+        else if (errno is Errno.EPERM or Errno.EOPNOTSUPP)
+        {
+            // A file system without links (FAT, some of FUSE).
+            RefuseExisting(_path);
+            File.Move(Temporary, _path);
+        }
+        else
+        {
+            throw Failed(_path, errno);
         }
 
         _kept = true;
@@ -76,6 +86,12 @@ internal sealed class NewFile : IDisposable
         if (Libc.TryStat(path, out _))
         {
             throw Existing(path);
+        }
+
+        if (Errno.Last is var errno && errno != Errno.ENOENT)
+        {
+            // Such as a name that is too long: better now than after the work.
+            throw Failed(path, errno);
         }
     }
 

@@ -93,6 +93,19 @@ internal static unsafe partial class Libc
     internal static partial int rmdir(byte* path);
 
     [LibraryImport("libc")]
+    private static partial int link(byte* path, byte* other);
+
+    /// <summary>Gives a file another name, which nothing has.</summary>
+    internal static bool TryLink(string path, string other)
+    {
+        fixed (byte* from = Bytes(path))
+        fixed (byte* to = Bytes(other))
+        {
+            return link(from, to) == 0;
+        }
+    }
+
+    [LibraryImport("libc")]
     internal static partial int access(byte* path, int mode);
 
     /// <summary>A path as the C library wants it.</summary>

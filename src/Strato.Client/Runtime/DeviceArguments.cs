@@ -7,8 +7,8 @@ namespace Strato.Client.Runtime;
 /// <summary>The devices that aren't disks, as the engine's command line.</summary>
 internal static class DeviceArguments
 {
-    private const string SocketPrefix = "port-";
-    private const string SocketSuffix = ".sock";
+    internal const string SocketPrefix = "port-";
+    internal const string SocketSuffix = ".sock";
 
     /// <summary>Matches the sockets of ports in a running VM's own folder.</summary>
     internal const string SocketPattern = $"{SocketPrefix}*{SocketSuffix}";

@@ -12,8 +12,8 @@ internal static class HostChecks
     /// <summary>Bytes of the smallest machine.</summary>
     private const long LeastMemory = 256L << 20;
 
-    /// <summary>As long as any of a VM's sockets: an id of eight characters and a console port's name.</summary>
-    private const string LongestSocket = "/abcdefgh/console.sock";
+    /// <summary>As long as any of a VM's own sockets: an id of eight characters, and the port of the guest agent.</summary>
+    private const string LongestSocket = $"/abcdefgh/{DeviceArguments.SocketPrefix}{Guest.AgentSession.PortName}{DeviceArguments.SocketSuffix}";
 
     private static readonly Version NeededKernel = new(5, 3);
     private static readonly Version GoodKernel = new(5, 10);

@@ -384,7 +384,7 @@ internal sealed class VmStore
         FileLock.TryTake(_paths.NamesLock, Deadline.After(LockLimit), token)
         ?? throw new StratoException(StratoErrorKind.Busy, "StoreBusy", $"Another command has held the lock '{_paths.NamesLock}' for {LockLimit.TotalSeconds} seconds.");
 
-    private void EnsureDirectories() => Guard(() =>
+    internal void EnsureDirectories() => Guard(() =>
     {
         // The mode applies to the last folder of a path only.
         const UnixFileMode ownerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;

@@ -56,7 +56,7 @@ public sealed class RegisterStratoEventCommand : EventCmdlet
         {
             return Events.SubscribeEvent(source, nameof(EventSource.Received), identifier, MessageData, Action, supportEvent: false, forwardEvent: false, MaxTriggerCount);
         }
-        catch (TargetInvocationException e) when (e.InnerException is StratoException inner)
+        catch (TargetInvocationException e) when (e.InnerException is { } inner)
         {
             ExceptionDispatchInfo.Throw(inner);
             throw;

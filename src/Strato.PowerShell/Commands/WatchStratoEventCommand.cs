@@ -45,6 +45,10 @@ public sealed class WatchStratoEventCommand : EventCmdlet
                 seen++;
                 WriteObject(new Event(told));
             }
+            else if (left <= TimeSpan.Zero)
+            {
+                return;
+            }
         }
     }
 }

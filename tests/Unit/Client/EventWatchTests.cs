@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -66,7 +67,7 @@ public sealed class EventWatchTests : IDisposable
         ClientFixture.Until(() => Client.Snapshot(web.Id).State == VmState.Stopped, "the end");
         int second = Client.Start(web.Id, null, _fixture.Token).ProcessId!.Value;
         VmEvent ended = watch.Read(Limit, _fixture.Token)!;
-        Assert.Equal(VmEvent.Ended, ended.Name);
+        Assert.Equal((VmEvent.Ended, "It ended, and was started again since."), (ended.Name, ended.Data.GetProperty("reason").GetString()));
         Assert.Equal(("web", VmEvent.Started), Next(watch));
         Client.Suspend(web.Id, _fixture.Token);
         Assert.Equal(("web", "STOP"), Next(watch));
@@ -102,6 +103,26 @@ public sealed class EventWatchTests : IDisposable
         Assert.Null(watch.Read(TimeSpan.Zero, _fixture.Token));
         Client.Resume(other.Id, _fixture.Token);
         Assert.Equal(("web2", "RESUME"), Next(watch));
+    }
+
+    [Fact]
+    public void ANameIsItselfAndOneThatIsGivenAwayIsNoLonger()
+    {
+        VmInfo web = _fixture.Start("web[1]");
+        using EventWatch watch = Client.WatchEvents(["web[1]"], []);
+        Client.Suspend(web.Id, _fixture.Token);
+        Assert.Equal(("web[1]", "STOP"), Next(watch));
+        Client.Update(web.Id, new VmSettings { Name = "other" });
+        Assert.Null(watch.Read(TimeSpan.Zero, _fixture.Token));
+        Client.Resume(web.Id, _fixture.Token);
+        Assert.Null(watch.Read(TimeSpan.FromMilliseconds(50), _fixture.Token));
+    }
+
+    [Fact]
+    public void TheFolderOfVmsIsItsOwnersAlone()
+    {
+        using EventWatch watch = Client.WatchEvents(["*"], []);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_fixture.Paths.VmsDirectory));
     }
 
     [Fact]
