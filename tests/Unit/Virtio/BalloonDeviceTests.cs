@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using Strato.Engine.Machine;
@@ -166,9 +167,11 @@ public sealed class BalloonDeviceTests : IDisposable
         Assert.False(_driver.Queues[2].TryTake(out _, out _), "nobody asked for new figures");
 
         _device.Statistics.SetPeriod(TimeSpan.FromMilliseconds(5));
+        // A signal of the runtime's may end a wait before its time.
+        long start = Stopwatch.GetTimestamp();
         while (!_driver.Queues[2].TryTake(out _, out _))
         {
-            Assert.True(_driver.Loop.RunOnce(10_000));
+            Assert.True(_driver.Loop.RunOnce(10_000) || Stopwatch.GetElapsedTime(start).TotalSeconds < 10);
         }
 
         WriteStatistics(at, (4, 500));
@@ -176,7 +179,7 @@ public sealed class BalloonDeviceTests : IDisposable
         _driver.Queues[2].Kick();
         while (_device.Statistics.Values[4] != 500)
         {
-            Assert.True(_driver.Loop.RunOnce(10_000));
+            Assert.True(_driver.Loop.RunOnce(10_000) || Stopwatch.GetElapsedTime(start).TotalSeconds < 20);
         }
 
         _driver.Write(MmioRegister.Status, 0);
