@@ -1,7 +1,7 @@
 using System;
-using System.Diagnostics;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Diagnostics;
 using Strato.Engine.Machine;
 using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
