@@ -42,6 +42,7 @@
         'Get-StratoVsock'
         'Invoke-StratoGuestCommand'
         'Invoke-StratoQmp'
+        'Measure-StratoVm'
         'New-StratoDisk'
         'New-StratoVm'
         'Register-StratoEvent'

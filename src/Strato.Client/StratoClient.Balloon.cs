@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Client.Qmp;
 using Strato.Client.Runtime;
 
 namespace Strato.Client;
@@ -13,6 +14,9 @@ public sealed partial class StratoClient
 
     // How often a wait tells that it still waits.
     private static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(500);
+
+    // A guest is woken for them so often.
+    private const int MemoryFiguresSeconds = 5;
 
     /// <summary>Bytes of memory that a running VM's guest has now; null when the VM doesn't run. Errors: <c>QmpTimeout</c>, <c>QmpDisconnected</c>.</summary>
     public long? GetBalloonActual(string id, CancellationToken token = default)
@@ -87,6 +91,21 @@ public sealed partial class StratoClient
         catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
         {
             throw new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{vm.Name}' ended while its guest was to have {target} bytes of memory.", e) { VmName = vm.Name };
+        }
+    }
+
+    /// <summary>Has the guest tell again and again what it uses of its memory, for <see cref="VmInfo.MemoryDemand"/>.</summary>
+    private void AskForMemoryFigures(string id, CancellationToken token)
+    {
+        using JsonDocument arguments = JsonDocument.Parse(
+            string.Create(CultureInfo.InvariantCulture, $$"""{"path":"{{GuestMemory.Path}}","property":"guest-stats-polling-interval","value":{{MemoryFiguresSeconds}}}"""));
+        try
+        {
+            InvokeQmp(id, "qom-set", arguments.RootElement, token: token);
+        }
+        catch (StratoException)
+        {
+            // Nobody waits for these figures: what the engine occupies stands in for them.
         }
     }
 

@@ -63,6 +63,11 @@ public sealed partial class StratoClient
                     PinStarted(vm, token);
                 }
 
+                if (vm.Balloon is not null)
+                {
+                    AskForMemoryFigures(id, token);
+                }
+
                 if (disconnects)
                 {
                     DisconnectAdapters(vm, options.Paused, token);

@@ -104,6 +104,8 @@ public sealed partial class StratoClient
         Procfs.Stat stat = Procfs.TryReadStat(run.Pid) ?? default;
         TimeSpan age = Procfs.Age(stat);
         (string state, string? reason) = StateOf(run, answer, stat, age);
+        long assigned = answer.Memory ?? vm.Memory;
+        long resident = (stat.ResidentPages * Environment.SystemPageSize) + (vm.HugePage is null ? 0 : Procfs.HugePageBytes(run.Pid));
         return new VmInfo
         {
             Definition = vm,
@@ -114,8 +116,9 @@ public sealed partial class StratoClient
             IsSandboxed = run.Sandboxed,
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
-            MemoryAssigned = answer.Memory ?? vm.Memory,
-            MemoryResident = (stat.ResidentPages * Environment.SystemPageSize) + (vm.HugePage is null ? 0 : Procfs.HugePageBytes(run.Pid)),
+            MemoryAssigned = assigned,
+            MemoryDemand = GuestMemory.Demand(answer.Used, assigned, resident),
+            MemoryResident = resident,
             LogPath = Paths.EngineLog(vm.Id),
             ConsoleLogPath = Paths.ConsoleLog(vm.Id),
             QmpPath = run.QmpSocket,

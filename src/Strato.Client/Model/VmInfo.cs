@@ -59,6 +59,15 @@ public sealed record VmInfo
     /// <summary>Bytes of RAM that the running VM's guest has: what it was given, less what its balloon holds; zero when it isn't running.</summary>
     public long MemoryAssigned { get; init; }
 
+    /// <summary>
+    /// Bytes of RAM that the running VM's guest needs: as its balloon driver tells (what it has less what is available to it), else those that it
+    /// has touched and not given back, which is what the engine occupies. Zero when it isn't running.
+    /// </summary>
+    public long MemoryDemand { get; init; }
+
+    /// <summary>The moment that all this is of.</summary>
+    public DateTimeOffset Time { get; init; } = DateTimeOffset.UtcNow;
+
     /// <summary>Bytes of host memory the engine's process occupies; zero when it isn't running.</summary>
     public long MemoryResident { get; init; }
 

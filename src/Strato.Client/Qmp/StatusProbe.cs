@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Text;
 using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
@@ -7,7 +8,7 @@ using Strato.Protocol.Qmp;
 
 namespace Strato.Client.Qmp;
 
-/// <summary>Asks many engines for their status, and their guests' memory, at once, from one thread, within one time limit for all.</summary>
+/// <summary>Asks many engines for their status, and what their guests have and use of memory, at once, from one thread, within one time limit for all.</summary>
 internal static class StatusProbe
 {
     internal enum Outcome
@@ -25,10 +26,12 @@ internal static class StatusProbe
     /// <param name="Outcome">What came.</param>
     /// <param name="Status">Answer to query-status.</param>
     /// <param name="Memory">Bytes that the guest has, where a balloon tells; else null.</param>
-    internal readonly record struct Result(Outcome Outcome, JsonElement Status, long? Memory = null);
+    /// <param name="Used">Bytes that it uses, where it tells; else null.</param>
+    internal readonly record struct Result(Outcome Outcome, JsonElement Status, long? Memory = null, long? Used = null);
 
     // Sent at once, without waiting for the greeting: one round for everything.
-    private static ReadOnlySpan<byte> Question => "{\"execute\":\"qmp_capabilities\",\"id\":1}\n{\"execute\":\"query-status\",\"id\":2}\n{\"execute\":\"query-balloon\",\"id\":3}\n"u8;
+    private static readonly byte[] Question = Encoding.UTF8.GetBytes(
+        $"{{\"execute\":\"qmp_capabilities\",\"id\":1}}\n{{\"execute\":\"query-status\",\"id\":2}}\n{{\"execute\":\"query-balloon\",\"id\":3}}\n{{\"execute\":{GuestMemory.Question},\"id\":4}}\n");
 
     internal static Result[] Ask(IReadOnlyList<string?> sockets, TimeSpan limit, CancellationToken token)
     {
@@ -99,7 +102,11 @@ internal static class StatusProbe
                 }
                 else if (QmpCommand.Answers(message, 3))
                 {
-                    result = result with { Memory = Actual(message) };
+                    result = result with { Memory = GuestMemory.Actual(Answer(message)) };
+                }
+                else if (QmpCommand.Answers(message, 4))
+                {
+                    result = result with { Used = GuestMemory.Used(Answer(message)) };
                     return true;
                 }
             }
@@ -113,11 +120,6 @@ internal static class StatusProbe
         return false;
     }
 
-    /// <summary>Null where there is no balloon, which the engine answers with an error.</summary>
-    private static long? Actual(JsonElement message) =>
-        message.TryGetProperty("return", out JsonElement answer)
-        && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("actual", out JsonElement actual)
-        && actual.ValueKind == JsonValueKind.Number && actual.TryGetInt64(out long bytes)
-            ? bytes
-            : null;
+    /// <summary>Nothing where the engine answers with an error.</summary>
+    private static JsonElement Answer(JsonElement message) => message.TryGetProperty("return", out JsonElement answer) ? answer : default;
 }

@@ -41,6 +41,7 @@ internal static class KvmAbi
     public const uint KVM_GET_LAPIC = 0x8400AE8E;
     public const uint KVM_SET_LAPIC = 0x4400AE8F;
     public const uint KVM_SET_CPUID2 = 0x4008AE90;
+    public const uint KVM_NMI = 0xAE9A;
     public const uint KVM_GET_MP_STATE = 0x8004AE98;
     public const uint KVM_SET_MP_STATE = 0x4004AE99;
     public const uint KVM_GET_VCPU_EVENTS = 0x8040AE9F;
@@ -54,6 +55,9 @@ internal static class KvmAbi
     public const uint KVM_KVMCLOCK_CTRL = 0xAEAD;
     public const uint KVM_GET_NESTED_STATE = 0xC080AEBE;
     public const uint KVM_SET_NESTED_STATE = 0x4080AEBF;
+
+    // Of a VM and of a vCPU.
+    public const uint KVM_GET_STATS_FD = 0xAECE;
 
     // Capabilities the engine asks for.
     public const int KVM_CAP_IRQCHIP = 0;
@@ -85,6 +89,11 @@ internal static class KvmAbi
     public const uint KVM_PIT_SPEAKER_DUMMY = 1;
     public const uint KVM_IOEVENTFD_FLAG_DATAMATCH = 1;
     public const uint KVM_IOEVENTFD_FLAG_DEASSIGN = 4;
+
+    public const uint KVM_STATS_TYPE_LINEAR_HIST = 3;
+    public const uint KVM_STATS_TYPE_MASK = 0xF;
+    public const uint KVM_STATS_UNIT_BOOLEAN = 0x40;
+    public const uint KVM_STATS_UNIT_MASK = 0xF0;
 
     /// <summary>Vendor-neutral MSR of the APIC's base: bit 8 marks the boot processor.</summary>
     public const ulong ApicBaseBootProcessor = 1 << 8;

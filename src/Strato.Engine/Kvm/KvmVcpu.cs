@@ -21,7 +21,11 @@ internal sealed unsafe class KvmVcpu : IDisposable
         _mapSize = mapSize;
         void* map = Libc.mmap(null, (nuint)mapSize, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, vcpu.Value, 0);
         _run = map != Libc.MAP_FAILED ? (KvmRun*)map : throw LinuxException.Last("mmap of a vCPU");
+        Statistics = KvmStatistics.TryOpen(vcpu.Value);
     }
+
+    /// <summary>What KVM counts for it; null where the kernel doesn't tell.</summary>
+    public KvmStatistics? Statistics { get; }
 
     /// <summary>Why the last run ended (KVM_EXIT_…), and its details.</summary>
     public ref KvmRun State => ref *_run;
@@ -114,6 +118,7 @@ internal sealed unsafe class KvmVcpu : IDisposable
         {
             _disposed = true;
             _ = Libc.munmap(_run, (nuint)_mapSize);
+            Statistics?.Dispose();
             _vcpu.Dispose();
         }
     }

@@ -65,6 +65,9 @@ internal sealed unsafe class KvmVm(KvmSystem system, FileDescriptor vm) : IDispo
     public void DeassignIoeventfd(ulong address, uint value, int eventFd) =>
         Ioeventfd(address, value, eventFd, KvmAbi.KVM_IOEVENTFD_FLAG_DEASSIGN);
 
+    /// <summary>What KVM counts for it; null where the kernel doesn't tell.</summary>
+    public KvmStatistics? OpenStatistics() => KvmStatistics.TryOpen(vm.Value);
+
     /// <summary>Makes a vCPU whose APIC id is <paramref name="apicId"/>. Where that fails halfway it may be called again.</summary>
     /// <exception cref="LinuxException">The host refuses.</exception>
     public KvmVcpu CreateVcpu(int apicId) => CreateVcpu(apicId, system.VcpuMapSize);

@@ -74,6 +74,9 @@ internal sealed class CpuSet : IDisposable
     public IReadOnlyList<CpuStatus> Status =>
         Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false, _ids[thread.Index]));
 
+    /// <summary>What KVM counts for a CPU; null where the kernel doesn't tell.</summary>
+    public KvmStatistics? StatisticsOf(int cpu) => _vcpus[cpu]?.Statistics;
+
     public bool IsThere(int cpu) => _isThere[cpu];
 
     /// <summary>The name that a CPU was added by; null for those of power-on.</summary>

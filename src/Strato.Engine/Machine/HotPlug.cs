@@ -56,6 +56,10 @@ internal sealed class HotPlug : IDisposable
     /// <summary>In the order in which the guest sees them.</summary>
     public IReadOnlyList<DriveStatus> Drives => _disks.FindAll(slot => slot.Image is not null).ConvertAll(slot => slot.Drive);
 
+    /// <summary>The same with what each has done since it came, and the id of its device.</summary>
+    public IReadOnlyList<(DriveStatus Drive, string Device, BlockStatistics Statistics)> DriveStatistics =>
+        _disks.FindAll(slot => slot.Image is not null).ConvertAll(slot => (slot.Drive, slot.DeviceId!, slot.Disk.Statistics));
+
     /// <summary>Drives that no device has yet, in the order in which they came.</summary>
     public IReadOnlyList<DriveStatus> Nodes => _nodes.ConvertAll(node => DiskSlot.StatusOf(node.Drive, node.Image));
 

@@ -7,6 +7,7 @@ using System.Text.Json;
 using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Linux;
+using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -56,7 +57,14 @@ internal readonly record struct DriveStatus(string Id, string File, bool ReadOnl
 /// <param name="Netdev">Id of where it leads.</param>
 /// <param name="Kind">What that is.</param>
 /// <param name="LinkUp">Whether the user hasn't taken the link down.</param>
-internal readonly record struct NetStatus(string Id, string Mac, string Netdev, NetdevKind Kind, bool LinkUp);
+internal readonly record struct NetStatus(string Id, string Mac, string Netdev, NetdevKind Kind, bool LinkUp)
+{
+    /// <summary>The host's name of its tap; null where it leads elsewhere.</summary>
+    public string? Tap { get; init; }
+
+    /// <summary>What it has moved; null where the host's kernel moves the frames, and counts them at the tap.</summary>
+    public NetTraffic? Traffic { get; init; }
+}
 
 /// <summary>One iothread as it is now.</summary>
 /// <param name="Id">The user's id, which is also the thread's name.</param>
@@ -171,6 +179,9 @@ internal interface IMachineControl
 
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
+
+    /// <summary>What KVM counts.</summary>
+    KvmCounters Counters { get; }
 
     /// <summary>The serial port, then those of the console's ports and of chardev-add in the order in which they came.</summary>
     IReadOnlyList<ChardevStatus> Chardevs { get; }

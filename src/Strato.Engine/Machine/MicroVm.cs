@@ -65,6 +65,7 @@ internal sealed class MicroVm : IDisposable
             _vm.CreateIrqchip();
             _vm.CreatePit();
             _cpus = new CpuSet(system, _vm, _boot.Topology, CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid()), _ports, _mmio);
+            Counters = Own(new KvmCounters(_vm.OpenStatistics(), _cpus.StatisticsOf));
             if (!configuration.Force)
             {
                 _cpus.CheckSpeed(_memory);
@@ -162,6 +163,8 @@ internal sealed class MicroVm : IDisposable
     public CpuTopology Topology => _boot.Topology;
 
     public IReadOnlyList<CpuStatus> Cpus => _cpus.Status;
+
+    public KvmCounters Counters { get; }
 
     /// <summary>CPUs that come and go.</summary>
     public CpuPlug CpuPlug { get; }

@@ -75,7 +75,11 @@ internal sealed class NetSlot(MmioTransport transport, int index) : DeviceSlot(t
     }
 
     /// <summary>The interface in it, when there is one.</summary>
-    public NetStatus Status => new(DeviceId!, Mac, Netdev!.Id, Netdev.Kind, Interface.LinkUp);
+    public NetStatus Status => new(DeviceId!, Mac, Netdev!.Id, Netdev.Kind, Interface.LinkUp)
+    {
+        Tap = Netdev.Kind == NetdevKind.Tap ? Interface.HostName : null,
+        Traffic = Interface.Traffic,
+    };
 
     public void SetLink(bool up) => Interface.SetLink(up);
 

@@ -75,6 +75,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<IoThreadStatus> IoThreads => _board.IoThreads;
 
+    public KvmCounters Counters => _board.Counters;
+
     public IReadOnlyList<ChardevStatus> Chardevs => _board.Ports.Chardevs;
 
     public PortPlug Ports => _board.Ports;

@@ -231,6 +231,6 @@ internal static class QueryCommands
     }
 
     /// <summary>QEMU's paths: those that came while the machine ran stand by their names.</summary>
-    private static string CpuPath(in CpuStatus cpu) =>
+    public static string CpuPath(in CpuStatus cpu) =>
         cpu.Id is { } id ? $"/machine/peripheral/{id}" : string.Create(CultureInfo.InvariantCulture, $"/machine/unattached/device[{cpu.Index}]");
 }

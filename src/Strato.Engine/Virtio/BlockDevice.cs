@@ -68,6 +68,9 @@ internal sealed class BlockDevice : VirtioDevice
     /// <summary>Requests that the disk has and hasn't finished.</summary>
     public int UnderWay => _disk.UnderWay;
 
+    /// <summary>What was done since it came. From any thread.</summary>
+    public BlockStatistics Statistics { get; } = new();
+
     /// <summary>Called with each failure of the host, as far as they aren't too many, on whatever thread meets it. It doesn't wait for the device.</summary>
     public Action<BlockFailure> Failed
     {
@@ -243,6 +246,7 @@ internal sealed class BlockDevice : VirtioDevice
         }
         else
         {
+            request.Ask();
             _disk.Submit(request);
         }
     }
@@ -269,6 +273,7 @@ internal sealed class BlockDevice : VirtioDevice
     /// <summary>Gives a request back to the driver, unless the device is still.</summary>
     private void Answer(BlockRequest request, byte status)
     {
+        Statistics.Count(request, status);
         VirtQueue queue = Queues[request.Queue];
         if (Running && queue.Enabled)
         {

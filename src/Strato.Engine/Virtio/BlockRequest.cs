@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Strato.Engine.Block;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
@@ -23,6 +24,15 @@ internal sealed class BlockRequest : DiskRequest
     /// <summary>The driver's header, copied.</summary>
     public BlockHeader Header { get; private set; }
 
+    /// <summary>When it was taken, as a timestamp of Stopwatch.</summary>
+    public long Started { get; private set; }
+
+    /// <summary>Bytes that the disk was asked to move, zero or discard for it.</summary>
+    public ulong Asked { get; private set; }
+
+    /// <summary>The byte behind the last of those.</summary>
+    public ulong HighestByte { get; private set; }
+
     public static BlockRequest Create(int number) => new(number, new DescriptorChain());
 
     /// <summary>Takes header and status byte out of a chain that was popped; false when there is no place for a status.</summary>
@@ -31,6 +41,9 @@ internal sealed class BlockRequest : DiskRequest
     {
         Moved = 0;
         Error = 0;
+        Asked = 0;
+        HighestByte = 0;
+        Started = Stopwatch.GetTimestamp();
         hasHeader = false;
         Header = default;
         if (!Chain.Writable.TryMoveLast(_status))
@@ -41,6 +54,19 @@ internal sealed class BlockRequest : DiskRequest
         hasHeader = Chain.Readable.TryRead(out BlockHeader header);
         Header = header;
         return true;
+    }
+
+    /// <summary>Notes what the disk is asked for, before it begins.</summary>
+    public void Ask()
+    {
+        ulong length = Operation switch
+        {
+            DiskOperation.Read or DiskOperation.Write => Buffers.Length,
+            DiskOperation.Flush => 0,
+            _ => Length,
+        };
+        Asked += length;
+        HighestByte = length == 0 ? HighestByte : ulong.Max(HighestByte, Offset + length);
     }
 
     /// <summary>Writes the status; how many bytes were written from the front of the writable buffers.</summary>

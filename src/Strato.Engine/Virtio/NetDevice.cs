@@ -23,6 +23,24 @@ internal sealed class NetDevice : NetInterface
         _pairs = new Pair[backends.Length];
     }
 
+    public override NetTraffic? Traffic
+    {
+        get
+        {
+            NetTraffic sum = default;
+            foreach (Pair pair in _pairs)
+            {
+                sum = new NetTraffic(
+                    sum.ReceivedBytes + pair.Receiver.Bytes,
+                    sum.ReceivedPackets + pair.Receiver.Frames,
+                    sum.SentBytes + pair.Transmitter.Bytes,
+                    sum.SentPackets + pair.Transmitter.Packets);
+            }
+
+            return sum;
+        }
+    }
+
     protected override void OnPlug(GuestMemory memory, EventLoop loop)
     {
         for (int i = 0; i < _pairs.Length; i++)

@@ -7,6 +7,9 @@ using Strato.Engine.Virtio.Queue;
 
 namespace Strato.Engine.Virtio;
 
+/// <summary>What an interface has moved since it came, seen from the guest; bytes without virtio's header.</summary>
+internal readonly record struct NetTraffic(long ReceivedBytes, long ReceivedPackets, long SentBytes, long SentPackets);
+
 /// <summary>What every virtio-net has (VIRTIO 1.2, 5.1): address, link state, queue pairs and the control queue. How frames move is its kinds' own.</summary>
 /// <remarks>
 /// Queues 2n and 2n+1 receive and transmit. Behind them is the control queue, by which the driver tells how many pairs it uses;
@@ -94,6 +97,12 @@ internal abstract class NetInterface : VirtioDevice
 
     /// <summary>What <see cref="SetLink"/> said last; true before.</summary>
     public bool LinkUp => _linkUp;
+
+    /// <summary>What it has moved; null where the host's kernel moves the frames, and counts them at the tap. From any thread: each figure is whole.</summary>
+    public virtual NetTraffic? Traffic => null;
+
+    /// <summary>The host's name of where its frames go, such as <c>tap0</c>.</summary>
+    public string HostName => _backends[0].Name;
 
     /// <summary>Takes the link up or down, as a plug does. From any thread.</summary>
     public void SetLink(bool up)

@@ -53,6 +53,12 @@ internal sealed class NetReceiver(VirtQueue queue, INetBackend backend)
     /// <summary>Whether the backend gives frames longer than a buffer of the driver's.</summary>
     public bool LongFrames { get; set; }
 
+    /// <summary>Frames that the driver was given.</summary>
+    public long Frames { get; private set; }
+
+    /// <summary>Their bytes, without the header before each.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Receives until something is in the way. The driver isn't interrupted yet.</summary>
     /// <param name="connected">False where no frames come.</param>
     /// <param name="errno">With BackendGone, why.</param>
@@ -153,6 +159,8 @@ internal sealed class NetReceiver(VirtQueue queue, INetBackend backend)
     /// <summary>Gives the driver the chains that the frame lies in.</summary>
     private void Deliver(ulong length)
     {
+        Frames++;
+        Bytes += (long)length - VirtioNetHeader.Bytes;
         ushort count = 0;
         ulong capacity = 0;
         while (capacity < length)

@@ -12,6 +12,12 @@ internal sealed class NetTransmitter(VirtQueue queue, INetBackend backend)
 
     private readonly DescriptorChain _chain = new();
 
+    /// <summary>Packets that the backend took.</summary>
+    public long Packets { get; private set; }
+
+    /// <summary>Their bytes, without the header before each.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Sends until something is in the way. The driver isn't interrupted yet.</summary>
     /// <param name="connected">False where packets go nowhere.</param>
     /// <param name="errno">With BackendGone, why.</param>
@@ -50,7 +56,12 @@ internal sealed class NetTransmitter(VirtQueue queue, INetBackend backend)
                 return NetStop.NoHeader;
             }
 
-            if (connected && backend.Send(_chain.Readable.Parts) < 0)
+            if (connected && backend.Send(_chain.Readable.Parts) >= 0)
+            {
+                Packets++;
+                Bytes += (long)_chain.Readable.Length - VirtioNetHeader.Bytes;
+            }
+            else if (connected)
             {
                 errno = Errno.Last;
                 if (errno == Errno.EAGAIN)

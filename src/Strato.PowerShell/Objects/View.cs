@@ -31,6 +31,9 @@ public static class View
         return string.Create(CultureInfo.InvariantCulture, $"{size:0.#} {units[unit]}");
     }
 
+    /// <summary>Bytes a second as <see cref="Size"/> writes bytes.</summary>
+    public static string Rate(double? bytes) => Size((long?)bytes);
+
     /// <summary>Seconds as <c>hh:mm:ss</c>, with days before it when there are any.</summary>
     public static string Duration(double seconds)
     {

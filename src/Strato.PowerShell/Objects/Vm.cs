@@ -40,6 +40,9 @@ public sealed class Vm
     /// <summary>Process id of the engine, or null.</summary>
     public int? ProcessId => _info.ProcessId;
 
+    /// <summary>The moment, local time, that State, Uptime, CpuUsage and the figures of memory are of.</summary>
+    public DateTime Time => _info.Time.LocalDateTime;
+
     /// <summary>Seconds since the engine was started; zero when it isn't.</summary>
     public double Uptime => Math.Round(_info.Uptime.TotalSeconds, 3);
 
@@ -48,6 +51,12 @@ public sealed class Vm
 
     /// <summary>Bytes of RAM that the running VM's guest has: what it was given, less what its balloon holds; zero when it isn't running.</summary>
     public long MemoryAssigned => _info.MemoryAssigned;
+
+    /// <summary>
+    /// Bytes of RAM that the running VM's guest needs: as its balloon driver tells (its total less what is available), else what it has touched
+    /// and not given back, which is MemoryResident. Zero when it isn't running.
+    /// </summary>
+    public long MemoryDemand => _info.MemoryDemand;
 
     /// <summary>Bytes of host memory that the engine occupies; zero when it isn't running.</summary>
     public long MemoryResident => _info.MemoryResident;

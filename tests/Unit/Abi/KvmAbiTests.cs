@@ -35,6 +35,23 @@ public class KvmAbiTests
         .Check();
 
     [Fact]
+    public void StatisticsLieWhereTheHeaderSays() => new AbiProof("linux/kvm.h")
+        .Size<KvmStatsHeader>("struct kvm_stats_header")
+        .Field("struct kvm_stats_header", "flags", (ref KvmStatsHeader v) => ref v.Flags)
+        .Field("struct kvm_stats_header", "name_size", (ref KvmStatsHeader v) => ref v.NameSize)
+        .Field("struct kvm_stats_header", "num_desc", (ref KvmStatsHeader v) => ref v.Count)
+        .Field("struct kvm_stats_header", "id_offset", (ref KvmStatsHeader v) => ref v.IdOffset)
+        .Field("struct kvm_stats_header", "desc_offset", (ref KvmStatsHeader v) => ref v.DescriptorOffset)
+        .Field("struct kvm_stats_header", "data_offset", (ref KvmStatsHeader v) => ref v.DataOffset)
+        .Size<KvmStatsDescriptor>("struct kvm_stats_desc")
+        .Field("struct kvm_stats_desc", "flags", (ref KvmStatsDescriptor v) => ref v.Flags)
+        .Field("struct kvm_stats_desc", "exponent", (ref KvmStatsDescriptor v) => ref v.Exponent)
+        .Field("struct kvm_stats_desc", "size", (ref KvmStatsDescriptor v) => ref v.Size)
+        .Field("struct kvm_stats_desc", "offset", (ref KvmStatsDescriptor v) => ref v.Offset)
+        .Field("struct kvm_stats_desc", "bucket_size", (ref KvmStatsDescriptor v) => ref v.BucketSize)
+        .Check();
+
+    [Fact]
     public void RegistersLieWhereTheHeaderSays() => new AbiProof("linux/kvm.h")
         .Size<KvmRegs>("struct kvm_regs")
         .Field("struct kvm_regs", "rax", (ref KvmRegs v) => ref v.Rax)

@@ -24,7 +24,7 @@ namespace Strato.Tests.Unit.Client;
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
 /// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
-/// <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// <c>old=</c> knows no query-stats, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -43,6 +43,7 @@ internal sealed class FakeEngine
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
     private string _status = "running";
     private long _actual;
+    private long _samples;
     private Socket? _writer;
     private long _boot;
     private int[]? _cpuThreads;
@@ -443,6 +444,16 @@ internal sealed class FakeEngine
                 return "[]";
             case "query-iothreads":
                 return $"[{{\"id\":\"{Between(_options["-iothread"], "id=", ",")}\",\"thread-id\":4711}}]";
+            case "query-blockstats":
+                // Each sample one more: 1 MiB read by 10 requests of 2 ms.
+                _samples++;
+                return $"[{{\"device\":\"root\",\"stats\":{{\"rd_bytes\":{_samples << 20},\"rd_operations\":{_samples * 10},\"rd_total_time_ns\":{_samples * 20_000_000L}}}}}]";
+            case "query-netstats":
+                return $"[{{\"name\":\"net0\",\"netdev\":\"n\",\"stats\":{{\"rx-bytes\":{_samples * 1000},\"rx-packets\":{_samples},\"tx-bytes\":0,\"tx-packets\":0}}}},{{\"name\":\"net1\",\"ifname\":\"no-such-tap\",\"netdev\":\"m\"}}]";
+            case "query-stats" when Word("old=") is null:
+                return $"[{{\"provider\":\"kvm\",\"stats\":[{{\"name\":\"exits\",\"value\":{_samples * 500}}}]}}]";
+            case "qom-get":
+                return $"{{\"last-update\":1,\"stats\":{{\"stat-total-memory\":300,\"stat-available-memory\":100}}}}";
             case "query-balloon":
                 return $"{{\"actual\":{_actual}}}";
             case "qmp_capabilities" or "quit" or "system_powerdown":

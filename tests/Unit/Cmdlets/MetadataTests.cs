@@ -25,7 +25,7 @@ public sealed class MetadataTests
         "Block", "Grant", "Protect", "Revoke", "Unblock", "Unprotect", "Use",
     ];
 
-    private static readonly string[] Reading = ["Get", "Test", "Watch", "Register", "Wait", "Enter"];
+    private static readonly string[] Reading = ["Get", "Test", "Watch", "Register", "Wait", "Enter", "Measure"];
 
     public static TheoryData<string> Names => [.. CmdletInfo.All.Select(cmdlet => cmdlet.Name)];
 
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent")
+        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm")
         {
             return;
         }
@@ -144,6 +144,7 @@ public sealed class MetadataTests
     [InlineData("New-StratoDisk", "Path Size Preallocate Format Label Force")]
     [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
     [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
+    [InlineData("Measure-StratoVm", "Name VM Interval Count Timeout")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -158,7 +159,7 @@ public sealed class MetadataTests
     }
 
     [Theory]
-    [InlineData(typeof(Vm), "Name Id State ProcessId Memory Cpu Uptime CpuUsage MemoryAssigned Status")]
+    [InlineData(typeof(Vm), "Name Id State ProcessId Memory Cpu Uptime CpuUsage MemoryAssigned MemoryDemand Time Status")]
     [InlineData(typeof(Drive), "VMName Id Path ReadOnly Serial Size")]
     [InlineData(typeof(IoThread), "VMName VMId Id ThreadId Devices")]
     [InlineData(typeof(ConsolePort), "VMName VMId Id Terminal Backend Path")]
@@ -170,13 +171,16 @@ public sealed class MetadataTests
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
+    [InlineData(typeof(Measurement), "VMName VMId Time Interval State CpuUsage MemoryAssigned MemoryDemand DiskReadBytes DiskWriteBytes NetworkReceiveBytes NetworkSendBytes Exits Drives NetworkAdapters")]
+    [InlineData(typeof(DriveMeasurement), "Id ReadBytes WriteBytes Reads Writes Flushes ReadLatency WriteLatency")]
+    [InlineData(typeof(NetworkMeasurement), "Id ReceiveBytes SendBytes ReceivePackets SendPackets")]
     [InlineData(typeof(GuestNetworkInterface), "Name MacAddress Addresses")]
     [InlineData(typeof(GuestFileSystem), "MountPoint Device Type Size Used")]
     [InlineData(typeof(GuestUser), "Name LoginTime")]
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[])];
+        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);

@@ -37,6 +37,8 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public MemoryBalloon? Balloon { get; set; }
 
+    public KvmCounters Counters { get; set; } = new(null, _ => null);
+
     public HotPlug HotPlug => Board.HotPlug;
 
     /// <summary>A disk "rootfs", an interface "net0" of the netdev "nd0", and empty slots.</summary>

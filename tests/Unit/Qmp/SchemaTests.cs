@@ -48,7 +48,7 @@ public sealed class SchemaTests : IDisposable
     public void EveryCommandThatOnlyAsksAnswersAsItSays()
     {
         // Ask compares each reply.
-        foreach (string command in _schema.Commands.Where(name => name.StartsWith("query-", StringComparison.Ordinal) && name != "query-balloon"))
+        foreach (string command in _schema.Commands.Where(name => name.StartsWith("query-", StringComparison.Ordinal) && name is not ("query-balloon" or "query-stats")))
         {
             Assert.StartsWith("""{"return":""", _client.Ask($$"""{"execute":"{{command}}"}"""), StringComparison.Ordinal);
         }

@@ -139,7 +139,13 @@ public sealed class BalloonDeviceTests : IDisposable
         }
 
         Assert.Single(events);
-        Assert.True(_driver.Loop.RunOnce(10_000));
+        long start = Environment.TickCount64;
+        while (events.Count < 2 && Environment.TickCount64 - start < 10_000)
+        {
+            // A signal of the runtime's may end a wait.
+            _ = _driver.Loop.RunOnce(10_000);
+        }
+
         Assert.Equal($"BALLOON_CHANGED {{\"actual\":{Memory - (399 * 4096)}}}", events[1]);
         Assert.Equal(2, events.Count);
     }

@@ -71,6 +71,27 @@ public sealed class NetDeviceTests
         Assert.Equal(0u, written);
     }
 
+    [Fact]
+    public void FramesAndTheirBytesAreCounted()
+    {
+        FakeNet net = new();
+        NetDevice device = new("net", [net], Mac);
+        Assert.Equal("fake0", device.HostName);
+        using MmioDriver driver = new(device);
+        Assert.Equal(default(NetTraffic), device.Traffic);
+        driver.Start();
+        _ = Fill(driver, 64, 1526);
+        Assert.True(net.Put(Frame(100)) && net.Put(Frame(1526)));
+        driver.Run();
+        ulong at = driver.Allocate(4096);
+        Send(driver, new DriverBuffer(at, 12, false), new DriverBuffer(at + 12, 64, false));
+
+        // Without a link it goes nowhere.
+        device.SetLink(false);
+        Send(driver, new DriverBuffer(at, 12, false), new DriverBuffer(at + 12, 64, false));
+        Assert.Equal(new NetTraffic(ReceivedBytes: 100 + 1526 - (2 * Header), ReceivedPackets: 2, SentBytes: 64, SentPackets: 1), device.Traffic);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -111,6 +111,14 @@ internal static class QmpArgumentTypes
         May("bps_rd", Int),
         May("bps_wr", Int));
 
+    public static readonly QmpEnum StatisticsProvider = new("StatsProvider", "kvm");
+
+    public static readonly QmpStruct Statistics = new(
+        "StatsFilter",
+        Must("target", new QmpEnum("StatsTarget", "vm", "vcpu")),
+        May("vcpus", new QmpArray(Text)),
+        May("providers", new QmpArray(new QmpStruct("StatsRequest", Must("provider", StatisticsProvider), May("names", new QmpArray(Text))))));
+
     public static readonly QmpStruct Link = new("set_link-arg", Must("name", Text), Must("up", Bool));
 
     public static readonly QmpStruct Balloon = new("balloon-arg", Must("value", Number));

@@ -85,6 +85,48 @@ internal static class QmpReturns
         Must("removable", Bool),
         Must("type", Text)));
 
+    public static readonly QmpType BlockStatistics = new QmpArray(new QmpStruct(
+        "BlockStats",
+        Must("device", Text),
+        Must("node-name", Text),
+        Must("qdev", Text),
+        Must("stats", new QmpStruct(
+            "BlockDeviceStats",
+            Must("failed_flush_operations", Int),
+            Must("failed_rd_operations", Int),
+            Must("failed_unmap_operations", Int),
+            Must("failed_wr_operations", Int),
+            Must("flush_operations", Int),
+            Must("flush_total_time_ns", Int),
+            Must("invalid_flush_operations", Int),
+            Must("invalid_rd_operations", Int),
+            Must("invalid_unmap_operations", Int),
+            Must("invalid_wr_operations", Int),
+            Must("rd_bytes", Int),
+            Must("rd_operations", Int),
+            Must("rd_total_time_ns", Int),
+            Must("unmap_bytes", Int),
+            Must("unmap_operations", Int),
+            Must("unmap_total_time_ns", Int),
+            Must("wr_bytes", Int),
+            Must("wr_highest_offset", Int),
+            Must("wr_operations", Int),
+            Must("wr_total_time_ns", Int)))));
+
+    public static readonly QmpType NetStatistics = new QmpArray(new QmpStruct(
+        "NetStats",
+        May("ifname", Text),
+        Must("name", Text),
+        Must("netdev", Text),
+        May("stats", new QmpStruct("NetDeviceStats", Must("rx-bytes", Int), Must("rx-packets", Int), Must("tx-bytes", Int), Must("tx-packets", Int)))));
+
+    public static readonly QmpType Statistics = new QmpArray(new QmpStruct(
+        "StatsResult",
+        Must("provider", QmpArgumentTypes.StatisticsProvider),
+        May("qom-path", Text),
+        Must("stats", new QmpArray(new QmpStruct(
+            "Stats", Must("name", Text), Must("value", new QmpAlternate("StatsValue", "a number, a truth value or numbers", Int, Bool, new QmpArray(Int))))))));
+
     public static readonly QmpType NamedBlockNodes = new QmpArray(BlockDevice);
 
     public static readonly QmpType IoThreads = new QmpArray(new QmpStruct(
