@@ -1,5 +1,4 @@
 using System;
-using System.Linq;
 using System.Text;
 using System.Threading;
 using Strato.Client.Disks;
@@ -55,7 +54,7 @@ public sealed partial class StratoClient
         {
             // It would punch out what was preallocated.
             string[] label = settings.Label is null ? [] : ["-L", settings.Label];
-            Mkfs(mkfs, [.. (ReadOnlySpan<string>)["-q", "-F", "-E", "nodiscard"], .. label, "--", file.Temporary], settings, file.Temporary, token);
+            Mkfs(mkfs, [.. (ReadOnlySpan<string>)["-q", "-F", "-E", "nodiscard"], .. label, "--", file.Temporary], settings, token);
         }
 
         token.ThrowIfCancellationRequested();
@@ -121,39 +120,12 @@ public sealed partial class StratoClient
         return file;
     }
 
-    private static void Mkfs(string program, string[] arguments, DiskSettings settings, string temporary, CancellationToken token)
+    private static void Mkfs(string program, string[] arguments, DiskSettings settings, CancellationToken token)
     {
-        string said = temporary + ".log";
-        try
+        HostProgram.Outcome outcome = HostProgram.Run(program, arguments, -1, Deadline.Never, token);
+        if (outcome.Status != 0)
         {
-            int pid = Spawn.Start(program, arguments, output: -1, said, ready: -1);
-            long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
-            using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
-            ChildWatch child = ChildWatch.Begin(pid, startTime, exitFile: null);
-            try
-            {
-                using Waiter waiter = new(token);
-                waiter.WaitReadable(Deadline.Never, pidfd.Value);
-            }
-            catch
-            {
-                Libc.PidfdSendSignal(pidfd.Value, Libc.SIGKILL);
-                child.Wait(TimeSpan.FromSeconds(5));
-                throw;
-            }
-
-            child.Wait(TimeSpan.FromSeconds(5));
-            if (child.Exit is not { Code: 0 })
-            {
-                throw new StratoException(StratoErrorKind.Failed, "MkfsFailed", $"{program} failed on the disk '{settings.Path}': {TextTail.Read(said, 3).LastOrDefault(line => line.Length > 0) ?? "it said nothing"}")
-                {
-                    Where = settings.Path,
-                };
-            }
-        }
-        finally
-        {
-            AtomicFile.Remove(said);
+            throw new StratoException(StratoErrorKind.Failed, "MkfsFailed", $"{program} failed on the disk '{settings.Path}': {outcome.Problem}") { Where = settings.Path };
         }
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Runtime;
+using Strato.Client.Switches;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Client;
@@ -213,20 +214,20 @@ public sealed partial class StratoClient
             ("device_del", "id", drive.Id));
     }
 
-    private static void Plug(PlugSession session, NetworkAdapterDefinition adapter)
+    private void Plug(PlugSession session, string id, NetworkAdapterDefinition adapter)
     {
         NetworkAdapterSettings settings = adapter.Settings;
         List<string> files = [], vhostFiles = [];
-        if (settings.TapName is null)
+        if (settings.LeadsToUser)
         {
             // The engine may start no program while it runs.
             PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
             files = Pass(session, "file", [PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id, Deadline.Never, session.Token)]);
         }
-        else if (!session.TakesPaths)
+        else if (!session.TakesPaths || settings.SwitchName is not null)
         {
             int queues = settings.QueueCount ?? 1;
-            files = Pass(session, "file", HostFiles.OpenTap(settings.TapName, queues));
+            files = Pass(session, "file", settings.TapName is { } tap ? HostFiles.OpenTap(tap, queues) : SwitchTap.Open(Paths, id, adapter, session.Token));
             vhostFiles = Pass(session, "vhost", settings.Vhost == true ? HostFiles.OpenVhostNet(queues) : []);
         }
 
@@ -235,7 +236,7 @@ public sealed partial class StratoClient
             json =>
             {
                 json.WriteString("id", adapter.Id);
-                if (settings.TapName is null)
+                if (settings.LeadsToUser)
                 {
                     json.WriteString("type", "stream");
                     json.WriteStartObject("addr");

@@ -13,11 +13,11 @@ public sealed partial class StratoClient
 {
     /// <summary>Adds a network interface to a VM; to a running one, too.</summary>
     /// <param name="id">The VM's.</param>
-    /// <param name="settings">Where it leads: a tap, or <see cref="NetworkAdapterSettings.User"/>.</param>
+    /// <param name="settings">Where it leads: a tap, a switch, or <see cref="NetworkAdapterSettings.User"/>.</param>
     /// <param name="adapterId">Default: the first free of net0, net1.</param>
     /// <param name="options">For a running VM.</param>
     /// <param name="token">Ends the wait for the store.</param>
-    /// <remarks>Errors: those of QMP for a running VM, of which the definition then knows nothing, <c>WaitTimeout</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>, <c>IoThreadNotFound</c>.</remarks>
+    /// <remarks>Errors: those of QMP for a running VM, of which the definition then knows nothing, <c>WaitTimeout</c>, <c>NetworkAdapterExists</c>, <c>TooManyNetworkAdapters</c>, <c>InvalidNetworkAdapter</c>, <c>InvalidMac</c>, <c>InvalidForward</c>, <c>InvalidId</c>, <c>OutOfRange</c>, <c>IoThreadNotFound</c>, <c>SwitchNotFound</c>, and those of a switch that is down.</remarks>
     public NetworkAdapterDefinition AddNetworkAdapter(string id, NetworkAdapterSettings settings, string? adapterId = null, HotPlugOptions? options = null, CancellationToken token = default)
     {
         if (adapterId is not null)
@@ -48,10 +48,14 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "NetworkAdapterExists", $"The VM '{before.Name}' has a device '{adapterId}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = new NetworkAdapterDefinition { Id = adapterId ?? FreeId(before, slots, "net"), Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread) } };
+                added = new NetworkAdapterDefinition
+                {
+                    Id = adapterId ?? FreeId(before, slots, "net"),
+                    Settings = settings with { IoThread = ResolveIoThread(before, settings.IoThread), SwitchName = ResolveSwitch(settings.SwitchName) },
+                };
                 return added.Id;
             },
-            session => Plug(session, added!),
+            session => Plug(session, id, added!),
             (before, slots) => before with { NetworkAdapters = Insert(before.NetworkAdapters, added!, static adapter => adapter.Id, slots) },
             token);
         return added!;
@@ -80,7 +84,7 @@ public sealed partial class StratoClient
                     throw NoNetworkAdapter(before, adapterId);
                 }
 
-                NetworkAdapterSettings settings = adapters[at].Settings.With(change with { IoThread = ResolveIoThread(before, change.IoThread) });
+                NetworkAdapterSettings settings = adapters[at].Settings.With(change with { IoThread = ResolveIoThread(before, change.IoThread), SwitchName = ResolveSwitch(change.SwitchName) });
                 VmRules.CheckNetworkAdapter(settings, adapters[at].Id);
                 changed = adapters[at] = adapters[at] with { Settings = settings };
                 using EngineProcess? process = change.Connected is null ? null : Registry.TryOpen(id);
@@ -127,6 +131,9 @@ public sealed partial class StratoClient
             qmp.Execute("cont", token: token);
         }
     }
+
+    /// <summary>The switch's name as it was given when it was made. Error <c>SwitchNotFound</c>.</summary>
+    private string? ResolveSwitch(string? name) => name is null ? null : new SwitchStore(Paths).Get(name).Name;
 
     private static bool IsDisconnected(NetworkAdapterDefinition adapter) => adapter.Settings.Connected == false;
 

@@ -14,8 +14,10 @@ namespace Strato.Client;
 ///                 /console.log         what the guest says; console.log.1 is the boot before, or of this boot what was before the last 64 MiB
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
+///          /switches/ID.json           a switch; switches/lock is held while one is made, removed or taken up
 /// RuntimeRoot/ID/qmp.sock  console.sock  pid
 ///                agent.lock            held while the guest's agent is used
+///             switch-ID/leases         addresses that dnsmasq gave out; dnsmasq.pid is its number
 /// </code>
 /// </remarks>
 public sealed record StratoPaths
@@ -36,6 +38,9 @@ public sealed record StratoPaths
 
     /// <summary>The folder of all definitions.</summary>
     public string VmsDirectory => Path.Combine(StateRoot, "vms");
+
+    /// <summary>The folder of the definitions of switches.</summary>
+    public string SwitchesDirectory => Path.Combine(StateRoot, "switches");
 
     public string VmDirectory(string id) => Path.Combine(VmsDirectory, id);
 

@@ -16,6 +16,7 @@ internal static class Errno
     internal const int EBUSY = 16;
     internal const int EEXIST = 17;
     internal const int EXDEV = 18;
+    internal const int ENODEV = 19;
     internal const int EISDIR = 21;
     internal const int EINVAL = 22;
     internal const int EROFS = 30;

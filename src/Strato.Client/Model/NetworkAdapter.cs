@@ -20,8 +20,11 @@ public sealed record NetworkAdapterDefinition
 /// <summary>What a user gives to make or change a network interface. Null means the engine's default; in a change, what was before.</summary>
 public sealed record NetworkAdapterSettings
 {
-    /// <summary>Interface of the host, a tap; null for user networking by passt.</summary>
+    /// <summary>Interface of the host, a tap; null for a switch and for user networking by passt.</summary>
     public string? TapName { get; init; }
+
+    /// <summary>Switch that it is on, by a tap of its own; null for a tap that is there and for user networking.</summary>
+    public string? SwitchName { get; init; }
 
     /// <summary>User networking by passt; in a change, away from a tap.</summary>
     public bool? User { get; init; }
@@ -44,21 +47,26 @@ public sealed record NetworkAdapterSettings
     /// <summary>Of user networking: ports of the host that lead to the guest, such as <c>tcp:127.0.0.1:2222-:22</c>.</summary>
     public IReadOnlyList<string>? PortForward { get; init; }
 
+    /// <summary>Whether it is user networking, and no tap.</summary>
+    internal bool LeadsToUser => TapName is null && SwitchName is null;
+
     /// <summary>This, with what <paramref name="change"/> gives in its place; what belongs to the other kind goes with a change of kind.</summary>
     internal NetworkAdapterSettings With(NetworkAdapterSettings change)
     {
-        bool toTap = change.TapName is not null && TapName is null;
-        bool toUser = change.User == true && TapName is not null;
+        bool moves = change.TapName is not null || change.SwitchName is not null || change.User == true;
+        bool toUser = change.User == true && !LeadsToUser;
+        bool fromUser = moves && change.User != true && LeadsToUser;
         return new()
         {
-            TapName = change.User == true ? null : change.TapName ?? TapName,
-            User = change.TapName is not null ? null : change.User ?? User,
+            TapName = moves ? change.TapName : TapName,
+            SwitchName = moves ? change.SwitchName : SwitchName,
+            User = moves ? change.User : change.User ?? User,
             MacAddress = change.MacAddress ?? MacAddress,
             QueueCount = change.QueueCount ?? (toUser ? null : QueueCount),
             Vhost = change.Vhost ?? (toUser ? null : Vhost),
             IoThread = change.IoThread ?? IoThread,
             Connected = change.Connected ?? Connected,
-            PortForward = change.PortForward ?? (toTap ? null : PortForward),
+            PortForward = change.PortForward ?? (fromUser ? null : PortForward),
         };
     }
 
@@ -78,8 +86,10 @@ public sealed record NetworkAdapterSettings
             Mac = string.IsNullOrEmpty(MacAddress) ? null : MacAddress,
             Netdev = new()
             {
-                Kind = TapName is null ? NetdevKind.User : NetdevKind.Tap,
-                Interface = TapName,
+                Kind = LeadsToUser ? NetdevKind.User : NetdevKind.Tap,
+
+                // The tap of a switch has a name that needs no check.
+                Interface = TapName ?? (SwitchName is null ? null : "tap"),
                 Queues = QueueCount ?? 1,
                 Vhost = Vhost ?? false,
                 Forwards = forwards,

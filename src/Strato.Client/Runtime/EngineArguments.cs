@@ -70,7 +70,7 @@ internal static class EngineArguments
             string thread = IoThread(adapter.Settings.IoThread);
             arguments.AddRange(
             [
-                "-netdev", files?.OpenNetdev(adapter, Part) ?? NetworkAdapterFields.Netdev(adapter, Part),
+                "-netdev", files?.OpenNetdev(adapter, Part) ?? NetworkAdapterFields.Netdev(vm.Id, adapter, Part),
                 "-device", $"virtio-net-device,netdev={Part(adapter.Id)},id={Part(adapter.Id)}{mac}{thread}",
             ]);
         }

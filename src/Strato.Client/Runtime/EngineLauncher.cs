@@ -79,7 +79,7 @@ internal sealed class EngineLauncher
         using ReadinessPipe pipe = new();
         string? sandbox = vm.NoSandbox ? null : SandboxSupport.OfThisProcess.Option;
         int pid;
-        using (StartFiles files = new(deadline, token))
+        using (StartFiles files = new(_paths, vm.Id, deadline, token))
         {
             List<string> arguments = EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options, sandbox, files);
             pid = Spawn.Start(engine, arguments, output: -1, log, pipe.WriteEnd, files.Files);

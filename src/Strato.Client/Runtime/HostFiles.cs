@@ -63,13 +63,13 @@ internal static class HostFiles
     private static bool IsDirect(DriveDefinition drive) => drive.Io.Direct ?? drive.Io.Cache is DriveCache.None or DriveCache.DirectSync;
 
     /// <summary>Each queue of a tap. Error TapFailed.</summary>
-    internal static List<FileDescriptor> OpenTap(string name, int queues)
-    {
-        if (!Libc.HasInterface(name))
-        {
-            throw Tap($"The host has no interface '{name}'; 'ip tuntap add {name} mode tap' and 'ip link set {name} up' make one.");
-        }
+    internal static List<FileDescriptor> OpenTap(string name, int queues) => Libc.HasInterface(name)
+        ? MakeTap(name, queues)
+        : throw Tap($"The host has no interface '{name}'; 'ip tuntap add {name} mode tap' and 'ip link set {name} up' make one.");
 
+    /// <summary>As <see cref="OpenTap"/>, of a tap that is made where there is none, and goes with its last descriptor then.</summary>
+    internal static List<FileDescriptor> MakeTap(string name, int queues)
+    {
         ushort flags = Libc.IFF_TAP | Libc.IFF_NO_PI | Libc.IFF_VNET_HDR;
         return OpenEach(queues, () =>
         {

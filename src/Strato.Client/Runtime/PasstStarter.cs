@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Protocol.Configuration;
@@ -25,8 +24,6 @@ internal static class PasstStarter
             RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
         };
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor other);
-        using FileDescriptor messages = Libc.CreateMemoryFile("passt\0"u8);
-        string log = messages.IsInvalid ? "/dev/null" : string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{messages.Value}");
         try
         {
             using FileDescriptor far = other;
@@ -34,9 +31,14 @@ internal static class PasstStarter
             Libc.SetSendBuffer(far.Value, PasstCommand.BufferBytes);
 
             // It goes into the background when it serves; until then a failure is told by its exit code.
-            int pid = Spawn.Start(program, PasstCommand.Arguments(forwards, 3)[1..], -1, log, far.Value);
-            int status = Await(pid, id, deadline, token);
-            return status == 0 ? near : throw Failed(id, TextTail.Read(log, 1) is [{ Length: > 0 } last] ? last : $"it ended with the status 0x{status:x}");
+            HostProgram.Outcome outcome = HostProgram.Run(program, PasstCommand.Arguments(forwards, 3)[1..], far.Value, deadline, token);
+            return outcome.Status == 0 ? near : throw new StratoException(
+                StratoErrorKind.Failed, "PasstFailed", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' can't serve: {outcome.Problem}");
+        }
+        catch (TimeoutException)
+        {
+            near.Dispose();
+            throw new StratoException(StratoErrorKind.Timeout, "StartTimeout", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' did not serve in time and was ended.");
         }
         catch
         {
@@ -44,45 +46,4 @@ internal static class PasstStarter
             throw;
         }
     }
-
-    /// <summary>The status of waitpid(2).</summary>
-    private static unsafe int Await(int pid, string id, Deadline deadline, CancellationToken token)
-    {
-        bool ended = false;
-        try
-        {
-            using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
-            if (pidfd.IsInvalid)
-            {
-                throw EngineProcess.PidfdFailed(pid, Errno.Last);
-            }
-
-            using Waiter waiter = new(token);
-            ended = waiter.WaitReadable(deadline, pidfd.Value) == 0;
-        }
-        finally
-        {
-            if (!ended)
-            {
-                // It leads a session, and so a group, of its own; nobody has reaped it, so the number is still its own.
-                _ = Libc.kill(-pid, Libc.SIGKILL);
-                ChildWatch.Begin(pid, 0, exitFile: null).Wait(TimeSpan.FromSeconds(5));
-            }
-        }
-
-        if (!ended)
-        {
-            throw new StratoException(StratoErrorKind.Timeout, "StartTimeout", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' did not serve in time and was ended.");
-        }
-
-        int status;
-        while (Libc.waitpid(pid, &status, 0) < 0 && Errno.Last == Errno.EINTR)
-        {
-        }
-
-        return status;
-    }
-
-    private static StratoException Failed(string id, string problem) =>
-        new(StratoErrorKind.Failed, "PasstFailed", $"The network adapter '{id}' can't have user networking: '{PasstCommand.Program}' can't serve: {problem}");
 }

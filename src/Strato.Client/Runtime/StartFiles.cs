@@ -5,6 +5,7 @@ using System.IO;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Store;
+using Strato.Client.Switches;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -15,9 +16,11 @@ namespace Strato.Client.Runtime;
 /// What can't be opened here keeps its path or name: the engine can't open it either, and says why, as it does to whoever starts one
 /// by hand. So there is one place that knows what may be wrong with a file.
 /// </remarks>
+/// <param name="paths">Where the switches are.</param>
+/// <param name="vmId">The VM's.</param>
 /// <param name="deadline">The end of the wait for passt.</param>
-/// <param name="token">Ends that wait.</param>
-internal sealed class StartFiles(Deadline deadline, CancellationToken token) : IDisposable
+/// <param name="token">Ends that wait, and those of a switch.</param>
+internal sealed class StartFiles(StratoPaths paths, string vmId, Deadline deadline, CancellationToken token) : IDisposable
 {
     private readonly List<FileDescriptor> _files = [];
     private readonly List<string> _options = [];
@@ -41,29 +44,34 @@ internal sealed class StartFiles(Deadline deadline, CancellationToken token) : I
     /// <param name="adapter">Checked.</param>
     /// <param name="part">Doubles the commas of a value.</param>
     /// <returns>The value of <c>-netdev</c>.</returns>
-    /// <exception cref="StratoException">StartTimeout: the engine would only wait for passt once more.</exception>
+    /// <exception cref="StratoException">StartTimeout: the engine would only wait for passt once more. Those of <see cref="SwitchTap.Open"/>, of which the engine knows nothing.</exception>
     internal string OpenNetdev(NetworkAdapterDefinition adapter, Func<string, string> part)
     {
         NetworkAdapterSettings settings = adapter.Settings;
+        int queues = settings.QueueCount ?? 1;
         List<FileDescriptor> opened = [];
         try
         {
-            if (settings.TapName is not { } tap)
+            if (settings.LeadsToUser)
             {
                 PortForward[] forwards = Array.ConvertAll<string, PortForward>([.. settings.PortForward ?? []], forward => PortForward.Parse(forward, "-PortForward"));
                 string socket = Give([PasstStarter.Start(forwards, ProgramPath.Folders, adapter.Id, deadline, token)]);
                 return $"stream,id={part(adapter.Id)},addr.type=fd,addr.str={socket}";
             }
 
-            int queues = settings.QueueCount ?? 1;
-            opened = HostFiles.OpenTap(tap, queues);
+            opened = settings.TapName is { } tap ? HostFiles.OpenTap(tap, queues) : SwitchTap.Open(paths, vmId, adapter, token);
             string vhost = settings.Vhost == true ? $",vhost=on,vhostfds={Give(HostFiles.OpenVhostNet(queues))}" : "";
             return $"tap,id={part(adapter.Id)},fds={Give(opened)}{vhost}";
         }
-        catch (Exception e) when (e is StratoException { Id: not "StartTimeout" } or UserErrorException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (settings.SwitchName is null && e is StratoException { Id: not "StartTimeout" } or UserErrorException or IOException or UnauthorizedAccessException)
         {
             opened.ForEach(file => file.Dispose());
-            return NetworkAdapterFields.Netdev(adapter, part);
+            return NetworkAdapterFields.Netdev(vmId, adapter, part);
+        }
+        catch
+        {
+            opened.ForEach(file => file.Dispose());
+            throw;
         }
     }
 

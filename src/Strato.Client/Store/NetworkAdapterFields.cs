@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text.Json;
+using Strato.Client.Switches;
 
 namespace Strato.Client.Store;
 
@@ -12,12 +13,14 @@ internal static class NetworkAdapterFields
     private const string Connected = "connected";
 
     /// <summary>The value of <c>-netdev</c>.</summary>
+    /// <param name="vmId">The VM's.</param>
     /// <param name="adapter">Checked.</param>
     /// <param name="part">Doubles the commas of a value.</param>
-    internal static string Netdev(NetworkAdapterDefinition adapter, Func<string, string> part)
+    internal static string Netdev(string vmId, NetworkAdapterDefinition adapter, Func<string, string> part)
     {
         NetworkAdapterSettings settings = adapter.Settings;
-        string value = settings.TapName is { } tap ? $"tap,id={part(adapter.Id)},ifname={part(tap)}" : $"user,id={part(adapter.Id)}";
+        string? name = settings.SwitchName is null ? settings.TapName : SwitchTap.NameOf(vmId, adapter.Id);
+        string value = name is { } tap ? $"tap,id={part(adapter.Id)},ifname={part(tap)}" : $"user,id={part(adapter.Id)}";
         foreach (string forward in settings.PortForward ?? [])
         {
             value += $",hostfwd={part(forward)}";
@@ -56,8 +59,9 @@ internal static class NetworkAdapterFields
 
     private static void Write(Utf8JsonWriter writer, NetworkAdapterSettings settings)
     {
-        writer.WriteString("type", settings.TapName is null ? "user" : "tap");
+        writer.WriteString("type", settings.SwitchName is not null ? "switch" : settings.TapName is null ? "user" : "tap");
         WriteText(writer, "tap", settings.TapName);
+        WriteText(writer, "switch", settings.SwitchName);
         WriteText(writer, "mac", settings.MacAddress);
         WriteText(writer, "queues", settings.QueueCount?.ToString(CultureInfo.InvariantCulture));
         WriteText(writer, Vhost, Switch(settings.Vhost));
@@ -74,9 +78,10 @@ internal static class NetworkAdapterFields
     {
         string type = text("type") ?? throw new FormatException("type of a network adapter is missing");
         string? tap = text("tap");
-        if (type is not ("tap" or "user") || (type == "tap") != (tap is not null))
+        string? switchName = text("switch");
+        if (type is not ("tap" or "user" or "switch") || (type == "tap") != (tap is not null) || (type == "switch") != (switchName is not null))
         {
-            throw new FormatException($"type of a network adapter is '{type}'; allowed: user, or tap with its name");
+            throw new FormatException($"type of a network adapter is '{type}'; allowed: user, or tap or switch with its name");
         }
 
         string? queues = text("queues");
@@ -89,7 +94,8 @@ internal static class NetworkAdapterFields
         return new()
         {
             TapName = tap,
-            User = tap is null ? true : null,
+            SwitchName = switchName,
+            User = type == "user" ? true : null,
             MacAddress = text("mac"),
             QueueCount = queues is null ? null : number,
             Vhost = Switch(Vhost, text(Vhost)),

@@ -185,16 +185,16 @@ internal static class VmRules
 
     internal static void CheckNetworkAdapter(NetworkAdapterSettings settings, string id)
     {
-        if (settings.TapName is null && settings.User != true)
+        if (settings.LeadsToUser && settings.User != true)
         {
-            throw Invalid("InvalidNetworkAdapter", "Neither -TapName nor -User says where the network adapter leads; give one.", "-TapName");
+            throw Invalid("InvalidNetworkAdapter", "None of -TapName, -SwitchName and -User says where the network adapter leads; give one.", "-TapName");
         }
 
         (string Name, bool Given)[] taps = [("-QueueCount", settings.QueueCount is > 1), ("-Vhost", settings.Vhost == true)];
-        (string name, bool given) = settings.TapName is null ? Array.Find(taps, tap => tap.Given) : ("-PortForward", settings.PortForward is { Count: > 0 });
+        (string name, bool given) = settings.LeadsToUser ? Array.Find(taps, tap => tap.Given) : ("-PortForward", settings.PortForward is { Count: > 0 });
         if (given)
         {
-            string needs = settings.TapName is null ? "a tap (-TapName)" : "user networking (-User)";
+            string needs = settings.LeadsToUser ? "a tap (-TapName, -SwitchName)" : "user networking (-User)";
             throw Invalid("InvalidNetworkAdapter", $"{name} is given, which needs {needs}.", name);
         }
 

@@ -30,11 +30,13 @@ public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
+    private string Destination => TapName is not null ? $"the tap '{TapName}'" : SwitchName is not null ? $"the switch '{SwitchName}'" : "user networking";
+
     private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
     {
         RefuseBoth(TapName);
         NetworkAdapterSettings settings = SettingsOf(TapName);
-        if (!ShouldProcess(vm.Name, $"Add a network adapter on {(TapName is null ? "user networking" : $"the tap '{TapName}'")}"))
+        if (!ShouldProcess(vm.Name, $"Add a network adapter on {Destination}"))
         {
             return;
         }

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -6,6 +7,11 @@ namespace Strato.PowerShell;
 /// <summary>The parameters of a network adapter.</summary>
 public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
 {
+    [Parameter(HelpMessage = "Switch that the adapter is on, as New-StratoSwitch makes it.")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(SwitchNameCompleter))]
+    public string? SwitchName { get; set; }
+
     [Parameter(HelpMessage = "User networking by passt, which needs no rights on the host.")]
     public SwitchParameter User { get; set; }
 
@@ -35,6 +41,7 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
     private protected NetworkAdapterSettings SettingsOf(string? tapName) => new()
     {
         TapName = tapName,
+        SwitchName = SwitchName,
         User = User ? true : null,
         MacAddress = MacAddress,
         QueueCount = MyInvocation.BoundParameters.ContainsKey(nameof(QueueCount)) ? QueueCount : null,
@@ -44,12 +51,16 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
         PortForward = PortForward,
     };
 
-    /// <summary>Whether one of the two was given, and not both; else an error.</summary>
+    /// <summary>Refuses two places to lead to.</summary>
     private protected void RefuseBoth(string? tapName)
     {
-        if (tapName is not null && User)
+        List<string> given = [];
+        given.AddRange(tapName is null ? [] : ["-TapName"]);
+        given.AddRange(SwitchName is null ? [] : ["-SwitchName"]);
+        given.AddRange(User ? ["-User"] : []);
+        if (given.Count > 1)
         {
-            throw new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", "-TapName and -User are both given; an adapter leads to one of them.");
+            throw new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", $"{string.Join(" and ", given)} are {(given.Count == 2 ? "both" : "all")} given; an adapter leads to one of them.");
         }
     }
 }

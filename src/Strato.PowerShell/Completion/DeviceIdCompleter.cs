@@ -80,7 +80,7 @@ public sealed class IoThreadIdCompleter : DeviceIdCompleter
 public sealed class NetworkAdapterIdCompleter : DeviceIdCompleter
 {
     private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
-        vm.NetworkAdapters.Select(adapter => (adapter.Id, adapter.Settings.TapName ?? "user networking"));
+        vm.NetworkAdapters.Select(adapter => (adapter.Id, adapter.Settings.SwitchName ?? adapter.Settings.TapName ?? "user networking"));
 }
 
 /// <summary>Completes tags of shared folders.</summary>

@@ -13,8 +13,9 @@ public sealed class NetworkAdapter
         VMName = vm.Name;
         VMId = vm.Id;
         Id = adapter.Id;
-        Type = settings.TapName is null ? "User" : "Tap";
-        TapName = settings.TapName;
+        Type = settings.SwitchName is not null ? "Switch" : settings.TapName is null ? "User" : "Tap";
+        SwitchName = settings.SwitchName;
+        TapName = settings.SwitchName is null ? settings.TapName : StratoClient.GetSwitchTap(vm.Id, adapter.Id);
         MacAddress = AddressOf(definition, adapter);
         QueueCount = settings.QueueCount ?? 1;
         Vhost = settings.Vhost ?? false;
@@ -34,10 +35,13 @@ public sealed class NetworkAdapter
     /// <summary>Unique within the VM.</summary>
     public string Id { get; }
 
-    /// <summary>Tap or User.</summary>
+    /// <summary>Switch, Tap or User.</summary>
     public string Type { get; }
 
-    /// <summary>The tap that it leads to, or null.</summary>
+    /// <summary>The switch that it is on, or null.</summary>
+    public string? SwitchName { get; }
+
+    /// <summary>The tap that it leads to, or null; that of a switch is there while the VM runs.</summary>
     public string? TapName { get; }
 
     /// <summary>The address that the guest's interface has; where none was given, what follows from the VM's name.</summary>

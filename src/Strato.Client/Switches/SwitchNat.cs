@@ -1,0 +1,102 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using Strato.Client.Linux;
+using Strato.Client.Runtime;
+
+namespace Strato.Client.Switches;
+
+/// <summary>The way out of a switch's guests: a table of nftables of its own, and the host's forwarding.</summary>
+internal static class SwitchNat
+{
+    internal const string Program = "nft";
+    internal const string Remedy = "apt install nftables, or your distribution's package of that name.";
+
+    private const string Forwarding = "/proc/sys/net/ipv4/ip_forward";
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
+    /// <summary>The program; error <c>NftNotFound</c>.</summary>
+    internal static string Find(string switchName) => ProgramPath.Find(Program, SwitchDhcp.Folders) ?? throw new StratoException(
+        StratoErrorKind.Unavailable, "NftNotFound", $"The switch '{switchName}' needs the program '{Program}' for -Nat, which isn't installed.")
+    {
+        Where = "-Nat",
+        RecommendedAction = Remedy,
+    };
+
+    /// <summary>Puts the table there as it is to be, whatever was there, in one transaction. Errors <c>NftNotFound</c>, <c>SwitchNatFailed</c>.</summary>
+    internal static void Apply(SwitchDefinition definition, CancellationToken token) => Run(definition, Rules(definition, Ipv4Subnet.Parse(definition.Subnet!)), token);
+
+    /// <summary>Removes the table; silent where there is none, or no nft.</summary>
+    internal static void Remove(SwitchDefinition definition)
+    {
+        if (ProgramPath.Find(Program, SwitchDhcp.Folders) is not null)
+        {
+            // A table that isn't there can't be deleted: it is made first.
+            Run(definition, $"add table ip {Table(definition)}\ndelete table ip {Table(definition)}\n", CancellationToken.None);
+        }
+    }
+
+    /// <summary>Lets the host forward. True if it did not before. Error <c>SwitchNatFailed</c>.</summary>
+    internal static bool Forward(SwitchDefinition definition)
+    {
+        if (Procfs.ReadText(Forwarding)?.Trim() == "1")
+        {
+            return false;
+        }
+
+        try
+        {
+            File.WriteAllText(Forwarding, "1");
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failed(definition, $"{Forwarding} can't be set: {e.Message}");
+        }
+    }
+
+    internal static string Rules(SwitchDefinition definition, Ipv4Subnet subnet) =>
+        $$"""
+        add table ip {{Table(definition)}}
+        delete table ip {{Table(definition)}}
+        table ip {{Table(definition)}} {
+            chain postrouting {
+                type nat hook postrouting priority srcnat; policy accept;
+                ip saddr {{subnet}} ip daddr != {{subnet}} masquerade
+            }
+            chain forward {
+                type filter hook forward priority filter; policy accept;
+                iifname "{{definition.BridgeName}}" oifname "{{definition.BridgeName}}" accept
+                oifname "{{definition.BridgeName}}" ct state established,related accept
+                oifname "{{definition.BridgeName}}" ct status dnat accept
+                oifname "{{definition.BridgeName}}" drop
+            }
+        }
+
+        """;
+
+    private static string Table(SwitchDefinition definition) => $"strato_{definition.Id}";
+
+    private static void Run(SwitchDefinition definition, string rules, CancellationToken token)
+    {
+        HostProgram.Outcome outcome;
+        try
+        {
+            outcome = HostProgram.Run(Find(definition.Name), ["--", rules], -1, Deadline.After(Limit), token);
+        }
+        catch (TimeoutException)
+        {
+            throw Failed(definition, $"'{Program}' did not end within {Limit.TotalSeconds} seconds and was ended.");
+        }
+
+        if (outcome.Status != 0)
+        {
+            // Below the line that says what is wrong it shows where.
+            throw Failed(definition, $"'{Program}' failed: {outcome.Lines.FirstOrDefault(line => line.Contains("rror", StringComparison.Ordinal)) ?? outcome.Problem}");
+        }
+    }
+
+    private static StratoException Failed(SwitchDefinition definition, string problem) =>
+        new(StratoErrorKind.Failed, "SwitchNatFailed", $"The switch '{definition.Name}' can't have NAT: {problem}") { RecommendedAction = "Make the switch without -Nat, or see that the kernel has nftables with masquerading (nft_masq)." };
+}
