@@ -21,10 +21,12 @@ _provided() {
     case $1 in
         busybox-static) # static: no loader is named at its start
             [ -x /bin/busybox ] && ! head -c 4096 /bin/busybox | grep -q ld-linux; return ;;
+        dnsmasq-base) command=dnsmasq ;;
         e2fsprogs) command=mke2fs ;;
         kmod) command=modprobe ;;
         libc6-dev) command=gcc header=stdlib.h ;;
         libelf-dev) command=gcc header=gelf.h ;;
+        nftables) command=nft ;;
         perl-base) command=perl ;;
         qemu-system-common | virtiofsd) # in no folder of PATH
             command -v virtiofsd /usr/libexec/virtiofsd /usr/lib/virtiofsd /usr/lib/qemu/virtiofsd >/dev/null; return ;;

@@ -112,7 +112,7 @@ step format dotnet format Strato.slnx --no-restore --verify-no-changes
 step package eng/build.sh
 step archive check_archive
 [ "$failed" -eq 0 ] || finish
-(need_packages passt && need_virtiofsd) # without them, tests of user networking and shared folders are skipped
+(need_packages passt nftables dnsmasq-base && need_virtiofsd) # without them, tests of user networking, switches and shared folders are skipped
 suite unit dotnet out/build/bin/Unit/debug/Strato.Tests.Unit.dll -noLogo -noColor -longRunning 60
 use_pester "the Pester suites"
 if [ -n "$pwsh" ]; then

@@ -201,7 +201,7 @@ public sealed partial class StratoClient
         if (wanted is { } subnet)
         {
             return taken.Find(other => other.Subnet.Overlaps(subnet)) is { Owner: { } owner } found
-                ? throw new StratoException(StratoErrorKind.AlreadyExists, "SubnetInUse", $"The network {subnet} overlaps {found.Subnet}, which is {owner}.")
+                ? throw new StratoException(StratoErrorKind.AlreadyExists, "SubnetInUse", $"The network {subnet} overlaps {found.Subnet}, which {owner}.")
                 {
                     Where = "-Subnet",
                     RecommendedAction = "Give another, or none for a free one.",
@@ -226,15 +226,15 @@ public sealed partial class StratoClient
     {
         using RouteSocket socket = new();
         Dictionary<int, string> names = NetworkLinks.List(socket).ToDictionary(link => link.Index, link => link.Name);
-        List<(Ipv4Subnet, string)> taken = [.. others.Where(other => other.Subnet is not null).Select(other => (Ipv4Subnet.Parse(other.Subnet!), $"the switch '{other.Name}''s"))];
+        List<(Ipv4Subnet, string)> taken = [.. others.Where(other => other.Subnet is not null).Select(other => (Ipv4Subnet.Parse(other.Subnet!), $"the switch '{other.Name}' has"))];
         foreach (NetworkAddress address in NetworkLinks.Addresses(socket).Where(address => address.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork))
         {
-            taken.Add((Ipv4Subnet.Of(address.Address, address.Prefix), $"the host's, on '{names.GetValueOrDefault(address.Link)}'"));
+            taken.Add((Ipv4Subnet.Of(address.Address, address.Prefix), $"the host has on '{names.GetValueOrDefault(address.Link)}'"));
         }
 
         foreach (NetworkAddress route in NetworkLinks.Routes(socket))
         {
-            taken.Add((Ipv4Subnet.Of(route.Address, route.Prefix), route.Link == 0 ? "one of the host's routes" : $"a route of the host's, by '{names.GetValueOrDefault(route.Link)}'"));
+            taken.Add((Ipv4Subnet.Of(route.Address, route.Prefix), $"has a route of the host's{(route.Link == 0 ? "" : $" by '{names.GetValueOrDefault(route.Link)}'")}"));
         }
 
         return taken;

@@ -23,7 +23,7 @@ internal static class SwitchMaker
         get
         {
             const string Field = "CapEff:";
-            string status = Procfs.ReadText("/proc/self/status") ?? "";
+            string status = Procfs.ReadText("/proc/thread-self/status") ?? "";
             int at = status.IndexOf(Field, StringComparison.Ordinal);
             int end = at < 0 ? -1 : status.IndexOf('\n', at);
             return end > 0 && (Convert.ToUInt64(status[(at + Field.Length)..end].Trim(), 16) & NetAdmin) != 0;

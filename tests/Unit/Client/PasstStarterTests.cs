@@ -58,7 +58,7 @@ public sealed class PasstStarterTests : IDisposable
     public void OneThatDoesNotServeInTimeIsEndedAndSoIsTheStart() => With("PATH", $"{_folder}:{Environment.GetEnvironmentVariable("PATH")}", () =>
     {
         WriteProgram($"echo $$ > '{_folder}/pid'; sleep 1000 & echo $! > '{_folder}/child'; wait");
-        using StartFiles files = new(Deadline.After(TimeSpan.FromSeconds(1)), Token);
+        using StartFiles files = new(new StratoPaths("/nowhere", "/nowhere"), "abcdefgh", Deadline.After(TimeSpan.FromSeconds(1)), Token);
         StratoException e = Assert.Throws<StratoException>(() => files.OpenNetdev(new() { Id = "net0", Settings = new() }, EngineArguments.Part));
         Assert.Equal(("StartTimeout", StratoErrorKind.Timeout, "The network adapter 'net0' can't have user networking: 'passt' did not serve in time and was ended."), (e.Id, e.Kind, e.Message));
         Assert.Empty(files.Files);

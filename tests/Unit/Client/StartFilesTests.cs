@@ -85,7 +85,7 @@ public sealed class StartFilesTests : IDisposable
     public void ATapIsInheritedQueueByQueue()
     {
         using TemporaryTap tap = new(Libc.IFF_MULTI_QUEUE);
-        using StartFiles files = new(Deadline.Never, _fixture.Token);
+        using StartFiles files = new(_fixture.Paths, "abcdefgh", Deadline.Never, _fixture.Token);
         NetworkAdapterDefinition adapter = new() { Id = "net,0", Settings = new() { TapName = tap.Name, QueueCount = 2 } };
         Assert.Equal("tap,id=net,,0,fds=4:5", files.OpenNetdev(adapter, EngineArguments.Part));
         Assert.Equal(2, files.Files.Count);

@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Event|Disk|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class MetadataTests
                 Assert.Equal(default, (SwitchParameter)property.GetValue(Activator.CreateInstance(CmdletInfo.Get(name).Type))!);
             }
 
-            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name != "New-StratoVm"))
+            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name != "New-StratoVm" && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
             {
                 Assert.NotNull(property.GetCustomAttribute<SupportsWildcardsAttribute>());
                 Assert.Equal("VmNameCompleter", property.GetCustomAttribute<ArgumentCompleterAttribute>()?.Type.Name);
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm")
+        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm" || cmdlet.Attribute.NounName == "StratoSwitch")
         {
             return;
         }
@@ -145,6 +145,9 @@ public sealed class MetadataTests
     [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
     [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
     [InlineData("Measure-StratoVm", "Name VM Interval Count Timeout")]
+    [InlineData("New-StratoSwitch", "Name SwitchType NetAdapterName Nat Subnet NoDhcp")]
+    [InlineData("Remove-StratoSwitch", "Name Switch Force")]
+    [InlineData("Add-StratoNetworkAdapter", "TapName SwitchName User VMName VM Vhost QueueCount MacAddress PortForward PassThru")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -167,7 +170,9 @@ public sealed class MetadataTests
     [InlineData(typeof(Vsock), "VMName VMId GuestCid")]
     [InlineData(typeof(Rng), "VMName VMId Source MaxBytes Period")]
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
-    [InlineData(typeof(NetworkAdapter), "VMName Id Type TapName MacAddress QueueCount Vhost Connected PortForward")]
+    [InlineData(typeof(Switch), "Name Id SwitchType State BridgeName NetAdapterName Subnet HostAddress Nat DhcpProcessId VMs Leases")]
+    [InlineData(typeof(SwitchLease), "IPAddress MacAddress HostName Expires")]
+    [InlineData(typeof(NetworkAdapter), "VMName Id Type SwitchName TapName MacAddress QueueCount Vhost Connected PortForward")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
@@ -180,7 +185,7 @@ public sealed class MetadataTests
     [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[])];
+        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);

@@ -56,10 +56,10 @@ public sealed class NetworkAdapterTests : CmdletTests
     }
 
     [Theory]
-    [InlineData("InvalidNetworkAdapter", "Neither -TapName nor -User says where the network adapter leads; give one.")]
+    [InlineData("InvalidNetworkAdapter", "None of -TapName, -SwitchName and -User says where the network adapter leads; give one.")]
     [InlineData("ParametersConflict", "-TapName and -User are both given; an adapter leads to one of them.", "TapName", "tap0", "User", null)]
-    [InlineData("InvalidNetworkAdapter", "-QueueCount is given, which needs a tap (-TapName).", "QueueCount", 2, "User", null)]
-    [InlineData("InvalidNetworkAdapter", "-Vhost is given, which needs a tap (-TapName).", "Vhost", null, "User", null)]
+    [InlineData("InvalidNetworkAdapter", "-QueueCount is given, which needs a tap (-TapName, -SwitchName).", "QueueCount", 2, "User", null)]
+    [InlineData("InvalidNetworkAdapter", "-Vhost is given, which needs a tap (-TapName, -SwitchName).", "Vhost", null, "User", null)]
     [InlineData("InvalidNetworkAdapter", "-PortForward is given, which needs user networking (-User).", "TapName", "tap0", "PortForward", "tcp::1-:1")]
     [InlineData("OutOfRange", "17 is out of range; allowed: 1 to 16.", "TapName", "tap0", "QueueCount", 17)]
     [InlineData("InvalidMac", "'52:54' isn't six bytes in hexadecimal divided by colons", "TapName", "tap0", "MacAddress", "52:54")]
