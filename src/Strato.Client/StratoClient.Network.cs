@@ -100,7 +100,7 @@ public sealed partial class StratoClient
         return changed!;
     }
 
-    /// <summary>Removes a network interface from a VM, from a running one, too; the tap stays. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>NetworkAdapterNotFound</c>.</summary>
+    /// <summary>Removes a network interface from a VM, from a running one, too; a tap stays, unless it is that of a switch. Errors: those of QMP for a running VM, <c>WaitTimeout</c>, <c>NetworkAdapterNotFound</c>.</summary>
     public void RemoveNetworkAdapter(string id, string adapterId, HotPlugOptions? options = null, CancellationToken token = default) => RemoveDevice(
         id,
         adapterId,

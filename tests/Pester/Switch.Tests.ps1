@@ -1,7 +1,7 @@
 . "$PSScriptRoot/common.ps1"
 BeforeDiscovery {
     $none = if ((id -u) -ne 0) { 'switches need root' }
-    elseif (-not (Get-Command unshare, nft, dnsmasq -CommandType Application -ErrorAction Ignore).Count -eq 3) { 'unshare, nft or dnsmasq is missing' }
+    elseif (@(Get-Command unshare, nft, dnsmasq -CommandType Application -ErrorAction Ignore).Count -lt 3) { 'unshare, nft or dnsmasq is missing' }
 }
 BeforeAll {
     . "$PSScriptRoot/common.ps1"
