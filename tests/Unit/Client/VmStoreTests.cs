@@ -477,7 +477,7 @@ public sealed class VmStoreTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"tap\"}]", "type of a network adapter is 'tap'; allowed: user, or tap with its name")]
+    [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"tap\"}]", "type of a network adapter is 'tap'; allowed: user, or tap or switch with its name")]
     [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"queues\": \"two\"}]", "queues of a network adapter is 'two'; a whole number is expected")]
     [InlineData("\"networkAdapters\": [{\"id\": \"a\", \"type\": \"user\", \"vhost\": \"yes\"}]", "vhost of a network adapter is 'yes'; allowed: on, off")]
     [InlineData("\"consolePorts\": {}", "consolePorts is of kind Object; an array is expected")]
