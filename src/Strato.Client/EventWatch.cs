@@ -88,7 +88,7 @@ public sealed class EventWatch : IDisposable
     /// <summary>Finds who runs, and gives the engines a moment to answer: from then on nothing of theirs is missed.</summary>
     private void Begin(CancellationToken token)
     {
-        foreach (VmDefinition vm in _client.List().Definitions)
+        foreach (VmDefinition vm in new VmStore(_client.Paths).List().Definitions)
         {
             using EngineProcess? process = _registry.TryOpen(vm.Id);
             if (process is { Run.Ready: true })
@@ -143,7 +143,7 @@ public sealed class EventWatch : IDisposable
     {
         _retry = Deadline.Never;
         _folders.Clear();
-        foreach (VmDefinition vm in _client.List().Definitions)
+        foreach (VmDefinition vm in new VmStore(_client.Paths).List().Definitions)
         {
             bool isMeant = _ids.Contains(vm.Id) || _names?.Any(name => VmStore.SameName(name, vm.Name) || Wildcard.Matches(name, vm.Name)) == true;
 

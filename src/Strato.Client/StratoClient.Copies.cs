@@ -139,7 +139,7 @@ public sealed partial class StratoClient
 
     private void RefuseTaken(string name)
     {
-        foreach (VmDefinition vm in Store.List().Definitions)
+        foreach (VmDefinition vm in List().Definitions)
         {
             if (VmStore.SameName(vm.Name, name))
             {

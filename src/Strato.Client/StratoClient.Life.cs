@@ -36,55 +36,64 @@ public sealed partial class StratoClient
     public VmInfo Start(string id, StartOptions? options = null, CancellationToken token = default)
     {
         options ??= new StartOptions();
-        VmStore store = Store;
-        EngineRegistry registry = Registry;
-        using (store.Lock(id, token, options.Timeout))
+
+        // An ephemeral VM runs once.
+        VmDefinition vm = GetById(id);
+        TakeEnded(vm, ranForSure: false);
+        using (Store.Lock(id, token, options.Timeout))
         {
-            VmDefinition vm = store.GetById(id);
-            using EngineProcess? process = registry.TryOpen(id);
-            if (process is not null)
-            {
-                throw new StratoException(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{vm.Name}' is running already (process {process.Run.Pid}).") { VmName = vm.Name };
-            }
-
-            // The engine's options know no link that is down: it is taken down before the guest runs.
-            bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
-            bool pins = vm.Processor.Affinity.Count > 0;
-
-            // Its group takes it in while it builds its machine; what the guest does is under its weight and quota from the start.
-            bool shares = CpuShare.IsWanted(vm);
-            CheckPins(vm);
-            new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects || pins || shares ? options with { Paused = true } : options, token);
-            try
-            {
-                // A guest that has run may have written to its disks, and isn't ended for a pin.
-                if (pins)
-                {
-                    PinStarted(vm, token);
-                }
-
-                if (vm.Balloon is not null)
-                {
-                    AskForMemoryFigures(id, token);
-                }
-
-                if (disconnects)
-                {
-                    DisconnectAdapters(vm, options.Paused, token);
-                }
-                else if ((pins || shares) && !options.Paused)
-                {
-                    InvokeQmp(id, "cont", token: token);
-                }
-            }
-            catch
-            {
-                EndStarted(id);
-                throw;
-            }
+            StartLocked(id, options, token);
         }
 
-        return Snapshot(id, token);
+        return SnapshotEvenGone(vm, token);
+    }
+
+    /// <summary>Under the VM's lock.</summary>
+    private void StartLocked(string id, StartOptions options, CancellationToken token)
+    {
+        EngineRegistry registry = Registry;
+        VmDefinition vm = GetById(id);
+        using EngineProcess? process = registry.TryOpen(id);
+        if (process is not null)
+        {
+            throw new StratoException(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{vm.Name}' is running already (process {process.Run.Pid}).") { VmName = vm.Name };
+        }
+
+        // The engine's options know no link that is down: it is taken down before the guest runs.
+        bool disconnects = vm.NetworkAdapters.Any(IsDisconnected);
+        bool pins = vm.Processor.Affinity.Count > 0;
+
+        // Its group takes it in while it builds its machine; what the guest does is under its weight and quota from the start.
+        bool shares = CpuShare.IsWanted(vm);
+        CheckPins(vm);
+        new EngineLauncher(Paths, registry).Launch(vm, FindEngine(), disconnects || pins || shares ? options with { Paused = true } : options, token);
+        try
+        {
+            // A guest that has run may have written to its disks, and isn't ended for a pin.
+            if (pins)
+            {
+                PinStarted(vm, token);
+            }
+
+            if (vm.Balloon is not null)
+            {
+                AskForMemoryFigures(id, token);
+            }
+
+            if (disconnects)
+            {
+                DisconnectAdapters(vm, options.Paused, token);
+            }
+            else if ((pins || shares) && !options.Paused)
+            {
+                InvokeQmp(id, "cont", token: token);
+            }
+        }
+        catch
+        {
+            EndStarted(id);
+            throw;
+        }
     }
 
     /// <summary>Of a start that failed when the engine ran already nothing stays. Under the VM's lock.</summary>
@@ -103,25 +112,33 @@ public sealed partial class StratoClient
     public VmInfo Stop(string id, StopOptions? options = null, CancellationToken token = default)
     {
         options ??= new StopOptions();
-        VmDefinition vm = Store.GetEvenDamaged(id);
-        EngineRegistry registry = Registry;
+        VmDefinition vm = GetEvenGone(id, options.Seen);
         using EngineProcess? process = OpenToStop(vm, options, token);
-        if (process is not null)
+        bool asAsked = process is not null && End(vm, process, options, token);
+        if (TakeEnded(vm, ranForSure: process is not null) is { } gone)
         {
-            bool turnedOff = options.TurnOff || !PowerDown(vm, process, options, token);
-            if (turnedOff)
-            {
-                TurnOff(vm, process, token);
-            }
+            return asAsked ? gone with { StateReason = null, Status = "Operating normally" } : gone;
+        }
 
-            // An engine that was killed while its guest powered down did not end as asked, and its reason stays to be seen.
-            if (turnedOff || registry.WhyEnded(id, process.Run) is null)
-            {
-                registry.Forget(id, process.Run, Store);
-            }
+        if (asAsked)
+        {
+            Registry.Forget(id, process!.Run, Store);
         }
 
         return Snapshot(id, token);
+    }
+
+    /// <summary>Ends an engine.</summary>
+    /// <returns>False for one that was killed while its guest powered down: it did not end as asked, and its reason stays to be seen.</returns>
+    private bool End(VmDefinition vm, EngineProcess process, StopOptions options, CancellationToken token)
+    {
+        if (options.TurnOff || !PowerDown(vm, process, options, token))
+        {
+            TurnOff(vm, process, token);
+            return true;
+        }
+
+        return Registry.WhyEnded(vm.Id, process.Run) is null;
     }
 
     /// <summary>Holds the virtual CPUs; a paused VM stays paused. Errors: <c>VmNotRunning</c>, <c>QmpTimeout</c>.</summary>
@@ -159,8 +176,31 @@ public sealed partial class StratoClient
             force = process.Run.Force;
         }
 
-        Stop(id, stop, token);
-        return Start(id, new StartOptions { Force = force }, token);
+        StartOptions start = new() { Force = force };
+        if (!GetById(id).Ephemeral)
+        {
+            Stop(id, stop, token);
+            return Start(id, start, token);
+        }
+
+        // Under one lock, so that nobody takes it for one that has ended.
+        VmDefinition vm;
+        using (Store.Lock(id, token))
+        {
+            vm = GetById(id);
+            stop ??= new StopOptions();
+            using (EngineProcess? process = OpenToStop(vm, stop, token))
+            {
+                if (process is not null)
+                {
+                    End(vm, process, stop, token);
+                }
+            }
+
+            StartLocked(id, start, token);
+        }
+
+        return SnapshotEvenGone(vm, token);
     }
 
     /// <summary>The engine's path; throws when there is none.</summary>

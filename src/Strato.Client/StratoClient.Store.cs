@@ -15,11 +15,13 @@ public sealed partial class StratoClient
 
     private EngineRegistry Registry => new(Paths);
 
-    /// <summary>All VMs, sorted by name, and those whose definition is damaged. An empty store is an empty list.</summary>
-    public VmListing List() => Store.List();
+    /// <summary>All VMs, sorted by name, and those whose definition is damaged. An empty store is an empty list. Ephemeral VMs that have ended are removed.</summary>
+    public VmListing List() => Sweep(Store.List());
 
     /// <summary>The VMs whose name matches a PowerShell wildcard (<c>* ? [a-z]</c>, backtick escapes) without regard to case, sorted by name; a VM of exactly that name comes alone.</summary>
-    public IReadOnlyList<VmDefinition> Find(string pattern) => Store.Find(pattern);
+    /// <param name="pattern">The wildcard.</param>
+    /// <param name="withEnded">Whether ephemeral VMs that have ended are found too, for who asks for the end; else they are removed, as by <see cref="List"/>.</param>
+    public IReadOnlyList<VmDefinition> Find(string pattern, bool withEnded = false) => VmStore.Find(withEnded ? Store.List() : List(), pattern);
 
     /// <summary>The VMs with a damaged definition that a text means, as <see cref="Find"/> does: by the name, where that can still be read, or by the id.</summary>
     public IReadOnlyList<DamagedVm> FindDamaged(string pattern) => Store.FindDamaged(pattern);
@@ -28,13 +30,22 @@ public sealed partial class StratoClient
     public static bool HasWildcard(string pattern) => Wildcard.HasWildcard(pattern);
 
     /// <summary>The VM of exactly that name without regard to case; error <c>VmNotFound</c>, or <c>VmDefinitionDamaged</c> if that one can't be read.</summary>
-    public VmDefinition Get(string name) => Store.Get(name);
+    public VmDefinition Get(string name) => VmStore.Get(List(), name);
 
     /// <summary>The VM of that id; error <c>VmNotFound</c>.</summary>
     public VmDefinition GetById(string id) => Store.GetById(id);
 
     /// <summary>Makes a VM. Errors: <c>InvalidName</c>, <c>VmExists</c>, <c>KernelMissing</c>, <c>KernelNotFound</c>, <c>InitrdNotFound</c>, <c>InvalidMemory</c>, <c>InvalidCpuCount</c>, <c>InvalidTopology</c>, <c>UnknownCpuModel</c>, <c>UnknownCpuFeature</c>, <c>InvalidCpuFeature</c>, <c>InvalidCommandLine</c>, <c>UnknownMachineType</c>.</summary>
-    public VmDefinition Create(VmSettings settings, CancellationToken token = default) => Store.Create(VmRules.Complete(settings), token);
+    public VmDefinition Create(VmSettings settings, CancellationToken token = default)
+    {
+        VmSettings complete = VmRules.Complete(settings);
+        ReleaseNames();
+        return Store.Create(complete, token);
+    }
+
+    /// <summary>Names of ephemeral VMs that have ended are free.</summary>
+    private void ReleaseNames() => _ = List();
+
 
     /// <summary>Refuses what <see cref="Create"/> would refuse, without making anything (for -WhatIf).</summary>
     public void Check(VmSettings settings)
@@ -50,6 +61,11 @@ public sealed partial class StratoClient
         VmSettings given = VmRules.Check(changes);
         bool whileRunning = given with { Name = null, Notes = null, Cpu = null } == new VmSettings();
         using CpuChange cpus = new(token);
+        if (given.Name is not null)
+        {
+            ReleaseNames();
+        }
+
         try
         {
             VmDefinition changed = Store.Update(
@@ -157,7 +173,8 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.AlreadyExists, "DriveExists", $"The VM '{before.Name}' has a device '{drive.Id}' already.") { Where = "-Id", VmName = before.Name };
                 }
 
-                added = asked with { Id = drive.Id ?? FreeId(before, slots, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } };
+                RefuseKeeping(before, drive.Io.Snapshot);
+                added = before.Own(asked with { Id = drive.Id ?? FreeId(before, slots, "disk"), Io = drive.Io with { IoThread = ResolveIoThread(before, drive.Io.IoThread) } });
                 return added.Id;
             },
             session => Plug(session, added!),
@@ -192,14 +209,15 @@ public sealed partial class StratoClient
                     throw new StratoException(StratoErrorKind.NotFound, "DriveNotFound", $"The VM '{before.Name}' has no drive '{driveId}'.") { VmName = before.Name };
                 }
 
+                RefuseKeeping(before, change.Io.Snapshot);
                 DriveDefinition drive = drives[at];
-                changed = drives[at] = drive with
+                changed = drives[at] = before.Own(drive with
                 {
                     Path = change.Path ?? drive.Path,
                     ReadOnly = change.ReadOnly ?? drive.ReadOnly,
                     Serial = change.Serial is null ? drive.Serial : change.Serial.Length == 0 ? null : change.Serial,
                     Io = drive.Io.With(change.Io with { IoThread = ResolveIoThread(before, change.Io.IoThread) }),
-                };
+                });
                 VmRules.CheckDrive(changed, imageToo: change.Path is not null);
                 if (change.Io.Iops is { } iops)
                 {

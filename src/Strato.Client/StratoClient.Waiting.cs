@@ -30,31 +30,46 @@ public sealed partial class StratoClient
             throw new StratoException(StratoErrorKind.InvalidArgument, "MatchMissing", "Waiting for the console needs a pattern to match.") { Where = "-Match" };
         }
 
-        VmDefinition vm = GetById(id);
+        VmDefinition vm = target == WaitTarget.Stopped ? GetEvenGone(id, options.Seen) : GetById(id);
         Deadline deadline = Deadline.After(options.Timeout);
         ConsoleMatch? found = null;
-        if (target == WaitTarget.Console)
+        VmInfo? ended = null;
+        try
         {
-            found = WaitForConsole(vm, options, deadline, token);
+            if (target == WaitTarget.Console)
+            {
+                found = WaitForConsole(vm, options, deadline, token);
+            }
+            else if (target is WaitTarget.GuestAgent or WaitTarget.IPAddress)
+            {
+                WaitForGuest(vm, target, options, deadline, token);
+            }
+            else
+            {
+                WaitForState(vm, target, options, deadline, token);
+            }
         }
-        else if (target is WaitTarget.GuestAgent or WaitTarget.IPAddress)
+        finally
         {
-            WaitForGuest(vm, target, options, deadline, token);
-        }
-        else
-        {
-            WaitForState(vm, target, options, deadline, token);
+            ended = TakeEnded(vm, ranForSure: false);
         }
 
-        return new WaitResult(Snapshot(id, token), found);
+        return new WaitResult(ended ?? Snapshot(id, token), found);
     }
 
     private void WaitForState(VmDefinition vm, WaitTarget target, WaitOptions options, Deadline deadline, CancellationToken token)
     {
         string wanted = target.ToString();
+        if (target == WaitTarget.Stopped && vm.Ephemeral && !Directory.Exists(Paths.VmDirectory(vm.Id)))
+        {
+            return;
+        }
+
         using DirectoryWatch watch = new(Paths.VmDirectory(vm.Id));
         using Waiter waiter = new(token);
-        RunRecord? seen = null;
+
+        // An ephemeral VM runs once: nobody starts it again.
+        RunRecord? seen = vm.Ephemeral ? Registry.LastRun(vm.Id) : null;
         while (true)
         {
             watch.Clear();

@@ -27,6 +27,9 @@ public sealed record StopOptions
 
     /// <summary>Without <see cref="TurnOffAfter"/>: how long to wait for the guest before failing with <c>StopTimeout</c>; null waits for ever.</summary>
     public TimeSpan? Timeout { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>The VM as its user last saw it: an ephemeral one that was removed since has stopped, which is no error.</summary>
+    public VmDefinition? Seen { get; init; }
 }
 
 /// <summary>How to restart a VM.</summary>
@@ -62,6 +65,9 @@ public sealed record WaitOptions
 
     /// <summary>Null waits for ever; past it the wait fails with <c>WaitTimeout</c>.</summary>
     public TimeSpan? Timeout { get; init; }
+
+    /// <summary>As of <see cref="StopOptions.Seen"/>, for <see cref="WaitTarget.Stopped"/>.</summary>
+    public VmDefinition? Seen { get; init; }
 }
 
 /// <summary>What was found on the console.</summary>

@@ -43,6 +43,9 @@ public sealed record VmDefinition
     /// <summary>Whether its engine isn't shut in, even where the host allows it.</summary>
     public bool NoSandbox { get; init; }
 
+    /// <summary>Whether its guest's changes of disks are thrown away, and it itself when it has run.</summary>
+    public bool Ephemeral { get; init; }
+
     /// <summary>Disks in the order the guest sees them.</summary>
     public IReadOnlyList<DriveDefinition> Drives { get; init; } = [];
 
@@ -95,6 +98,9 @@ public sealed record VmDefinition
 
     /// <summary>Fields that a newer version wrote; kept as they are.</summary>
     internal IReadOnlyList<KeyValuePair<string, JsonElement>> Extra { get; init; } = [];
+
+    /// <summary>A drive as this VM has it: an ephemeral one writes to no image.</summary>
+    internal DriveDefinition Own(DriveDefinition drive) => Ephemeral && !drive.ReadOnly ? drive with { Io = drive.Io with { Snapshot = true } } : drive;
 }
 
 /// <summary>One disk of a VM.</summary>
@@ -172,6 +178,9 @@ public sealed record VmSettings
 
     /// <summary>Whether its engine isn't shut in; default false.</summary>
     public bool? NoSandbox { get; init; }
+
+    /// <summary>Whether its guest's changes of disks are thrown away, and it itself when it has run; default false. Of a VM that is there it can't change.</summary>
+    public bool? Ephemeral { get; init; }
 
     /// <summary>Whether it has the console port on which the guest's agent answers; default false.</summary>
     public bool? GuestAgent { get; init; }

@@ -81,6 +81,9 @@ public sealed record VmInfo
     /// <summary>As <see cref="VmDefinition.NoSandbox"/>.</summary>
     public bool NoSandbox => Definition.NoSandbox;
 
+    /// <summary>As <see cref="VmDefinition.Ephemeral"/>.</summary>
+    public bool Ephemeral => Definition.Ephemeral;
+
     /// <summary>As <see cref="VmDefinition.GuestAgent"/>.</summary>
     public bool GuestAgent => Definition.GuestAgent;
 

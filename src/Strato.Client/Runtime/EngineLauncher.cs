@@ -61,7 +61,8 @@ internal sealed class EngineLauncher
                 CpuShare.Remove(cgroup, patient: true);
             }
 
-            if (ended)
+            // An ephemeral VM whose start failed has not run, and stays.
+            if (ended && !vm.Ephemeral)
             {
                 _registry.CleanRuntime(vm.Id);
             }

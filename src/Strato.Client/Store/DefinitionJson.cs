@@ -2,6 +2,7 @@ using System;
 using System.Buffers;
 using System.Collections.Generic;
 using System.Globalization;
+using System.Linq;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -53,6 +54,11 @@ internal static class DefinitionJson
             if (vm.NoSandbox)
             {
                 writer.WriteBoolean("noSandbox", true);
+            }
+
+            if (vm.Ephemeral)
+            {
+                writer.WriteBoolean("ephemeral", true);
             }
 
             writer.WriteStartArray("drives");
@@ -128,6 +134,7 @@ internal static class DefinitionJson
                 Processor = ProcessorFields.Read(fields),
                 NoHotPlug = fields.Flag("noHotPlug"),
                 NoSandbox = fields.Flag("noSandbox"),
+                Ephemeral = fields.Flag("ephemeral"),
                 Drives = ReadDrives(fields),
                 NetworkAdapters = NetworkAdapterFields.Read(fields),
                 IoThreads = IoThreadFields.Read(fields),
@@ -139,7 +146,7 @@ internal static class DefinitionJson
                 Created = ReadTime(fields.Text("created")),
                 Notes = fields.OptionalText("notes") ?? "",
             };
-            return IoThreadFields.Complete(vm with { Extra = fields.Rest() });
+            return IoThreadFields.Complete(vm with { Drives = [.. vm.Drives.Select(vm.Own)], Extra = fields.Rest() });
         }
     }
 

@@ -49,9 +49,8 @@ internal sealed class VmStore
         return new VmListing(definitions, damaged);
     }
 
-    internal IReadOnlyList<VmDefinition> Find(string pattern)
+    internal static IReadOnlyList<VmDefinition> Find(VmListing all, string pattern)
     {
-        VmListing all = List();
         List<VmDefinition> found = [];
         foreach (VmDefinition vm in all.Definitions)
         {
@@ -88,9 +87,8 @@ internal sealed class VmStore
         return found;
     }
 
-    internal VmDefinition Get(string name)
+    internal static VmDefinition Get(VmListing all, string name)
     {
-        VmListing all = List();
         foreach (VmDefinition vm in all.Definitions)
         {
             if (SameName(vm.Name, name))
@@ -156,6 +154,7 @@ internal sealed class VmStore
             Processor = ProcessorRules.With(new ProcessorDefinition(), settings),
             NoHotPlug = settings.NoHotPlug == true,
             NoSandbox = settings.NoSandbox == true,
+            Ephemeral = settings.Ephemeral == true,
             ConsolePorts = settings.GuestAgent == true ? [DeviceRules.GuestAgentPort] : [],
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
@@ -226,9 +225,9 @@ internal sealed class VmStore
     }
 
     /// <summary>Removes a VM under its lock; <paramref name="allow"/> may throw to refuse.</summary>
-    internal void Delete(string id, Action allow, CancellationToken token)
+    internal void Delete(string id, Action allow, CancellationToken token, TimeSpan? limit = null)
     {
-        using FileLock mine = Lock(id, token);
+        using FileLock mine = Lock(id, token, limit);
         allow();
         string grave = Path.Combine(_paths.VmsDirectory, $".old-{id}-{Guid.NewGuid():N}");
         Guard(() =>

@@ -73,6 +73,10 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Don't shut the VM's engine in, even where the host allows it.")]
     public SwitchParameter NoSandbox { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Throw away what the guest writes to disks, and remove the VM when it has run.")]
+    [Alias("IsEphemeral")]
+    public SwitchParameter Ephemeral { get; set; }
+
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Give the VM the console port on which the QEMU guest agent answers.")]
     public SwitchParameter GuestAgent { get; set; }
 
@@ -100,6 +104,7 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             Machine = Machine,
             NoHotPlug = NoHotPlug,
             NoSandbox = NoSandbox,
+            Ephemeral = Ephemeral,
             GuestAgent = GuestAgent,
             Notes = Notes,
         };

@@ -37,7 +37,7 @@ public sealed class StopStratoVmCommand : VmShutdownCmdlet
             return;
         }
 
-        StopOptions options = GetStopOptions(TurnOff);
+        StopOptions options = GetStopOptions(TurnOff) with { Seen = vm.Seen };
         Begin(vm, () => vm.Client.Stop(vm.Id, options, Token));
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Management.Automation;
 using System.Text.RegularExpressions;
 using Strato.Client;
@@ -47,9 +48,12 @@ public sealed class WaitStratoVmCommand : VmParallelCmdlet
         _match = Match is null ? null : ParseMatch(nameof(Match), Match);
     }
 
+    // A VM that runs for a moment only must not be gone because of a wait for its end.
+    private protected override IEnumerable<VmTarget> Find(string name) => VmTarget.Of(Client, VmTarget.Find(Client, name, withEnded: true));
+
     private protected override void Process(VmTarget vm)
     {
-        WaitOptions options = new() { Match = _match, Timeout = Seconds(nameof(Timeout), Timeout) };
+        WaitOptions options = new() { Match = _match, Timeout = Seconds(nameof(Timeout), Timeout), Seen = vm.Seen };
         Begin(vm, () => vm.Client.Wait(vm.Id, _target, options, Token).Vm);
     }
 }

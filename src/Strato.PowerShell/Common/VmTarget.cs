@@ -11,13 +11,16 @@ namespace Strato.PowerShell;
 /// <param name="Name">Its name, for messages.</param>
 internal sealed record VmTarget(StratoClient Client, string Id, string Name)
 {
-    public static VmTarget Of(Vm vm) => new(vm.Client, vm.Id, vm.Name);
+    /// <summary>The VM as it was when it was looked up; null for a damaged one.</summary>
+    public VmDefinition? Seen { get; init; }
+
+    public static VmTarget Of(Vm vm) => new(vm.Client, vm.Id, vm.Name) { Seen = vm.Definition };
 
     public static IEnumerable<VmTarget> Of(StratoClient client, IEnumerable<VmDefinition> definitions)
     {
         foreach (VmDefinition definition in definitions)
         {
-            yield return new VmTarget(client, definition.Id, definition.Name);
+            yield return new VmTarget(client, definition.Id, definition.Name) { Seen = definition };
         }
     }
 
@@ -25,7 +28,7 @@ internal sealed record VmTarget(StratoClient Client, string Id, string Name)
     public static IEnumerable<VmTarget> FindEvenDamaged(StratoClient client, string name)
     {
         bool wildcard = WildcardPattern.ContainsWildcardCharacters(name);
-        List<VmTarget> found = [.. Of(client, client.Find(name))];
+        List<VmTarget> found = [.. Of(client, client.Find(name, withEnded: true))];
         if (found.Count == 0 || wildcard)
         {
             found.AddRange(client.FindDamaged(name)
@@ -37,9 +40,12 @@ internal sealed record VmTarget(StratoClient Client, string Id, string Name)
     }
 
     /// <summary>The VMs of that name. A wildcard that matches none is silent; a name that no VM has is the error <c>VmNotFound</c>.</summary>
-    public static IReadOnlyList<VmDefinition> Find(StratoClient client, string name)
+    /// <param name="client">The store.</param>
+    /// <param name="name">Name or wildcard.</param>
+    /// <param name="withEnded">Whether ephemeral VMs that have ended count.</param>
+    public static IReadOnlyList<VmDefinition> Find(StratoClient client, string name, bool withEnded = false)
     {
-        IReadOnlyList<VmDefinition> found = client.Find(name);
+        IReadOnlyList<VmDefinition> found = client.Find(name, withEnded);
         return found.Count > 0 || WildcardPattern.ContainsWildcardCharacters(name) ? found : [client.Get(name)];
     }
 }

@@ -22,6 +22,9 @@ public sealed class Vm
     /// <summary>The store the VM is in.</summary>
     internal StratoClient Client { get; }
 
+    /// <summary>The definition as it was then.</summary>
+    internal VmDefinition Definition => _info.Definition;
+
     /// <summary>Unique in its store, without regard to case.</summary>
     public string Name => _info.Name;
 
@@ -107,6 +110,9 @@ public sealed class Vm
 
     /// <summary>Whether its engine isn't shut in, even where the host allows it.</summary>
     public bool NoSandbox => _info.NoSandbox;
+
+    /// <summary>Whether its guest's changes of disks are thrown away, and it itself when it has run.</summary>
+    public bool IsEphemeral => _info.Ephemeral;
 
     /// <summary>Whether it has the console port of a guest agent.</summary>
     public bool GuestAgent => _info.GuestAgent;
