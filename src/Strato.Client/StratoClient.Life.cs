@@ -5,7 +5,6 @@ using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Qmp;
 using Strato.Client.Runtime;
-using Strato.Client.Store;
 
 namespace Strato.Client;
 

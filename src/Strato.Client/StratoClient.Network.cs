@@ -5,12 +5,29 @@ using System.Text.Json;
 using System.Threading;
 using Strato.Client.Runtime;
 using Strato.Client.Store;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Client;
 
 public sealed partial class StratoClient
 {
+    /// <summary>A published port (<c>8080:80</c>, <c>127.0.0.1:53:53/udp</c>) as <see cref="NetworkAdapterSettings.PortForward"/> has it. Error <c>InvalidPublish</c>.</summary>
+    public static string ParsePublished(string text) => VmRules.Convert(() => PortForward.ParsePublished(text, "-Publish")).ToString();
+
+    /// <summary>A forward as <see cref="ParsePublished"/> takes it; one that can't be read stays as it is.</summary>
+    public static string ToPublished(string forward)
+    {
+        try
+        {
+            return PortForward.Parse(forward, "-PortForward").ToPublished();
+        }
+        catch (UserErrorException)
+        {
+            return forward;
+        }
+    }
+
     /// <summary>Adds a network interface to a VM; to a running one, too.</summary>
     /// <param name="id">The VM's.</param>
     /// <param name="settings">Where it leads: a tap, a switch, or <see cref="NetworkAdapterSettings.User"/>.</param>

@@ -15,7 +15,7 @@ internal static class PasstStarter
     /// <param name="deadline">Passt is ended when it doesn't serve by then.</param>
     /// <param name="token">Ends the wait, and passt.</param>
     /// <returns>The engine's end of the connection. Passt ends when all of that end's descriptors are closed.</returns>
-    /// <exception cref="StratoException">PasstNotFound, PasstFailed, StartTimeout.</exception>
+    /// <exception cref="StratoException">PasstNotFound, PasstFailed, StartTimeout, and those of <see cref="PortProbe"/>.</exception>
     internal static FileDescriptor Start(IReadOnlyList<PortForward> forwards, string searchPath, string id, Deadline deadline, CancellationToken token)
     {
         string program = ProgramPath.Find(PasstCommand.Program, searchPath) ?? throw new StratoException(
@@ -23,6 +23,7 @@ internal static class PasstStarter
         {
             RecommendedAction = ReadinessPipe.ActionFor("PasstNotFound"),
         };
+        PortProbe.Check(forwards, id);
         Libc.CreateSocketPair(out FileDescriptor near, out FileDescriptor other);
         try
         {

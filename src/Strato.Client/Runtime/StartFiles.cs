@@ -44,7 +44,7 @@ internal sealed class StartFiles(StratoPaths paths, string vmId, Deadline deadli
     /// <param name="adapter">Checked.</param>
     /// <param name="part">Doubles the commas of a value.</param>
     /// <returns>The value of <c>-netdev</c>.</returns>
-    /// <exception cref="StratoException">StartTimeout: the engine would only wait for passt once more. Those of <see cref="SwitchTap.Open"/>, of which the engine knows nothing.</exception>
+    /// <exception cref="StratoException">StartTimeout: the engine would only wait for passt once more. Those of <see cref="SwitchTap.Open"/>, of which the engine knows nothing, and PortInUse, PortForbidden, PortAddressNotFound: it couldn't say that.</exception>
     internal string OpenNetdev(NetworkAdapterDefinition adapter, Func<string, string> part)
     {
         NetworkAdapterSettings settings = adapter.Settings;
@@ -63,7 +63,7 @@ internal sealed class StartFiles(StratoPaths paths, string vmId, Deadline deadli
             string vhost = settings.Vhost == true ? $",vhost=on,vhostfds={Give(HostFiles.OpenVhostNet(queues))}" : "";
             return $"tap,id={part(adapter.Id)},fds={Give(opened)}{vhost}";
         }
-        catch (Exception e) when (settings.SwitchName is null && e is StratoException { Id: not "StartTimeout" } or UserErrorException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (settings.SwitchName is null && e is StratoException { Id: not ("StartTimeout" or PortProbe.InUse or PortProbe.Forbidden or PortProbe.NoAddress) } or UserErrorException or IOException or UnauthorizedAccessException)
         {
             opened.ForEach(file => file.Dispose());
             return NetworkAdapterFields.Netdev(vmId, adapter, part);

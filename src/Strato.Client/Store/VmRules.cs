@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using Strato.Client.Linux;
@@ -205,7 +206,9 @@ internal static class VmRules
                 ConfigurationLimits.CheckId(settings.IoThread, "-IoThread");
             }
 
-            settings.ToConfiguration(id).Check();
+            NetConfiguration configuration = settings.ToConfiguration(id);
+            configuration.Check();
+            RefuseTwice(configuration.Netdev.Forwards);
         }
         catch (UserErrorException e)
         {
@@ -218,6 +221,18 @@ internal static class VmRules
                     _ => e.Where,
                 },
             };
+        }
+    }
+
+    private static void RefuseTwice(IReadOnlyList<PortForward> forwards)
+    {
+        HashSet<(bool, System.Net.IPAddress?, int)> ports = [];
+        foreach (PortForward forward in forwards)
+        {
+            if (!ports.Add((forward.Udp, forward.Address, forward.Port)))
+            {
+                throw Invalid("InvalidForward", $"The host's {(forward.Udp ? "UDP" : "TCP")} port {forward.Port} is given twice; it leads to one port of the guest.", "-Publish");
+            }
         }
     }
 

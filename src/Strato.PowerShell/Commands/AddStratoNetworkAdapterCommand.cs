@@ -36,6 +36,12 @@ public sealed class AddStratoNetworkAdapterCommand : NetworkAdapterCmdlet
     {
         RefuseBoth(TapName);
         NetworkAdapterSettings settings = SettingsOf(TapName);
+        if (TapName is null && SwitchName is null && Publish is not null)
+        {
+            // Nothing else has ports to publish.
+            settings = settings with { User = true };
+        }
+
         if (!ShouldProcess(vm.Name, $"Add a network adapter on {Destination}"))
         {
             return;

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -34,6 +35,10 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
     [ValidateNotNull]
     public string[]? PortForward { get; set; }
 
+    [Parameter(HelpMessage = "With user networking: ports of the host that lead to the guest, such as 8080:80, 127.0.0.1:8080:80 or 53:53/udp.")]
+    [ValidateNotNull]
+    public string[]? Publish { get; set; }
+
     [Parameter(HelpMessage = "Whether the cable is in, as it is by default; -Connected:$false takes the link down.")]
     public SwitchParameter Connected { get; set; }
 
@@ -48,7 +53,7 @@ public abstract class NetworkAdapterCmdlet : VmDeviceCmdlet
         Vhost = MyInvocation.BoundParameters.ContainsKey(nameof(Vhost)) ? Vhost : null,
         IoThread = IoThread,
         Connected = MyInvocation.BoundParameters.ContainsKey(nameof(Connected)) ? Connected : null,
-        PortForward = PortForward,
+        PortForward = Publish is null ? PortForward : [.. PortForward ?? [], .. Publish.Select(StratoClient.ParsePublished)],
     };
 
     /// <summary>Refuses two places to lead to.</summary>

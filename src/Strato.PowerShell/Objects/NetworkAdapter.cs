@@ -1,3 +1,4 @@
+using System.Linq;
 using Strato.Client;
 using Strato.PowerShell;
 
@@ -22,6 +23,7 @@ public sealed class NetworkAdapter
         IoThread = string.IsNullOrEmpty(settings.IoThread) ? null : settings.IoThread;
         Connected = settings.Connected ?? true;
         PortForward = string.Join(' ', settings.PortForward ?? []);
+        Publish = [.. (settings.PortForward ?? []).Select(StratoClient.ToPublished)];
     }
 
     internal VmTarget Vm { get; }
@@ -61,6 +63,9 @@ public sealed class NetworkAdapter
 
     /// <summary>Ports of the host that lead to the guest, divided by blanks.</summary>
     public string PortForward { get; }
+
+    /// <summary>The same as -Publish takes them, such as <c>8080:80</c>.</summary>
+    public string[] Publish { get; }
 
     public override string ToString() => Id;
 

@@ -47,12 +47,43 @@ public sealed record PortForward(bool Udp, IPAddress? Address, int Port, int Gue
                 : throw Invalid(text, where, $"has '{ConfigurationLimits.Printable(number)}', which is no port; allowed: 1 to {LastPort}");
     }
 
-    public override string ToString()
+    /// <summary>A published port as container tools write it: <c>8080:80</c>, <c>127.0.0.1:8080:80</c>, <c>[::1]:53:53/udp</c>.</summary>
+    /// <param name="text">[ADDRESS:]PORT:GUESTPORT[/tcp|/udp]; an address of IPv6 stands in brackets.</param>
+    /// <param name="where">Option or path, for the error.</param>
+    /// <exception cref="UserErrorException">InvalidPublish.</exception>
+    public static PortForward ParsePublished(string text, string where)
     {
-        string? address = Address?.ToString();
-        string host = address is null ? "" : address.IndexOf(':') >= 0 ? $"[{address}]" : address;
-        return $"{(Udp ? "udp" : "tcp")}:{host}:{Port}-:{GuestPort}";
+        int slash = text.LastIndexOf('/');
+        string protocol = slash < 0 ? "tcp" : text[(slash + 1)..];
+        string ports = slash < 0 ? text : text[..slash];
+        int last = ports.LastIndexOf(':');
+        int first = last <= 0 ? -1 : ports.LastIndexOf(':', last - 1);
+        if (last < 0 || protocol is not ("tcp" or "udp"))
+        {
+            throw InvalidPublish(text, where);
+        }
+
+        try
+        {
+            return Parse($"{protocol}:{(first < 0 ? "" : ports[..first])}:{ports[(first + 1)..last]}-:{ports[(last + 1)..]}", where);
+        }
+        catch (UserErrorException)
+        {
+            // It would speak of a text that the user didn't write.
+            throw InvalidPublish(text, where);
+        }
     }
+
+    /// <summary>As <see cref="ParsePublished"/> takes it.</summary>
+    public string ToPublished() => $"{(Address is null ? "" : $"{Host}:")}{Port}:{GuestPort}{(Udp ? "/udp" : "")}";
+
+    public override string ToString() => $"{(Udp ? "udp" : "tcp")}:{Host}:{Port}-:{GuestPort}";
+
+    /// <summary>The address as it is written before a port.</summary>
+    private string Host => Address?.ToString() is not { } address ? "" : address.IndexOf(':') >= 0 ? $"[{address}]" : address;
+
+    private static UserErrorException InvalidPublish(string text, string where) =>
+        new("InvalidPublish", $"'{ConfigurationLimits.Printable(text)}' isn't [ADDRESS:]PORT:GUESTPORT[/udp]; allowed are such as 8080:80, 127.0.0.1:8080:80 and 53:53/udp, with ports from 1 to {LastPort}.", where);
 
     private static UserErrorException Invalid(string text, string where, string problem) =>
         new("InvalidForward", $"'{ConfigurationLimits.Printable(text)}' {problem}; allowed is one such as tcp:127.0.0.1:2222-:22.", where);

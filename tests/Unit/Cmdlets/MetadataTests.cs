@@ -172,7 +172,7 @@ public sealed class MetadataTests
     [InlineData(typeof(Balloon), "VMName VMId DeflateOnOom FreePageReporting Memory Actual")]
     [InlineData(typeof(Switch), "Name Id SwitchType State BridgeName NetAdapterName Subnet HostAddress Nat DhcpProcessId VMs Leases")]
     [InlineData(typeof(SwitchLease), "IPAddress MacAddress HostName Expires")]
-    [InlineData(typeof(NetworkAdapter), "VMName Id Type SwitchName TapName MacAddress QueueCount Vhost Connected PortForward")]
+    [InlineData(typeof(NetworkAdapter), "VMName Id Type SwitchName TapName MacAddress QueueCount Vhost Connected PortForward Publish")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]

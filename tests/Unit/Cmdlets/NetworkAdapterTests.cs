@@ -55,6 +55,51 @@ public sealed class NetworkAdapterTests : CmdletTests
         Assert.Single(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Output);
     }
 
+    [Fact]
+    public void PublishedPortsAreForwards()
+    {
+        New();
+        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("Publish", new[] { "8080:80", "127.0.0.1:2222:22", "[::1]:53:53/udp" }));
+        NetworkAdapter adapter = Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>();
+        Assert.Equal(("User", "tcp::8080-:80 tcp:127.0.0.1:2222-:22 udp:[::1]:53-:53"), (adapter.Type, adapter.PortForward));
+        Assert.Equal(["8080:80", "127.0.0.1:2222:22", "[::1]:53:53/udp"], adapter.Publish);
+        Run(new Step("Set-StratoNetworkAdapter", "net0").With("VMName", "web").With("PortForward", "tcp::1-:2").With("Publish", "3:4/tcp"));
+        Assert.Equal(["1:2", "3:4"], Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>().Publish);
+        Run(new Step("Set-StratoNetworkAdapter", "net0").With("VMName", "web").With("Publish", Array.Empty<string>()));
+        Assert.Empty(Run(new Step("Get-StratoNetworkAdapter").With("VMName", "web")).Single<NetworkAdapter>().Publish);
+    }
+
+    [Fact]
+    public void APortLeadsToOnePlace()
+    {
+        New();
+        ErrorRecord error = Error(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("Publish", new[] { "80:80", "80:80/udp", "80:81" }));
+        AssertError(error, "InvalidForward", ErrorCategory.InvalidArgument, "web");
+        Assert.StartsWith("The host's TCP port 80 is given twice", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("80")]
+    [InlineData("")]
+    [InlineData(":")]
+    [InlineData("80:")]
+    [InlineData(":80")]
+    [InlineData("0:80")]
+    [InlineData("80:65536")]
+    [InlineData("80:80/sctp")]
+    [InlineData("80:80/")]
+    [InlineData("::1:80:80")]
+    [InlineData("localhost:80:80")]
+    [InlineData("80-81:80-81")]
+    [InlineData("1.2.3:x:80:80")]
+    public void WhatIsNoPublishedPortIsToldAsItWasGiven(string text)
+    {
+        New();
+        ErrorRecord error = Error(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("Publish", text));
+        AssertError(error, "InvalidPublish", ErrorCategory.InvalidArgument, "web");
+        Assert.Contains($"'{text}' isn't [ADDRESS:]PORT:GUESTPORT[/udp]", error.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("InvalidNetworkAdapter", "None of -TapName, -SwitchName and -User says where the network adapter leads; give one.")]
     [InlineData("ParametersConflict", "-TapName and -User are both given; an adapter leads to one of them.", "TapName", "tap0", "User", null)]
