@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using Strato.Client.Runtime;
-using Strato.Client.Store;
 
 namespace Strato.Client;
 
