@@ -130,7 +130,7 @@ public sealed class EphemeralTests : IDisposable
     }
 
     [Fact]
-    public void ARestartKeepsItWhoeverLooksMeanwhile()
+    public async Task ARestartKeepsItWhoeverLooksMeanwhile()
     {
         VmInfo vm = Start();
         Assert.Equal(vm.ProcessId, Client.Restart(vm.Id, RestartKind.Reset, null, _fixture.Token).ProcessId);
@@ -145,8 +145,8 @@ public sealed class EphemeralTests : IDisposable
             },
             _fixture.Token);
         VmInfo again = Client.Restart(vm.Id, RestartKind.Reboot, null, _fixture.Token);
-        enough.Cancel();
-        Assert.True(looking.Wait(TimeSpan.FromSeconds(20)));
+        await enough.CancelAsync();
+        await looking.WaitAsync(TimeSpan.FromSeconds(20), _fixture.Token);
         Assert.Equal(VmState.Running, again.State);
         Assert.NotEqual(vm.ProcessId, again.ProcessId);
         Assert.Single(Client.List().Definitions);
