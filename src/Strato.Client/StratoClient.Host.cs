@@ -1,5 +1,7 @@
+using System;
 using System.Collections.Generic;
 using System.Threading;
+using System.Threading.Tasks;
 using Strato.Client.Runtime;
 
 namespace Strato.Client;
@@ -10,10 +12,13 @@ public sealed partial class StratoClient
     public HostInfo GetHost(CancellationToken token = default)
     {
         string? engine = null;
+        Task<string?>? version = null;
+        Task<HostProgramInfo>[] programs = HostPrograms.Begin(token);
         ProbeRunner.Answer probe;
         try
         {
             engine = FindEngine();
+            version = HostPrograms.BeginEngine(engine, token);
             probe = ProbeRunner.Run(engine, token);
         }
         catch (StratoException e)
@@ -43,10 +48,17 @@ public sealed partial class StratoClient
             SandboxReason = SandboxSupport.OfThisProcess.Reason,
             KernelRelease = HostFacts.KernelRelease(),
             EnginePath = engine,
+            EngineVersion = version is null ? null : Result(version),
+            ModuleVersion = typeof(StratoClient).Assembly.GetName().Version!.ToString(3),
+            Devices = HostDevices.Find(),
+            Programs = Array.ConvertAll(programs, Result),
             StateRoot = Paths.StateRoot,
             RuntimeRoot = Paths.RuntimeRoot,
         };
     }
+
+    /// <summary>What was begun is at its end soon after it is cancelled.</summary>
+    private static T Result<T>(Task<T> begun) => begun.GetAwaiter().GetResult();
 
     /// <summary>The checklist about this host: what VMs need, and what they may want. Nothing is changed by it.</summary>
     public IReadOnlyList<HostCheck> TestHost(CancellationToken token = default) => HostChecks.Run(Paths, GetHost(token));

@@ -1,3 +1,5 @@
+using System.Collections.Generic;
+
 namespace Strato.Client;
 
 /// <summary>What this host offers to VMs.</summary>
@@ -59,6 +61,18 @@ public sealed record HostInfo
 
     /// <summary>Path of the engine that would be used, or null.</summary>
     public string? EnginePath { get; init; }
+
+    /// <summary>Version of the engine, as it tells it; null where there is none.</summary>
+    public string? EngineVersion { get; init; }
+
+    /// <summary>Version of this library.</summary>
+    public required string ModuleVersion { get; init; }
+
+    /// <summary>Devices that VMs may want.</summary>
+    public required IReadOnlyList<HostDeviceInfo> Devices { get; init; }
+
+    /// <summary>Programs that features rely on.</summary>
+    public required IReadOnlyList<HostProgramInfo> Programs { get; init; }
 
     /// <summary>Where VM definitions are.</summary>
     public required string StateRoot { get; init; }

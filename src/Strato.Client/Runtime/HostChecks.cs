@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using Strato.Client.Linux;
 
 namespace Strato.Client.Runtime;
@@ -30,11 +31,8 @@ internal static class HostChecks
         Sockets(paths.RuntimeRoot),
         Optional("Sandbox", host.SandboxReason, $"Engines are shut in ({host.Sandbox}).", "docs/sandbox.md tells what it needs; VMs run without it, too."),
         Cgroups(),
-        Device("Tap", "/dev/net/tun", "taps for network adapters", "modprobe tun; user networking (Add-StratoNetworkAdapter -User) does without."),
-        Device("VhostNet", "/dev/vhost-net", "network adapters with -Vhost", "modprobe vhost_net, and the right to open it; adapters work without -Vhost, too."),
-        Device("VhostVsock", "/dev/vhost-vsock", "Add-StratoVsock", "modprobe vhost_vsock, and the right to open it."),
-        Program("Passt", "passt", "user networking (Add-StratoNetworkAdapter -User)", "apt install passt, or the package of that name."),
-        Program("Virtiofsd", "virtiofsd", "shared folders", "apt install virtiofsd; on Debian 12 it is in qemu-system-common.", ":/usr/libexec:/usr/lib/qemu:/usr/libexec/virtiofsd"),
+        .. host.Devices.Where(device => device.Name != "Vfio").Select(device => Optional(device.Name, device.Usable ? null : device.Detail, device.Path, device.Remedy)),
+        .. host.Programs.Select(program => Optional(Title(program.Name), program.Path is null ? $"No {program.Use}: '{program.Name}' isn't installed." : null, $"{program.Path} {program.Version}".TrimEnd(), program.Remedy)),
         HugePages(host),
     ];
 
@@ -100,17 +98,7 @@ internal static class HostChecks
         "Set-StratoCpu -Weight and -Quota can be used.",
         "They need cgroup v2 with its cpu controller, and root or a group that systemd has delegated (Delegate=cpu).");
 
-    private static HostCheck Device(string name, string path, string use, string remedy)
-    {
-        using FileDescriptor file = new(Libc.Open(path, Libc.O_RDWR));
-        return Optional(name, file.IsInvalid ? $"No {use}: '{path}' can't be opened: {Errno.Text(Errno.Last)}." : null, path, remedy);
-    }
-
-    private static HostCheck Program(string name, string program, string use, string remedy, string more = "")
-    {
-        string? path = ProgramPath.Find(program, ProgramPath.Folders + more);
-        return Optional(name, path is null ? $"No {use}: '{program}' isn't installed." : null, path ?? "", remedy);
-    }
+    private static string Title(string name) => char.ToUpperInvariant(name[0]) + name[1..];
 
     private static HostCheck HugePages(HostInfo host)
     {

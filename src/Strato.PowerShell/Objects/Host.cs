@@ -1,3 +1,4 @@
+using System.Linq;
 using Strato.Client;
 
 namespace Strato;
@@ -71,6 +72,18 @@ public sealed class Host
     /// <summary>The engine that would be used, or null.</summary>
     public string? EnginePath => _info.EnginePath;
 
+    /// <summary>Its version; null where there is none.</summary>
+    public string? EngineVersion => _info.EngineVersion;
+
+    /// <summary>Version of this module.</summary>
+    public string ModuleVersion => _info.ModuleVersion;
+
+    /// <summary>Devices that VMs may want, and whether they can be used.</summary>
+    public HostDevice[] Devices => [.. _info.Devices.Select(device => new HostDevice(device))];
+
+    /// <summary>Programs that features rely on, and their versions.</summary>
+    public HostProgram[] Programs => [.. _info.Programs.Select(program => new HostProgram(program))];
+
     /// <summary>Where VM definitions are.</summary>
     public string StateRoot => _info.StateRoot;
 
@@ -81,4 +94,63 @@ public sealed class Host
     public void Refresh() => _info = _client.GetHost();
 
     public override string ToString() => Name;
+}
+
+/// <summary>A device of the host that VMs may want.</summary>
+public sealed class HostDevice
+{
+    private readonly HostDeviceInfo _info;
+
+    internal HostDevice(HostDeviceInfo info)
+    {
+        _info = info;
+    }
+
+    /// <summary>Tap, VhostNet, VhostVsock or Vfio.</summary>
+    public string Name => _info.Name;
+
+    /// <summary>Where it is.</summary>
+    public string Path => _info.Path;
+
+    /// <summary>Whether this process may use it.</summary>
+    public bool Usable => _info.Usable;
+
+    /// <summary>What it is for.</summary>
+    public string Use => _info.Use;
+
+    /// <summary>What was found.</summary>
+    public string Detail => _info.Detail;
+
+    /// <summary>What to do about it; null where there is nothing to do.</summary>
+    public string? Remedy => _info.Remedy;
+
+    public override string ToString() => Usable ? Name : $"{Name} (no)";
+}
+
+/// <summary>A program of the host that a feature relies on.</summary>
+public sealed class HostProgram
+{
+    private readonly HostProgramInfo _info;
+
+    internal HostProgram(HostProgramInfo info)
+    {
+        _info = info;
+    }
+
+    /// <summary>passt, virtiofsd, dnsmasq or nft.</summary>
+    public string Name => _info.Name;
+
+    /// <summary>Where it is; null where it isn't installed.</summary>
+    public string? Path => _info.Path;
+
+    /// <summary>As it tells it; null where it tells none.</summary>
+    public string? Version => _info.Version;
+
+    /// <summary>What it is for.</summary>
+    public string Use => _info.Use;
+
+    /// <summary>What to do about it; null where it is there.</summary>
+    public string? Remedy => _info.Remedy;
+
+    public override string ToString() => Path is null ? $"{Name} (missing)" : $"{Name} {Version}".TrimEnd();
 }

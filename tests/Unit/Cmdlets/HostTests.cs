@@ -32,8 +32,58 @@ public sealed class HostTests : CmdletTests
     public void AMissingEngineIsAVerdictToo()
     {
         Environment.SetEnvironmentVariable("STRATO_ENGINE", "/nowhere/strato-engine");
-        Assert.Equal("unknown", Run(new Step("Get-StratoHost")).Single<global::Strato.Host>().Kvm);
+        global::Strato.Host host = Run(new Step("Get-StratoHost")).Single<global::Strato.Host>();
+        Assert.Equal(("unknown", null), (host.Kvm, host.EngineVersion));
     }
+
+    [Fact]
+    public void DevicesAndProgramsHaveAVersionOrARemedy()
+    {
+        UseEngine("""[ "$1" = -version ] && echo 'strato-engine 9.8.7' || echo '{"verdict":"usable","reason":"ok"}'""");
+        string programs = Directory.CreateDirectory(Path.Combine(Store.Root, "bin")).FullName;
+        foreach ((string name, string says) in (ReadOnlySpan<(string, string)>)[("passt", "echo passt 0.0~git20230309.7c7625d; echo more"), ("dnsmasq", "exit 1"), ("nft", "echo 'nftables v1.0.6 (Lester Gooch #5)'")])
+        {
+            string file = Store.WriteFile($"bin/{name}", "#!/bin/sh\n" + says);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        string? path = Environment.GetEnvironmentVariable("PATH");
+        Environment.SetEnvironmentVariable("PATH", $"{programs}:{path}");
+        try
+        {
+            global::Strato.Host host = Run(new Step("Get-StratoHost")).Single<global::Strato.Host>();
+            Assert.Equal(("9.8.7", "0.1.0"), (host.EngineVersion, host.ModuleVersion));
+            Assert.Equal(["passt", "virtiofsd", "dnsmasq", "nft"], host.Programs.Select(program => program.Name));
+            Assert.Equal(
+                [($"{programs}/passt", "0.0~git20230309.7c7625d", null), ($"{programs}/dnsmasq", null, null), ($"{programs}/nft", "1.0.6", null)],
+                host.Programs.Where(program => program.Name != "virtiofsd").Select(program => (program.Path!, program.Version, program.Remedy)));
+            Assert.Equal(["Tap", "VhostNet", "VhostVsock", "Vfio"], host.Devices.Select(device => device.Name));
+            Assert.All(host.Devices, device => Assert.Equal(device.Usable, device.Remedy is null));
+            Assert.All(host.Devices, device => Assert.Equal(device.Name != "Tap" && File.Exists(device.Path), device.Usable && device.Name != "Tap"));
+            Assert.All(host.Programs, program => Assert.Equal(program.Path is null, program.Remedy is not null));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
+    }
+
+    [Theory]
+    [InlineData("Dnsmasq version 2.90  Copyright", "2.90")]
+    [InlineData("virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)", "7.2.22")]
+    [InlineData("passt 2024_12_11.09478d5", "2024_12_11.09478d5")]
+    [InlineData("virtiofsd 1.10.0", "1.10.0")]
+    [InlineData("passt unknown version", null)]
+    [InlineData("", null)]
+    public void VersionsAreRead(string line, string? version) => Assert.Equal(version, HostPrograms.ParseVersion(line));
+
+    [Fact]
+    public void SwitchesAndOthersTapsTakeARight() => Client.NetworkNamespace.Run(() =>
+    {
+        Assert.Contains(HostDevices.Find(), device => device is { Name: "Tap", Usable: true });
+        Client.NetworkNamespace.GiveUpNetAdmin();
+        Assert.Contains(HostDevices.Find(), device => device is { Name: "Tap", Usable: false, Remedy: not null } && device.Detail.Contains("CAP_NET_ADMIN", StringComparison.Ordinal));
+    });
 
     [Fact]
     public void TheChecklistSaysWhatToDo()
@@ -41,7 +91,7 @@ public sealed class HostTests : CmdletTests
         UseEngine("""echo '{"verdict":"absent","reason":"no /dev/kvm"}'""");
         Dictionary<string, HostCheck> checks = Run(new Step("Test-StratoHost")).Output.Cast<HostCheck>().ToDictionary(check => check.Name);
         Assert.Equal(
-            ["Cgroup", "Engine", "HugePages", "Kernel", "Kvm", "Memory", "Passt", "Sandbox", "Sockets", "State", "Tap", "VhostNet", "VhostVsock", "Virtiofsd"], checks.Keys.Order(StringComparer.Ordinal));
+            ["Cgroup", "Dnsmasq", "Engine", "HugePages", "Kernel", "Kvm", "Memory", "Nft", "Passt", "Sandbox", "Sockets", "State", "Tap", "VhostNet", "VhostVsock", "Virtiofsd"], checks.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(("Failed", "no /dev/kvm"), (checks["Kvm"].Result, checks["Kvm"].Detail));
         Assert.All(checks.Values, check => Assert.Equal(check.Result == "Passed", check.Remedy is null));
         Assert.Equal(("Passed", Store.Engine), (checks["Engine"].Result, checks["Engine"].Detail));

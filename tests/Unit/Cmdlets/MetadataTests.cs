@@ -182,10 +182,12 @@ public sealed class MetadataTests
     [InlineData(typeof(GuestNetworkInterface), "Name MacAddress Addresses")]
     [InlineData(typeof(GuestFileSystem), "MountPoint Device Type Size Used")]
     [InlineData(typeof(GuestUser), "Name LoginTime")]
-    [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath")]
+    [InlineData(typeof(global::Strato.Host), "Kvm KvmReason KvmRemedy CpuCount MemoryTotal EnginePath EngineVersion ModuleVersion KernelRelease Devices Programs")]
+    [InlineData(typeof(HostDevice), "Name Path Usable Use Detail Remedy")]
+    [InlineData(typeof(global::Strato.HostProgram), "Name Path Version Use Remedy")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[])];
+        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[]), typeof(HostDevice[]), typeof(global::Strato.HostProgram[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);
