@@ -37,11 +37,31 @@ public sealed partial class StratoClient
 
     /// <summary>The last lines of this boot's console, or of the last boot's if the VM is stopped; null gives all lines. Escape sequences are kept.</summary>
     /// <remarks>Each is read from the log when it is asked for; a line of more than a million characters comes in pieces.</remarks>
-    public IEnumerable<string> TailConsole(string id, int? lines = null) => ReadLog(GetById(id).Id, lines);
+    /// <param name="id">The VM.</param>
+    /// <param name="lines">How many of the last; null for all.</param>
+    /// <param name="previous">Of the run before the last.</param>
+    public IEnumerable<string> TailConsole(string id, int? lines = null, bool previous = false) => ReadLog(GetById(id).Id, lines, previous);
 
-    private IEnumerable<string> ReadLog(string id, int? lines)
+    /// <summary>As <see cref="TailConsole"/>, but all as it came, in one piece. Empty for a VM that printed nothing.</summary>
+    public byte[] ReadConsole(string id, int? lines = null, bool previous = false)
     {
-        using ConsoleLogStream? log = TryOpenLog(id);
+        using ConsoleLogStream? log = TryOpenLog(GetById(id).Id, previous);
+        if (log is null)
+        {
+            return [];
+        }
+
+        // It may grow meanwhile; what comes then is of the next time.
+        long start = lines is { } last ? TextTail.Find(log, last) : 0;
+        byte[] bytes = new byte[log.Length - start];
+        log.Position = start;
+        int count = log.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        return count == bytes.Length ? bytes : bytes[..count];
+    }
+
+    private IEnumerable<string> ReadLog(string id, int? lines, bool previous)
+    {
+        using ConsoleLogStream? log = TryOpenLog(id, previous);
         foreach (string line in log is null ? [] : TextTail.Read(log, lines))
         {
             yield return line;
@@ -153,7 +173,8 @@ public sealed partial class StratoClient
         return new ConsoleReader(connection, connection.Asked < connection.Offset ? TryOpenLog(id) : null);
     }
 
-    private ConsoleLogStream? TryOpenLog(string id) => ConsoleLogStream.TryOpen(Paths.ConsoleLog(id));
+    private ConsoleLogStream? TryOpenLog(string id, bool previous = false) =>
+        previous ? ConsoleLogStream.TryOpenPrevious(Paths.ConsoleLog(id)) : ConsoleLogStream.TryOpen(Paths.ConsoleLog(id));
 
     /// <summary>Reads until the pattern is found; fails at the end of the VM and of the time.</summary>
     private ConsoleMatch Match(string id, string name, EngineProcess? process, ConsoleReader reader, ConsoleMatcher matcher, string pattern, TimeSpan? timeout, Deadline deadline, CancellationToken token)

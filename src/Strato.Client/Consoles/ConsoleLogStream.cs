@@ -78,6 +78,13 @@ internal sealed class ConsoleLogStream : Stream
         }
     }
 
+    /// <summary>That of the run before the last. Null if there is none any more: the last one may have needed its file for its own output.</summary>
+    internal static ConsoleLogStream? TryOpenPrevious(string path)
+    {
+        using FileStream? log = TryOpenFile(path);
+        return log is not null && TryReadMark(log, out _, out _, out bool kept) && kept ? null : TryOpen(path + ConsoleLogMark.OlderSuffix);
+    }
+
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override int Read(Span<byte> buffer)

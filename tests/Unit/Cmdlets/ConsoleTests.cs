@@ -1,7 +1,10 @@
+using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 using Strato.Client;
@@ -121,6 +124,65 @@ public sealed class ConsoleTests : CmdletTests
         Store.Client.SendConsole(Store.Client.Get("web").Id, "say two\npoweroff", null, Store.Token);
         Assert.Equal(["fake engine", "one", "say two", "two", "poweroff"], (await follow).Of<string>());
         Assert.Equal(5, lines);
+    }
+
+    [Fact]
+    public void RawIsAllAsItCame()
+    {
+        Vm vm = Start("web", "print=\u001b[1mone");
+        byte[] log = File.ReadAllBytes(vm.ConsoleLogPath);
+        string text = Encoding.UTF8.GetString(log);
+        Assert.Contains("\u001b[1mone", text, StringComparison.Ordinal);
+        Assert.Equal([text], Run(new Step("Get-StratoConsole", "web").Switch("Raw")).Of<string>());
+        Assert.Equal(text[(text.IndexOf('\n', StringComparison.Ordinal) + 1)..], Run(new Step("Get-StratoConsole", "web").Switch("Raw").With("Tail", 1)).Single<string>());
+        Assert.Equal(log, Run(new Step("Get-StratoConsole", "web").Switch("AsByteStream")).Single<byte[]>());
+        Assert.Equal(log, Run(new Step("Get-StratoConsole", "web").Switch("AsByteStream").Switch("Raw")).Single<byte[]>());
+        Run(new Step("Stop-StratoVm", "web"));
+
+        // What isn't UTF-8 is in the bytes alone.
+        File.WriteAllBytes(vm.ConsoleLogPath, [0xff, 0x0d, 0x0d, 0x0a]);
+        Assert.Equal("\ufffd\r\r\n", Run(new Step("Get-StratoConsole", "web").Switch("Raw")).Single<string>());
+        Assert.Equal([0xff, 0x0d, 0x0d, 0x0a], Run(new Step("Get-StratoConsole", "web").Switch("AsByteStream")).Single<byte[]>());
+        Assert.Equal(["\ufffd"], Run(new Step("Get-StratoConsole", "web")).Of<string>());
+        File.WriteAllBytes(vm.ConsoleLogPath, []);
+        Assert.Empty(Run(new Step("Get-StratoConsole", "web").Switch("Raw")).Output);
+    }
+
+    [Theory]
+    [InlineData("Raw")]
+    [InlineData("AsByteStream")]
+    public async Task RawGoesOnTooAndBeginsAtTheLastLines(string kind)
+    {
+        Vm vm = Start("web", "print=one");
+        using ManualResetEventSlim following = new();
+        Host.OnOutput = _ => following.Set();
+        Task<HostResult> follow = Task.Run(() => Host.Invoke(new Step("Get-StratoConsole", "web").Switch("Follow", kind).With("Tail", 1)), Store.Token);
+        following.Wait(Store.Token);
+        Store.Client.SendConsole(Store.Client.Get("web").Id, "say two\npoweroff", null, Store.Token);
+        List<object?> pieces = (await follow).Output;
+        string all = kind == "Raw" ? string.Concat(pieces.Cast<string>()) : Encoding.UTF8.GetString([.. pieces.Cast<byte[]>().SelectMany(piece => piece)]);
+        string log = await File.ReadAllTextAsync(vm.ConsoleLogPath, Store.Token);
+        Assert.Equal(log[log.IndexOf("one", StringComparison.Ordinal)..], all);
+        Assert.True(pieces.Count > 1);
+    }
+
+    [Fact]
+    public void PreviousIsOfTheRunBefore()
+    {
+        Vm vm = Start("web", "print=one");
+        Assert.Empty(Run(new Step("Get-StratoConsole", "web").Switch("Previous")).Output);
+        Run(new Step("Stop-StratoVm", "web"));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Send-StratoConsole", "say two").With("VMName", "web").With("ExpectMatch", "^two"));
+        Assert.Equal(["fake engine", "one"], Run(new Step("Get-StratoConsole", "web").Switch("Previous")).Of<string>());
+        Assert.Equal(["one"], Run(new Step("Get-StratoConsole", "web").Switch("Previous").With("Tail", 1)).Of<string>());
+        Assert.Equal(File.ReadAllText(vm.ConsoleLogPath + ".1"), Run(new Step("Get-StratoConsole", "web").Switch("Previous", "Raw")).Single<string>());
+        Assert.StartsWith("ParametersConflict", Terminates(new Step("Get-StratoConsole", "web").Switch("Previous", "Follow")), StringComparison.Ordinal);
+
+        // A run that printed so much that it needed the other file, too.
+        Run(new Step("Stop-StratoVm", "web"));
+        File.WriteAllText(vm.ConsoleLogPath, "[strato: from byte 1007 on; what was before is in the file .1]\nmore\n");
+        Assert.Empty(Run(new Step("Get-StratoConsole", "web").Switch("Previous")).Output);
     }
 
     [Fact]

@@ -134,7 +134,7 @@ public sealed class MetadataTests
     [InlineData("Send-StratoConsole", "Text VMName NoNewline ExpectMatch Timeout")]
     [InlineData("Stop-StratoVm", "Name VM TurnOff TurnOffAfter Force PassThru")]
     [InlineData("Invoke-StratoQmp", "Command VMName Arguments")]
-    [InlineData("Get-StratoConsole", "VMName Tail Follow")]
+    [InlineData("Get-StratoConsole", "VMName Tail Follow Raw AsByteStream Previous")]
     [InlineData("Remove-StratoVm", "Name VM Force")]
     [InlineData("Set-StratoBalloon", "VMName VM Target Wait Timeout PassThru")]
     [InlineData("Invoke-StratoGuestCommand", "Command FilePath ArgumentList InputText Environment Timeout ThrottleLimit VMName VM")]
