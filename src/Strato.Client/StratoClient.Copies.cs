@@ -51,9 +51,8 @@ public sealed partial class StratoClient
                 Drives = CopyDrives(source, newName, options, made, warnings, token),
                 NetworkAdapters = options.KeepMacAddress ? source.NetworkAdapters : [.. Converted(source.NetworkAdapters, adapter => adapter with { Settings = adapter.Settings with { MacAddress = null } })],
                 ConsolePorts = [.. Converted(source.ConsolePorts, port => CopyPort(source, port, warnings))],
-                Vsock = source.Vsock is null ? null : source.Vsock with { GuestCid = FreeCid() },
             };
-            return new CopyResult(Store.Add(copy, token), warnings);
+            return new CopyResult(Store.Add(copy, token, vm => vm.Vsock is null ? vm : vm with { Vsock = vm.Vsock with { GuestCid = FreeCid() } }), warnings);
         }
         catch
         {

@@ -15,9 +15,17 @@ public sealed partial class StratoClient
     /// <param name="token">Ends the wait for the VM's lock.</param>
     public void AddVsock(string id, long? guestCid, CancellationToken token = default)
     {
-        VsockDefinition vsock = new() { GuestCid = guestCid ?? FreeCid() };
-        DeviceRules.CheckVsock(vsock);
-        Change(id, "Its vsock", before => before.Vsock is null ? before with { Vsock = vsock } : throw Exists(before, "Vsock", "a vsock"), token);
+        if (guestCid is { } given)
+        {
+            DeviceRules.CheckVsock(new() { GuestCid = given });
+        }
+
+        Change(
+            id,
+            "Its vsock",
+            before => before.Vsock is null ? before with { Vsock = new() { GuestCid = guestCid ?? FreeCid() } } : throw Exists(before, "Vsock", "a vsock"),
+            token,
+            unique: guestCid is null);
     }
 
     /// <summary>Changes the guest's address. Errors: <c>VsockNotFound</c>, <c>OutOfRange</c>.</summary>
@@ -86,9 +94,9 @@ public sealed partial class StratoClient
         id, "Its balloon", before => before.Balloon is null ? throw Missing(before, "Balloon", "balloon") : before with { Balloon = null }, token);
 
     /// <summary>Changes a stopped VM.</summary>
-    private void Change(string id, string what, Func<VmDefinition, VmDefinition> change, CancellationToken token) => Store.Update(
+    private void Change(string id, string what, Func<VmDefinition, VmDefinition> change, CancellationToken token, bool unique = false) => Store.Update(
         id,
-        rename: false,
+        rename: unique,
         before =>
         {
             RefuseRunning(before, what);
@@ -109,6 +117,7 @@ public sealed partial class StratoClient
         FreePageReporting = change.FreePageReporting ?? balloon.FreePageReporting,
     };
 
+    /// <summary>The first that no VM has: under the lock of names, lest another takes it too.</summary>
     private long FreeCid()
     {
         HashSet<long> taken = [];

@@ -52,9 +52,9 @@ public sealed partial class StratoClient
 
         if (mkfs is not null)
         {
-            // It would punch out what was preallocated.
+            // Of a file that has no name yet. Without nodiscard it would punch out what was preallocated.
             string[] label = settings.Label is null ? [] : ["-L", settings.Label];
-            Mkfs(mkfs, [.. (ReadOnlySpan<string>)["-q", "-F", "-E", "nodiscard"], .. label, "--", file.Temporary], settings, token);
+            Mkfs(mkfs, [.. (ReadOnlySpan<string>)["-q", "-F", "-E", "nodiscard"], .. label, "--", "/proc/self/fd/3"], file.Fd, settings, token);
         }
 
         token.ThrowIfCancellationRequested();
@@ -120,9 +120,9 @@ public sealed partial class StratoClient
         return file;
     }
 
-    private static void Mkfs(string program, string[] arguments, DiskSettings settings, CancellationToken token)
+    private static void Mkfs(string program, string[] arguments, int disk, DiskSettings settings, CancellationToken token)
     {
-        HostProgram.Outcome outcome = HostProgram.Run(program, arguments, -1, Deadline.Never, token);
+        HostProgram.Outcome outcome = HostProgram.Run(program, arguments, disk, Deadline.Never, token);
         if (outcome.Status != 0)
         {
             throw new StratoException(StratoErrorKind.Failed, "MkfsFailed", $"{program} failed on the disk '{settings.Path}': {outcome.Problem}") { Where = settings.Path };

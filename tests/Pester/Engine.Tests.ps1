@@ -49,6 +49,17 @@ Describe 'An engine' -Tag Engine -Skip:([bool]$NoEngine) {
         Start-StratoVm tiny
         (Get-StratoVm).State | Should -Be 'Running', 'Running'
     }
+    It 'leaves no half disk when the shell that makes it is killed' {
+        $bin = (New-Item -ItemType Directory "$folder/killed").FullName
+        Set-Content "$bin/mkfs.ext4" "#!/bin/sh`necho begun > '$bin/begun'`nexec sleep 100`n" -NoNewline
+        & chmod +x "$bin/mkfs.ext4"
+        $shell = Start-Process pwsh '-NoProfile', '-NonInteractive', '-Command', "`$env:PATH = '${bin}:' + `$env:PATH; Import-Module '$ModulePath'; New-StratoDisk '$bin/disk.img' 64MB -Format ext4" -PassThru
+        Wait-Until { Test-Path "$bin/begun" }
+        & /bin/kill -KILL $shell.Id
+        $shell.WaitForExit()
+        Get-ChildItem $bin -Force | Select-Object -ExpandProperty Name | Should -Be 'begun', 'mkfs.ext4'
+        Get-Process sleep | Where-Object { (Get-Item "/proc/$($_.Id)/fd/3" -ErrorAction Ignore).Target -like "$bin/*" } | Stop-Process
+    }
     It 'has a log, which can be followed' {
         Start-StratoVm tiny
         $follower = Start-ThreadJob { Import-Module $using:ModulePath; Get-StratoLog tiny -Follow }

@@ -181,3 +181,28 @@ Describe 'A guest with the QEMU guest agent' -Tag Kvm -Skip:([bool]$NoAgent) {
         $wait | Receive-Job -Wait -AutoRemoveJob | Should -Match '^Vm(Ended|NotRunning),'
     }
 }
+
+Describe 'Disks where blocks can be shared' -Tag Kvm -Skip:(-not $env:STRATO_SCRATCH -or -not (Test-Path "$env:STRATO_SCRATCH/xfs")) {
+    BeforeAll {
+        $folder = New-TestState
+        $disks = (New-Item -ItemType Directory "$env:STRATO_SCRATCH/xfs/disks-$PID").FullName
+    }
+    AfterAll {
+        Remove-Item -Recurse -Force $disks
+        Remove-TestState $folder
+    }
+
+    It 'are copied without taking room, and have nothing to do with each other' {
+        & dd if=/dev/urandom of=$disks/web.img bs=1M count=64 status=none conv=fsync
+        $null = New-StratoVm web "$folder/vmlinuz"
+        Add-StratoDrive "$disks/web.img" -VMName web
+        $free = [long](stat -f -c '%f * %S' $disks | Invoke-Expression)
+        $copy = Copy-StratoVm web web2 -CopyDisk
+        & sync -f $disks
+        $free - [long](stat -f -c '%f * %S' $disks | Invoke-Expression) | Should -BeLessThan 8MB
+        (Get-FileHash $copy.Drives[0].Path).Hash | Should -Be (Get-FileHash "$disks/web.img").Hash
+        & dd if=/dev/zero of=$disks/web2-disk0.img bs=1M count=1 conv=notrunc status=none
+        (Get-FileHash $copy.Drives[0].Path).Hash | Should -Not -Be (Get-FileHash "$disks/web.img").Hash
+        Get-ChildItem $disks -Force | Should -HaveCount 2
+    }
+}

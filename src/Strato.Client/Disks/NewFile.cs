@@ -5,20 +5,30 @@ using Strato.Client.Store;
 
 namespace Strato.Client.Disks;
 
-/// <summary>A file that is made under another name, and has its own when it is whole. One that isn't kept is removed.</summary>
+/// <summary>A file that has its name when it is whole. Before, it has none, and is gone with this process, however that ends; where the file system can't do that, it has another name, and is removed unless it is kept.</summary>
 internal sealed class NewFile : IDisposable
 {
     private readonly string _path;
     private readonly FileDescriptor _file;
-    private bool _kept;
+    private string? _temporary;
 
     /// <param name="path">Absolute.</param>
     /// <param name="mode">Permissions.</param>
-    internal NewFile(string path, uint mode)
+    /// <param name="nameless">Whether it may be without a name (O_TMPFILE).</param>
+    internal NewFile(string path, uint mode, bool nameless = true)
     {
         _path = path;
-        Temporary = Path.Combine(Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}{Guid.NewGuid():N}");
-        _file = new FileDescriptor(Libc.Open(Temporary, Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL, mode));
+        string folder = Path.GetDirectoryName(path)!;
+        int fd = nameless ? Libc.Open(folder, Libc.O_TMPFILE | Libc.O_RDWR, mode) : -1;
+
+        // EISDIR and ENOENT are a kernel's that doesn't know the flag.
+        if (fd < 0 && (!nameless || Errno.Last is Errno.EOPNOTSUPP or Errno.EISDIR or Errno.ENOENT or Errno.EINVAL))
+        {
+            _temporary = TemporaryName(folder);
+            fd = Libc.Open(_temporary, Libc.O_RDWR | Libc.O_CREAT | Libc.O_EXCL, mode);
+        }
+
+        _file = new FileDescriptor(fd);
         if (_file.IsInvalid)
         {
             throw Failed(path, Errno.Last);
@@ -26,9 +36,6 @@ internal sealed class NewFile : IDisposable
     }
 
     internal int Fd => _file.Value;
-
-    /// <summary>The path that it has until it is kept.</summary>
-    internal string Temporary { get; }
 
     /// <summary>Error <c>DiskNotWritable</c> by errno, unless all is good.</summary>
     internal void Check(bool good)
@@ -43,42 +50,60 @@ internal sealed class NewFile : IDisposable
     internal void Keep(bool replace)
     {
         Check(Libc.fsync(Fd) == 0);
+        string folder = Path.GetDirectoryName(_path)!;
         if (replace)
         {
-            File.Move(Temporary, _path, overwrite: true);
+            if (_temporary is null)
+            {
+                // A link never takes the place of another file, a rename does.
+                string name = TemporaryName(folder);
+                Check(Libc.TryLink(Fd, name));
+                _temporary = name;
+            }
+
+            File.Move(_temporary, _path, overwrite: true);
+            _temporary = null;
         }
-        else if (Libc.TryLink(Temporary, _path))
+        else if (_temporary is null ? Libc.TryLink(Fd, _path) : Libc.TryLink(_temporary, _path))
         {
             // Unlike a rename, a link never takes the place of what another has just made.
-            AtomicFile.Remove(Temporary);
+            RemoveTemporary();
         }
         else if (Errno.Last is var errno && errno == Errno.EEXIST)
         {
             throw Existing(_path);
         }
-        else if (errno is Errno.EPERM or Errno.EOPNOTSUPP)
+        else if (_temporary is not null && (errno is Errno.EPERM or Errno.EOPNOTSUPP))
         {
             // A file system without links (FAT, some of FUSE).
             RefuseExisting(_path);
-            File.Move(Temporary, _path);
+            File.Move(_temporary, _path);
+            _temporary = null;
         }
         else
         {
             throw Failed(_path, errno);
         }
 
-        _kept = true;
-        AtomicFile.SyncDirectory(Path.GetDirectoryName(_path)!);
+        AtomicFile.SyncDirectory(folder);
     }
 
     public void Dispose()
     {
         _file.Dispose();
-        if (!_kept)
+        RemoveTemporary();
+    }
+
+    private void RemoveTemporary()
+    {
+        if (_temporary is not null)
         {
-            AtomicFile.Remove(Temporary);
+            AtomicFile.Remove(_temporary);
+            _temporary = null;
         }
     }
+
+    private static string TemporaryName(string folder) => Path.Combine(folder, $"{AtomicFile.TemporaryPrefix}{Guid.NewGuid():N}");
 
     /// <summary>Error <c>FileExists</c> if anything has the path.</summary>
     internal static void RefuseExisting(string path)

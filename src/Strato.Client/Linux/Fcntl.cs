@@ -17,6 +17,9 @@ internal static unsafe partial class Libc
     internal const int O_NONBLOCK = 0x800;
     internal const int O_CLOEXEC = 0x80000;
 
+    /// <summary>__O_TMPFILE | O_DIRECTORY, as on x86-64.</summary>
+    internal const int O_TMPFILE = 0x410000;
+
     internal const int F_GETFD = 1;
     internal const int F_SETFL = 4;
     internal const int F_DUPFD_CLOEXEC = 1030;
@@ -27,6 +30,7 @@ internal static unsafe partial class Libc
     internal const int AT_FDCWD = -100;
     internal const int AT_EMPTY_PATH = 0x1000;
     internal const int AT_SYMLINK_NOFOLLOW = 0x100;
+    internal const int AT_SYMLINK_FOLLOW = 0x400;
     internal const uint STATX_BASIC_STATS = 0x7ff;
     internal const int S_IFMT = 0xf000;
     internal const int S_IFDIR = 0x4000;
@@ -102,6 +106,19 @@ internal static unsafe partial class Libc
         fixed (byte* to = Bytes(other))
         {
             return link(from, to) == 0;
+        }
+    }
+
+    [LibraryImport("libc")]
+    private static partial int linkat(int directory, byte* path, int otherDirectory, byte* other, int flags);
+
+    /// <summary>Gives an open file a name, which nothing has; also one that has none yet (O_TMPFILE).</summary>
+    internal static bool TryLink(int file, string path)
+    {
+        fixed (byte* from = Bytes($"/proc/self/fd/{file}"))
+        fixed (byte* to = Bytes(path))
+        {
+            return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0;
         }
     }
 

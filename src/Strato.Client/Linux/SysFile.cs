@@ -14,6 +14,13 @@ internal static unsafe partial class Libc
 
     internal const short F_RDLCK = 0;
 
+    internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+    internal const uint SYNC_FILE_RANGE_WRITE = 2;
+    internal const uint SYNC_FILE_RANGE_WAIT_AFTER = 4;
+
+    [LibraryImport("libc")]
+    internal static partial int sync_file_range(int fd, long offset, long length, uint flags);
+
     [LibraryImport("libc")]
     internal static partial long lseek(int fd, long offset, int whence);
 

@@ -163,7 +163,10 @@ internal sealed class VmStore
     }
 
     /// <summary>Takes a VM into the store, with an id of its own and the time of now. Error <c>VmExists</c>.</summary>
-    internal VmDefinition Add(VmDefinition definition, CancellationToken token)
+    /// <param name="definition">The VM.</param>
+    /// <param name="token">Ends waiting for the lock.</param>
+    /// <param name="complete">Gives it what no other VM has, under the lock of names; null for nothing.</param>
+    internal VmDefinition Add(VmDefinition definition, CancellationToken token, Func<VmDefinition, VmDefinition>? complete = null)
     {
         EnsureDirectories();
         using FileLock names = LockNames(token);
@@ -176,7 +179,7 @@ internal sealed class VmStore
         }
         while (Directory.Exists(_paths.VmDirectory(id)));
 
-        VmDefinition vm = definition with { Id = id, Created = DateTimeOffset.UtcNow };
+        VmDefinition vm = (complete?.Invoke(definition) ?? definition) with { Id = id, Created = DateTimeOffset.UtcNow };
 
         // Made under a name that nobody lists, then renamed: there wholly or not at all.
         string directory = Path.Combine(_paths.VmsDirectory, $".new-{id}");
@@ -201,7 +204,7 @@ internal sealed class VmStore
 
     /// <summary>Changes a VM under its lock.</summary>
     /// <param name="id">Which.</param>
-    /// <param name="rename">Whether the change may give another name.</param>
+    /// <param name="rename">Whether the change may give what no other VM has: another name, a vsock's address.</param>
     /// <param name="change">From the present definition to the next; may throw to refuse.</param>
     /// <param name="token">Ends waiting for locks.</param>
     internal VmDefinition Update(string id, bool rename, Func<VmDefinition, VmDefinition> change, CancellationToken token)

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -131,9 +132,10 @@ public sealed class CopyTests : CmdletTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void HolesStayHoles(bool reflink)
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public void HolesStayHoles(bool reflink, bool ranges)
     {
         string source = Path.Combine(Store.Root, "sparse");
         byte[] piece = new byte[100_000];
@@ -149,11 +151,99 @@ public sealed class CopyTests : CmdletTests
 
         string target = Path.Combine(Store.Root, "copy");
         long last = 0;
-        DiskCopy.Copy(source, target, (done, all) => (last, _) = (done, all), Store.Token, reflink);
+        DiskCopy.Copy(source, target, (done, all) => (last, _) = (done, all), Store.Token, reflink, ranges);
         Assert.Equal(64 << 20, last);
         Assert.Equal(64 << 20, new FileInfo(target).Length);
         Assert.Equal(File.ReadAllBytes(source), File.ReadAllBytes(target));
         Assert.True(Libc.TryStat(source, out Libc.statx_t before) && Libc.TryStat(target, out Libc.statx_t after) && after.stx_blocks <= before.stx_blocks + 64);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void AFileHasItsNameWhenItIsWholeAndTakesNobodysPlace(bool nameless)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(Store.Root, "disks")).FullName;
+        string path = Path.Combine(folder, "disk");
+        using (NewFile file = new(path, 0x180, nameless))
+        {
+            Assert.Equal(3, Libc.Write(file.Fd, "new"u8));
+            Assert.Equal(nameless ? 0 : 1, Directory.GetFiles(folder).Length);
+
+            // Another is quicker.
+            File.WriteAllText(path, "other");
+            ClientFixture.Fails("FileExists", () => file.Keep(replace: false));
+            Assert.Equal("other", File.ReadAllText(path));
+        }
+
+        Assert.Equal([path], Directory.GetFiles(folder));
+        using (NewFile file = new(path, 0x180, nameless))
+        {
+            Assert.Equal(3, Libc.Write(file.Fd, "new"u8));
+            file.Keep(replace: true);
+        }
+
+        Assert.Equal("new", File.ReadAllText(path));
+        File.Delete(path);
+        using (NewFile file = new(path, 0x180, nameless))
+        {
+            file.Keep(replace: false);
+        }
+
+        Assert.Equal([path], Directory.GetFiles(folder));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+    }
+
+    [Fact]
+    public void ALargeCopyEndsSoonAfterControlC()
+    {
+        string source = Path.Combine(Store.Root, "large");
+        byte[] piece = new byte[1 << 20];
+        new Random(1).NextBytes(piece);
+        using (FileStream file = File.Create(source))
+        {
+            for (int i = 0; i < 192; i++)
+            {
+                file.Write(piece);
+            }
+        }
+
+        using CancellationTokenSource cancel = new();
+        Stopwatch since = new();
+        Assert.Throws<OperationCanceledException>(() => DiskCopy.Copy(
+            source,
+            Path.Combine(Store.Root, "copy"),
+            (done, all) =>
+            {
+                if (done >= all - (8 << 20) && !since.IsRunning)
+                {
+                    since.Start();
+                    cancel.Cancel();
+                }
+            },
+            cancel.Token,
+            reflink: false));
+
+        // As much as it may take beside other tests; with all of it to sync it would be seconds on a slow disk.
+        Assert.InRange(since.ElapsedMilliseconds, 0, 2000);
+        Assert.Equal(["large", "strato-engine", "vmlinuz"], Directory.GetFiles(Store.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void ManyAtOnceHaveVsockAddressesOfTheirOwn()
+    {
+        Store.Client.AddVsock(Store.Create("web").Id, null, Store.Token);
+        string[] others = [.. Enumerable.Range(0, 6).Select(i => Store.Create($"other{i}").Id)];
+        string id = Store.Client.Get("web").Id;
+        Thread[] makers =
+        [
+            .. Enumerable.Range(0, 6).Select(i => new Thread(() => Store.Client.Copy(id, $"copy{i}", null, Store.Token))),
+            .. others.Select(other => new Thread(() => Store.Client.AddVsock(other, null, Store.Token))),
+        ];
+        Array.ForEach(makers, maker => maker.Start());
+        Array.ForEach(makers, maker => maker.Join());
+        long[] addresses = [.. Store.Client.List().Definitions.Select(vm => vm.Vsock!.GuestCid)];
+        Assert.Equal(Enumerable.Range(3, 13).Select(cid => (long)cid), addresses.Order());
     }
 
     [Fact]

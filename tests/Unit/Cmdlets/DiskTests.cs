@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -7,6 +8,7 @@ using System.Threading;
 using Strato.Client;
 using Strato.Client.Linux;
 using Strato.Tests.CmdletHost;
+using Strato.Tests.Unit.Client;
 using Xunit;
 
 namespace Strato.Tests.Unit.Cmdlets;
@@ -96,6 +98,52 @@ public sealed class DiskTests : CmdletTests
         Assert.Equal([$"Make a disk: {Disk}"], Run(new Step("New-StratoDisk", "disk.img").With("Size", 512L).Switch("Force", "WhatIf")).ShouldProcess);
         Assert.Equal("mine", File.ReadAllText(Disk));
         Assert.Equal(["disk.img", "strato-engine", "vmlinuz"], Directory.GetFiles(Store.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void TheOldDiskIsLockedUntilTheNewOneHasItsPlaceAndAnEndedMkfsLeavesNothing()
+    {
+        // A mkfs that waits until it may go on.
+        string gate = Path.Combine(Store.Root, "gate");
+        string bin = Directory.CreateDirectory(Path.Combine(Store.Root, "bin")).FullName;
+        string mkfs = Store.WriteFile("bin/mkfs.ext4", $"#!/bin/sh\necho begun >'{gate}.begun'; exec cat '{gate}'");
+        File.SetUnixFileMode(mkfs, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        using (Process made = Process.Start("mkfifo", gate))
+        {
+            made.WaitForExit();
+        }
+
+        Store.WriteFile("disk.img", "old");
+        string? path = Environment.GetEnvironmentVariable("PATH");
+        Environment.SetEnvironmentVariable("PATH", $"{bin}:{path}");
+        try
+        {
+            DiskSettings settings = new() { Path = Disk, Size = 1 << 20, Format = "ext4", Replace = true };
+            Thread maker = new(() => StratoClient.CreateDisk(settings, Store.Token));
+            maker.Start();
+            ClientFixture.Until(() => File.Exists(gate + ".begun"), "mkfs");
+            ClientFixture.Fails("DriveInUse", () => StratoClient.CheckDisk(settings));
+            Assert.Equal("old", File.ReadAllText(Disk));
+            File.WriteAllText(gate, "");
+            maker.Join();
+            Assert.Equal(1 << 20, new FileInfo(Disk).Length);
+
+            // Ended by Ctrl-C at once, and without a file beside the disk even while it worked.
+            File.Delete(gate + ".begun");
+            using CancellationTokenSource cancel = new();
+            maker = new(() => Assert.Throws<OperationCanceledException>(() => StratoClient.CreateDisk(settings, cancel.Token)));
+            maker.Start();
+            ClientFixture.Until(() => File.Exists(gate + ".begun"), "mkfs");
+            Assert.Empty(Directory.GetFiles(Store.Root, ".*"));
+            Stopwatch since = Stopwatch.StartNew();
+            cancel.Cancel();
+            maker.Join();
+            Assert.InRange(since.ElapsedMilliseconds, 0, 2000);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
     }
 
     private ulong Blocks() => Libc.TryStat(Disk, out Libc.statx_t stat) ? stat.stx_blocks : throw new IOException(Disk);
