@@ -89,7 +89,7 @@ internal static unsafe class DiskCopy
     private static void CopyData(string source, int from, NewFile to, long size, bool ranges, Action<long, long>? progress, CancellationToken token)
     {
         to.Check(Libc.ftruncate(to.Fd, size) == 0);
-        (long At, long Count) written = default;
+        PacedSync sync = new(to.Fd, Piece);
         for (long at = 0; at < size;)
         {
             token.ThrowIfCancellationRequested();
@@ -119,12 +119,8 @@ internal static unsafe class DiskCopy
                     continue;
                 }
 
-                // Nothing ends a sync: so each piece is on the disk before the next but one is begun, and little is left for the end.
-                const uint Wait = Libc.SYNC_FILE_RANGE_WAIT_BEFORE | Libc.SYNC_FILE_RANGE_WRITE | Libc.SYNC_FILE_RANGE_WAIT_AFTER;
-                _ = Libc.sync_file_range(to.Fd, at, count, Libc.SYNC_FILE_RANGE_WRITE);
-                _ = written.Count > 0 ? Libc.sync_file_range(to.Fd, written.At, written.Count, Wait) : 0;
-                written = (at, count);
                 at += count;
+                sync.Wrote(count, at);
                 progress?.Invoke(at, size);
             }
         }
