@@ -102,7 +102,7 @@ internal static class QmpReturns
             Must("idt", Table),
         ]));
 
-    public static readonly QmpStruct Dump = new(
+    public static readonly QmpType Dump = new QmpStruct(
         "DumpQueryResult", Must("completed", Int), Must("status", new QmpEnum("DumpStatus", "none", "active", "completed", "failed")), Must("total", Int));
 
     public static readonly QmpType DumpCapability = new QmpStruct("DumpGuestMemoryCapability", Must("formats", new QmpArray(QmpArgumentTypes.DumpFormat)));
