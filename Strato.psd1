@@ -24,6 +24,7 @@
         'Add-StratoVsock'
         'Copy-StratoGuestFile'
         'Copy-StratoVm'
+        'Debug-StratoVm'
         'Enter-StratoConsole'
         'Get-StratoBalloon'
         'Get-StratoConsole'

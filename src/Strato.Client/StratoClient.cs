@@ -18,6 +18,7 @@ namespace Strato.Client;
 /// <item><term>drives</term><description><see cref="AddDrive"/>, <see cref="RemoveDrive"/>; reading is <see cref="VmDefinition.Drives"/></description></item>
 /// <item><term>snapshot</term><description><see cref="Snapshot(string, CancellationToken)"/>, <see cref="Snapshot(IReadOnlyList{VmDefinition}, CancellationToken)"/></description></item>
 /// <item><term>measuring</term><description><see cref="Measure"/></description></item>
+/// <item><term>debugging</term><description><see cref="GetRegisters"/>, <see cref="InjectNmi"/>, <see cref="DumpMemory"/></description></item>
 /// <item><term>life</term><description><see cref="Start"/>, <see cref="Stop"/>, <see cref="Suspend"/>, <see cref="Resume"/>, <see cref="Restart"/>, <see cref="Wait"/></description></item>
 /// <item><term>console</term><description><see cref="OpenConsole(string, ConsoleStart, CancellationToken)"/> (follow), <see cref="TailConsole"/>, <see cref="SendConsole"/>, <see cref="EnterConsole"/></description></item>
 /// <item><term>guest</term><description><see cref="InvokeGuest"/>, <see cref="GetGuestInfo"/>, <see cref="CopyToGuest"/>, <see cref="CopyFromGuest"/></description></item>

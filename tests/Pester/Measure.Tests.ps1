@@ -81,6 +81,77 @@ Describe 'Measuring a tiny guest' -Tag Engine -Skip:([bool]$NoEngine) {
     }
 }
 
+Describe 'Looking into a tiny guest' -Tag Engine -Skip:([bool]$NoEngine) {
+    BeforeAll {
+        $folder = New-TestState
+        New-TinyKernel "$folder/tiny"
+        $null = New-StratoVm tiny "$folder/tiny" -Memory 256MB -Cpu 2 | Start-StratoVm -PassThru | Wait-StratoVm -For Console -Match 'tiny guest'
+        # At 16 MiB of guest memory stands what follows the ELF file's first page.
+        $code = [System.IO.File]::ReadAllBytes("$folder/tiny")[0x1000..0x101f]
+    }
+    AfterAll {
+        Get-StratoVm | Stop-StratoVm -TurnOff
+        Remove-TestState $folder
+    }
+
+    It 'shows the registers of each virtual CPU, and the guest goes on' {
+        $cpus = Debug-StratoVm tiny -Register
+        $cpus.Index | Should -Be 0, 1
+        $cpus[0] | Should -BeOfType Strato.CpuRegister
+        $cpus[0].Mode | Should -Be 'long'
+        $cpus[0].Rip | Should -BeGreaterOrEqual 0x1000000
+        $cpus[0].Rip | Should -BeLessThan 0x1001000
+        $cpus[1].Mode | Should -Be 'real'
+        ($cpus[0] | ConvertTo-Json | ConvertFrom-Json).Rip | Should -Be $cpus[0].Rip
+        $cpus | Out-String | Should -Match 'long +0 0000000001000'
+        (Get-StratoVm tiny).State | Should -Be 'Running'
+        Send-StratoConsole 'still here' -VMName tiny -ExpectMatch 'still here' -Timeout 30
+    }
+    It 'writes its memory into a core file, and the guest goes on' {
+        Debug-StratoVm tiny -DumpPath "$folder/tiny.core" | Should -BeNullOrEmpty
+        (Get-Item "$folder/tiny.core").UnixMode | Should -Be '-rw-------'
+        if (Get-Command readelf -ErrorAction Ignore) {
+            $text = readelf -hln "$folder/tiny.core" 2>&1 | Out-String
+            $text | Should -Match 'CORE \(Core file\)'
+            [regex]::Matches($text, 'NT_PRSTATUS').Count | Should -Be 2
+            $text | Should -Not -Match 'Warning'
+        }
+        # The second program header is that of the memory from 0 on.
+        $file = [System.IO.File]::OpenRead("$folder/tiny.core")
+        $reader = [System.IO.BinaryReader]::new($file)
+        $file.Position = 64 + 56 + 8
+        $file.Position = $reader.ReadUInt64() + 0x1000000
+        $reader.ReadBytes($code.Length) | Should -Be $code
+        $reader.Dispose()
+        Send-StratoConsole 'and again' -VMName tiny -ExpectMatch 'and again' -Timeout 30
+
+        { Debug-StratoVm tiny -DumpPath "$folder/tiny.core" -ErrorAction Stop } | Should -Throw -ErrorId 'FileExists,*'
+        Suspend-StratoVm tiny
+        Push-Location $folder
+        Debug-StratoVm tiny -DumpPath ./tiny.core -Force
+        Pop-Location
+        (Get-StratoVm tiny).State | Should -Be 'Paused'
+        Resume-StratoVm tiny
+        Get-ChildItem $folder -Force -Filter '.*' | Should -BeNullOrEmpty
+    }
+    It 'leaves nothing on a file system that is full' -Skip:((id -u) -ne 0) {
+        $null = New-Item -ItemType Directory "$folder/full"
+        mount -t tmpfs -o size=16k none "$folder/full" 2>$null
+        if ($LASTEXITCODE) { Set-ItResult -Skipped -Because 'no file system can be mounted here'; return }
+        try {
+            { Debug-StratoVm tiny -DumpPath "$folder/full/tiny.core" -ErrorAction Stop } | Should -Throw -ErrorId 'DumpFailed,*' -ExpectedMessage '*No space left on device*'
+            Get-ChildItem "$folder/full" -Force | Should -BeNullOrEmpty
+        } finally { umount "$folder/full" }
+        (Get-StratoVm tiny).State | Should -Be 'Running'
+    }
+    It 'asks before it does what the guest feels' {
+        Debug-StratoVm tiny -Nmi -WhatIf
+        Debug-StratoVm tiny -DumpPath "$folder/other.core" -WhatIf
+        Test-Path "$folder/other.core" | Should -BeFalse
+        { Debug-StratoVm tiny -ErrorAction Stop } | Should -Throw -ErrorId 'ActionMissing,*'
+    }
+}
+
 Describe 'Measuring a Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
     BeforeAll {
         $folder = New-TestState
@@ -134,5 +205,20 @@ Describe 'Measuring a Debian guest' -Tag Kvm -Skip:([bool]$NoGuest) {
             [bool]$before.PSObject.Properties['stats'] | Should -Be ($i -eq 0 -or -not (Test-Path /dev/vhost-net))
             Send-StratoConsole 'kill $!; echo still=$?' -VMName mea -ExpectMatch '^still=0' -Timeout $limit
         }
+    }
+    It 'shows an NMI, its registers, and a dump that has its kernel' {
+        $cpu = Debug-StratoVm mea -Register
+        $cpu.Mode | Should -Be 'long'
+        $cpu.IdtBase | Should -BeGreaterThan 0xffff800000000000
+        Debug-StratoVm mea -Nmi
+        Wait-StratoVm mea -For Console -Match 'Uhhuh. NMI received for unknown reason' -Timeout $limit
+        Debug-StratoVm mea -DumpPath "$folder/mea.core"
+        $text = readelf -ln "$folder/mea.core" 2>&1 | Out-String
+        $text | Should -Match 'NT_PRSTATUS'
+        $text | Should -Match '(?m)^ +QEMU '
+        grep -c -a 'Linux version 6' "$folder/mea.core" | Should -BeGreaterThan 0
+        # It took less of the disk than the guest has of memory.
+        [long](stat -c %b "$folder/mea.core") * 512 | Should -BeLessThan 512MB
+        Send-StratoConsole 'echo alive=$?' -VMName mea -ExpectMatch '^alive=0' -Timeout $limit
     }
 }

@@ -8,16 +8,21 @@ namespace Strato.Client.Disks;
 /// <summary>A file that has its name when it is whole. Before, it has none, and is gone with this process, however that ends; where the file system can't do that, it has another name, and is removed unless it is kept.</summary>
 internal sealed class NewFile : IDisposable
 {
+    private const string Disk = "Disk";
+
     private readonly string _path;
+    private readonly string _kind;
     private readonly FileDescriptor _file;
     private string? _temporary;
 
     /// <param name="path">Absolute.</param>
     /// <param name="mode">Permissions.</param>
+    /// <param name="kind">What it is, for errors: with <c>Disk</c> they are <c>DiskNotWritable</c>.</param>
     /// <param name="nameless">Whether it may be without a name (O_TMPFILE).</param>
-    internal NewFile(string path, uint mode, bool nameless = true)
+    internal NewFile(string path, uint mode, string kind = Disk, bool nameless = true)
     {
         _path = path;
+        _kind = kind;
         string folder = Path.GetDirectoryName(path)!;
         int fd = nameless ? Libc.Open(folder, Libc.O_TMPFILE | Libc.O_RDWR, mode) : -1;
 
@@ -31,18 +36,21 @@ internal sealed class NewFile : IDisposable
         _file = new FileDescriptor(fd);
         if (_file.IsInvalid)
         {
-            throw Failed(path, Errno.Last);
+            throw Failed(path, Errno.Last, kind);
         }
     }
 
     internal int Fd => _file.Value;
 
-    /// <summary>Error <c>DiskNotWritable</c> by errno, unless all is good.</summary>
+    /// <summary>To be passed to others.</summary>
+    internal FileDescriptor Descriptor => _file;
+
+    /// <summary>Error <c>DiskNotWritable</c> (or of another kind) by errno, unless all is good.</summary>
     internal void Check(bool good)
     {
         if (!good)
         {
-            throw Failed(_path, Errno.Last);
+            throw Failed(_path, Errno.Last, _kind);
         }
     }
 
@@ -76,13 +84,13 @@ internal sealed class NewFile : IDisposable
         else if (_temporary is not null && (errno is Errno.EPERM or Errno.EOPNOTSUPP))
         {
             // A file system without links (FAT, some of FUSE).
-            RefuseExisting(_path);
+            RefuseExisting(_path, _kind);
             File.Move(_temporary, _path);
             _temporary = null;
         }
         else
         {
-            throw Failed(_path, errno);
+            throw Failed(_path, errno, _kind);
         }
 
         AtomicFile.SyncDirectory(folder);
@@ -106,7 +114,7 @@ internal sealed class NewFile : IDisposable
     private static string TemporaryName(string folder) => Path.Combine(folder, $"{AtomicFile.TemporaryPrefix}{Guid.NewGuid():N}");
 
     /// <summary>Error <c>FileExists</c> if anything has the path.</summary>
-    internal static void RefuseExisting(string path)
+    internal static void RefuseExisting(string path, string kind = Disk)
     {
         if (Libc.TryStat(path, out _))
         {
@@ -116,20 +124,20 @@ internal sealed class NewFile : IDisposable
         if (Errno.Last is var errno && errno != Errno.ENOENT)
         {
             // Such as a name that is too long: better now than after the work.
-            throw Failed(path, errno);
+            throw Failed(path, errno, kind);
         }
     }
 
     private static StratoException Existing(string path) => new(StratoErrorKind.AlreadyExists, "FileExists", $"'{path}' is there already.") { Where = path };
 
-    internal static StratoException Failed(string path, int errno) => new(
+    internal static StratoException Failed(string path, int errno, string kind = Disk) => new(
         errno switch
         {
             Errno.ENOENT => StratoErrorKind.NotFound,
             Errno.EACCES or Errno.EPERM or Errno.EROFS => StratoErrorKind.Permission,
             _ => StratoErrorKind.Failed,
         },
-        "DiskNotWritable",
-        $"The disk '{path}' can't be written: {Errno.Text(errno)}.")
+        kind + "NotWritable",
+        $"The {kind.ToLowerInvariant()} '{path}' can't be written: {Errno.Text(errno)}.")
     { Where = path };
 }

@@ -9,6 +9,7 @@ internal static class LocalApic
     private const int LvtLint0 = 0x350;
     private const int LvtLint1 = 0x360;
     private const uint Masked = 1 << 16;
+    private const uint DeliveryMode = 7 << 8;
     private const uint Nmi = 4 << 8;
     private const uint ExtInt = 7 << 8;
 
@@ -20,4 +21,9 @@ internal static class LocalApic
         BinaryPrimitives.WriteUInt32LittleEndian(registers[LvtLint0..], isBootProcessor ? ExtInt : ExtInt | Masked);
         BinaryPrimitives.WriteUInt32LittleEndian(registers[LvtLint1..], Nmi);
     }
+
+    /// <summary>Whether LINT1 brings NMIs: it isn't masked, and its delivery mode is NMI.</summary>
+    /// <param name="registers">struct kvm_lapic_state: 1024 bytes.</param>
+    public static bool TakesNmi(ReadOnlySpan<byte> registers) =>
+        (BinaryPrimitives.ReadUInt32LittleEndian(registers[LvtLint1..]) & (Masked | DeliveryMode)) == Nmi;
 }

@@ -52,6 +52,9 @@ internal sealed unsafe class KvmVcpu : IDisposable
 
     public void SetSregs(ref KvmSregs value) => Set(KvmAbi.KVM_SET_SREGS, ref value, "KVM_SET_SREGS");
 
+    /// <summary>A non-maskable interrupt, taken when the guest runs next.</summary>
+    public void InjectNmi() => Check(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_NMI, 0), "KVM_NMI");
+
     public void GetLapic(out KvmLapic value) => Get(KvmAbi.KVM_GET_LAPIC, out value, "KVM_GET_LAPIC");
 
     public void SetLapic(ref KvmLapic value) => Set(KvmAbi.KVM_SET_LAPIC, ref value, "KVM_SET_LAPIC");

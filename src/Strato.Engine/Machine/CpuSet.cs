@@ -115,6 +115,51 @@ internal sealed class CpuSet : IDisposable
         }
     }
 
+    /// <summary>The registers of all that are there. Parked.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public List<CpuRegisters> ReadRegisters()
+    {
+        List<CpuRegisters> all = [];
+        KvmMsr[] one = new KvmMsr[1];
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Vcpu.GetRegs(out KvmRegs general);
+            thread.Vcpu.GetSregs(out KvmSregs special);
+            one[0] = new KvmMsr(CpuRegisters.KernelGsBaseMsr, 0);
+            all.Add(new CpuRegisters(thread.Index, general, special, thread.Vcpu.GetMsrs(one) == 1 ? one[0].Data : 0));
+        }
+
+        return all;
+    }
+
+    /// <summary>Raises the line of a board's NMI button, which leads to LINT1 of each CPU. Parked.</summary>
+    /// <returns>How many take it there: the others have it masked, or for something else.</returns>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public int InjectNmi()
+    {
+        int taken = 0;
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.Vcpu.GetLapic(out KvmLapic lapic);
+            if (LocalApic.TakesNmi(lapic))
+            {
+                thread.Vcpu.InjectNmi();
+                taken++;
+            }
+        }
+
+        return taken;
+    }
+
+    /// <summary>Lets those run on that <see cref="Park"/> stopped, and not themselves.</summary>
+    public void GoOn()
+    {
+        foreach (VcpuThread thread in _threads)
+        {
+            thread.GoOn();
+        }
+    }
+
     /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
     public void ParkCalling()
     {

@@ -180,6 +180,22 @@ internal interface IMachineControl
     /// <summary>In the order in which they were given.</summary>
     IReadOnlyList<IoThreadStatus> IoThreads { get; }
 
+    /// <summary>The registers of all CPUs, which stand still for that moment.</summary>
+    /// <exception cref="UserErrorException">The host refuses.</exception>
+    IReadOnlyList<CpuRegisters> ReadRegisters();
+
+    /// <summary>Presses the NMI button; how many CPUs take it.</summary>
+    /// <exception cref="UserErrorException">The host refuses.</exception>
+    int InjectNmi();
+
+    /// <summary>The dump of memory under way, or the last.</summary>
+    MemoryDump Dump { get; }
+
+    /// <summary>Holds the machine and begins a dump, of which none is under way; a machine that ran goes on when it has ended.</summary>
+    /// <param name="file">As <see cref="MemoryDump.Begin"/>.</param>
+    /// <param name="path">As there.</param>
+    void BeginDump(FileDescriptor file, string? path);
+
     /// <summary>What KVM counts.</summary>
     KvmCounters Counters { get; }
 

@@ -50,6 +50,7 @@ internal sealed class MicroVm : IDisposable
             _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
             _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory)));
             Memory = new MemoryStatus(configuration, _memory);
+            Dump = Own(new MemoryDump(loop, _memory));
             _vm = Own(system.CreateVm());
             _vm.SetIdentityMapAddress(Layout.IdentityMap);
             _vm.SetTssAddress((uint)Layout.Tss);
@@ -166,6 +167,8 @@ internal sealed class MicroVm : IDisposable
 
     public KvmCounters Counters { get; }
 
+    public MemoryDump Dump { get; }
+
     /// <summary>CPUs that come and go.</summary>
     public CpuPlug CpuPlug { get; }
 
@@ -183,6 +186,16 @@ internal sealed class MicroVm : IDisposable
 
     /// <summary>When it returns, no vCPU runs guest code, and the last instruction of each is finished.</summary>
     public void ParkVcpus() => _cpus.Park();
+
+    /// <summary>The registers of all CPUs, which stand still.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public IReadOnlyList<CpuRegisters> ReadRegisters() => _cpus.ReadRegisters();
+
+    /// <inheritdoc cref="CpuSet.InjectNmi"/>
+    public int InjectNmi() => _cpus.InjectNmi();
+
+    /// <summary>Lets those vCPUs run on that were parked only to be looked at, with the clock that went on meanwhile.</summary>
+    public void GoOnVcpus() => _cpus.GoOn();
 
     /// <summary>The guest's clock stands still from here on, until <see cref="UnparkVcpus"/>. With the vCPUs parked.</summary>
     /// <remarks>A reset may come while the machine is paused: then the clock stopped with the pause.</remarks>

@@ -34,6 +34,7 @@ internal sealed class VcpuThread : IDisposable
     private volatile int _request = (int)Request.Park;
     private int _threadId;
     private bool _started;
+    private bool _stoppedItself;
     private bool _completionPending;
 
     public VcpuThread(int index, KvmVcpu vcpu, AddressSpace ports, AddressSpace memory, IVcpuEvents events)
@@ -81,9 +82,19 @@ internal sealed class VcpuThread : IDisposable
     /// <summary>Lets a parked vCPU run.</summary>
     public void Unpark()
     {
+        _stoppedItself = false;
         _parked.Reset();
         _request = (int)Request.None;
         _released.Set();
+    }
+
+    /// <summary>Lets a vCPU run on that was parked only to be looked at. One that had stopped itself (its guest asked for power-off, it failed) stays parked.</summary>
+    public void GoOn()
+    {
+        if (!_stoppedItself)
+        {
+            Unpark();
+        }
     }
 
     /// <summary>For a device on this vCPU's thread: nothing of the guest runs here any more until <see cref="Unpark"/>.</summary>
@@ -125,6 +136,7 @@ internal sealed class VcpuThread : IDisposable
             if (_request != (int)Request.End)
             {
                 _request = (int)request;
+                _stoppedItself |= _thread == Thread.CurrentThread;
             }
         }
 

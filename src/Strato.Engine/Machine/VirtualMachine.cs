@@ -29,6 +29,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     // Counts resets. Written by the main loop, read by vCPU threads.
     private int _life;
 
+    // What vCPUs told while a dump was under way, which reads what that would change.
+    private readonly List<Action> _afterDump = [];
+    private bool _resumesAfterDump;
+
     private bool _ended;
 
     /// <param name="loop">The main loop.</param>
@@ -51,6 +55,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         board.NetLost = net => loop.Post(() => OnNetLost(net));
         board.CpuPlug.EventRaised = raised => EventRaised(raised);
         board.HotPlug.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
+        board.Dump.EventRaised = raised => EventRaised(raised);
         board.Ports.Deleted = id => EventRaised(MachineEvent.DeviceDeleted(id));
         if (board.Balloon is { } balloon)
         {
@@ -92,14 +97,43 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     /// <remarks>They inherit what the calling thread has been shut into.</remarks>
     public void StartThreads() => _board.StartThreads(this);
 
+    public MemoryDump Dump => _board.Dump;
+
+    public IReadOnlyList<CpuRegisters> ReadRegisters() => WhileStill(_board.ReadRegisters);
+
+    public int InjectNmi() => WhileStill(_board.InjectNmi);
+
+    public void BeginDump(FileDescriptor file, string? path)
+    {
+        bool runs = State == RunState.Running;
+        Pause(RunState.Paused);
+        _resumesAfterDump = runs;
+        try
+        {
+            _board.Dump.Begin(file, path, ReadRegisters(), OnDumpEnded);
+        }
+        catch (UserErrorException)
+        {
+            file.Dispose();
+            OnDumpEnded();
+            throw;
+        }
+    }
+
     public void AddCpu(string id, long cpu) => _board.CpuPlug.Add(id, cpu, runs: State == RunState.Running);
 
     public bool RequestCpuRemoval(string id) => _board.CpuPlug.RequestRemoval(id);
 
-    public void Pause() => Pause(RunState.Paused);
+    public void Pause()
+    {
+        // It stands still already, and shall stay so.
+        _resumesAfterDump = false;
+        Pause(RunState.Paused);
+    }
 
     public void Resume()
     {
+        Dump.RefuseWhileActive("the guest");
         switch (State)
         {
             case RunState.Prelaunch or RunState.Paused or RunState.IoError:
@@ -121,7 +155,11 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         _board.PressPowerButton();
     }
 
-    public void Reset() => Reset(guest: false, "host-qmp-system-reset");
+    public void Reset()
+    {
+        Dump.RefuseWhileActive("a reset");
+        Reset(guest: false, "host-qmp-system-reset");
+    }
 
     public void Quit(string reason) => End(guest: false, reason, EngineExit.Success);
 
@@ -142,11 +180,51 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         int life = Volatile.Read(ref _life);
         _loop.Post(() =>
         {
-            if (life == _life)
+            if (life == _life && Dump.IsActive)
+            {
+                _afterDump.Add(action);
+            }
+            else if (life == _life)
             {
                 action();
             }
         });
+    }
+
+    /// <summary>Does something to the CPUs while none of them runs; the guest doesn't notice.</summary>
+    private T WhileStill<T>(Func<T> work)
+    {
+        _board.ParkVcpus();
+        try
+        {
+            return work();
+        }
+        catch (LinuxException e)
+        {
+            throw new UserErrorException("HostRefused", $"The host refuses: {e.Message}.", "", e);
+        }
+        finally
+        {
+            if (State == RunState.Running)
+            {
+                _board.GoOnVcpus();
+            }
+        }
+    }
+
+    private void OnDumpEnded()
+    {
+        if (_resumesAfterDump && State == RunState.Paused)
+        {
+            Resume();
+        }
+
+        Action[] actions = [.. _afterDump];
+        _afterDump.Clear();
+        foreach (Action action in actions)
+        {
+            action();
+        }
     }
 
     private void Pause(RunState state)

@@ -125,6 +125,22 @@ internal sealed unsafe class GuestMemory : IDisposable
         return true;
     }
 
+    /// <summary>Copies out of the guest, as <see cref="TryRead(ulong, Span{byte})"/>, and leaves pages that nobody has touched without memory of the host; false with errno where that fails.</summary>
+    /// <remarks>To read a page of a file that is mapped makes the page; to read the file doesn't.</remarks>
+    public bool TryReadAsIs(ulong address, Span<byte> destination)
+    {
+        foreach (ref readonly MemoryRegion region in _regions.AsSpan())
+        {
+            ulong offset = address - region.Start;
+            if (region.File >= 0 && address >= region.Start && offset < region.Length && (ulong)destination.Length <= region.Length - offset)
+            {
+                return Libc.PRead(region.File, destination, (long)(region.FileOffset + offset)) == destination.Length;
+            }
+        }
+
+        return TryRead(address, destination);
+    }
+
     /// <summary>Copies into the guest.</summary>
     public bool TryWrite(ulong address, ReadOnlySpan<byte> source)
     {

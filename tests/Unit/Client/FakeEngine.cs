@@ -24,7 +24,7 @@ namespace Strato.Tests.Unit.Client;
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
 /// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
-/// <c>old=</c> knows no query-stats, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// <c>old=</c> knows no query-stats, <c>dump=full</c> fails to dump and <c>dump=slow</c> never ends it, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -444,6 +444,21 @@ internal sealed class FakeEngine
                 return "[]";
             case "query-iothreads":
                 return $"[{{\"id\":\"{Between(_options["-iothread"], "id=", ",")}\",\"thread-id\":4711}}]";
+            case "x-query-registers":
+                return "[{\"CPU\":0,\"rip\":\"0xffffffff81000000\",\"cr0\":\"0x80050033\",\"efer\":\"0xd01\",\"cs\":{\"selector\":16,\"base\":\"0x0\",\"limit\":4294967295,\"flags\":10525440}},{\"CPU\":1,\"cs\":{\"selector\":51}}]";
+            case "inject-nmi" or "getfd" or "x-cancel-dump":
+                Print($"{name}\r\n");
+                return "{}";
+            case "dump-guest-memory":
+                Print($"{command.GetProperty("arguments").GetRawText()}\r\n");
+                if (Word("dump=") is not { } how || how.StartsWith("full", StringComparison.Ordinal))
+                {
+                    Event("DUMP_COMPLETED", $"{{{(Word("dump=") is null ? "" : "\"error\":\"No space left on device\",")}\"result\":{{}}}}");
+                }
+
+                return "{}";
+            case "query-dump":
+                return "{\"status\":\"active\",\"completed\":1048576,\"total\":4194304}";
             case "query-blockstats":
                 // Each sample one more: 1 MiB read by 10 requests of 2 ms.
                 _samples++;

@@ -148,6 +148,7 @@ public sealed class MetadataTests
     [InlineData("New-StratoSwitch", "Name SwitchType NetAdapterName Nat Subnet NoDhcp")]
     [InlineData("Remove-StratoSwitch", "Name Switch Force")]
     [InlineData("Add-StratoNetworkAdapter", "TapName SwitchName User VMName VM Vhost QueueCount MacAddress PortForward PassThru")]
+    [InlineData("Debug-StratoVm", "Name VM Register Nmi DumpPath Force")]
     public void ParametersThatScriptsUse(string name, string parameters)
     {
         IEnumerable<string> has = CmdletInfo.Get(name).Parameters.Select(parameter => parameter.Name);
@@ -177,6 +178,7 @@ public sealed class MetadataTests
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
     [InlineData(typeof(Measurement), "VMName VMId Time Interval State CpuUsage MemoryAssigned MemoryDemand DiskReadBytes DiskWriteBytes NetworkReceiveBytes NetworkSendBytes Exits Drives NetworkAdapters")]
+    [InlineData(typeof(CpuRegister), "VMName VMId Index Mode Ring Rip Rsp Rflags Cr3 Cs GsBase")]
     [InlineData(typeof(DriveMeasurement), "Id ReadBytes WriteBytes Reads Writes Flushes ReadLatency WriteLatency")]
     [InlineData(typeof(NetworkMeasurement), "Id ReceiveBytes SendBytes ReceivePackets SendPackets")]
     [InlineData(typeof(GuestNetworkInterface), "Name MacAddress Addresses")]
@@ -187,7 +189,7 @@ public sealed class MetadataTests
     [InlineData(typeof(global::Strato.HostProgram), "Name Path Version Use Remedy")]
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
-        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[]), typeof(HostDevice[]), typeof(global::Strato.HostProgram[])];
+        Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(ulong), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[]), typeof(HostDevice[]), typeof(global::Strato.HostProgram[])];
         Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);

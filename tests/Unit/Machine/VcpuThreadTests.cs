@@ -81,6 +81,50 @@ public class VcpuThreadTests
     }
 
     [Fact]
+    public void AVcpuThatIsLookedAtGoesOnUnlessItStoppedItself()
+    {
+        using PayloadVm vm = new(CountOut);
+        VcpuThread thread = vm.Threads[0];
+        bool stops = false;
+        Recorder recorder = new()
+        {
+            OnWrite = () =>
+            {
+                if (Volatile.Read(ref stops))
+                {
+                    thread.ParkSelf();
+                }
+            },
+        };
+        vm.Ports.Attach(0x10, 1, recorder);
+        thread.Start();
+        thread.Unpark();
+        for (int i = 0; i < 50; i++)
+        {
+            Look();
+            int seen = recorder.Count;
+            Assert.True(SpinWait.SpinUntil(() => recorder.Count > seen, Limit));
+        }
+
+        Volatile.Write(ref stops, true);
+        thread.WaitParked();
+        int last = recorder.Count;
+        Look();
+        Look();
+        Assert.Equal(last, recorder.Count);
+        thread.Unpark();
+        thread.WaitParked();
+        Assert.Equal(last + 1, recorder.Count);
+
+        void Look()
+        {
+            thread.RequestPark();
+            thread.WaitParked();
+            thread.GoOn();
+        }
+    }
+
+    [Fact]
     public void AVcpuThatCannotGoOnReportsItOnceAndParks()
     {
         // lidt of a null table, into protected mode, int3: a processor shuts down (triple fault); an emulating KVM gives up.

@@ -1,7 +1,10 @@
 using System;
 using System.Collections.Generic;
 using Strato.Engine.Boot;
+using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
 using Strato.Engine.Machine;
+using Strato.Engine.Memory;
 using Strato.Tests.Unit.Driver;
 
 namespace Strato.Tests.Unit.Qmp;
@@ -10,6 +13,8 @@ namespace Strato.Tests.Unit.Qmp;
 internal sealed class FakeMachine : IMachineControl, IDisposable
 {
     private SlotBoard? _board;
+    private GuestMemory? _ram;
+    private MemoryDump? _dump;
 
     public event Action<MachineEvent>? EventRaised;
 
@@ -36,6 +41,34 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     public MemoryStatus Memory { get; set; } = new() { Size = 1 << 30, PageSize = 4096, Kind = "ram", Regions = [(0, 1 << 30)] };
 
     public MemoryBalloon? Balloon { get; set; }
+
+    /// <summary>What the CPUs have; set by a test.</summary>
+    public List<CpuRegisters> RegisterList { get; } = [new(0, new KvmRegs { Rip = 0xffff_ffff_8100_0000, Rax = 7 }, new KvmSregs { Cr3 = 0x1000 }, 0xffff_8880_0000_0000), new(1, default, default, 0)];
+
+    /// <summary>How many CPUs take an NMI.</summary>
+    public int NmiTakers { get; set; } = 1;
+
+    /// <summary>4 MiB of RAM, which is dumped on the board's loop.</summary>
+    public GuestMemory Ram => _ram ??= GuestMemory.Allocate([(0, 1 << 20), (4 << 20, 3 << 20)]);
+
+    public MemoryDump Dump => _dump ??= new MemoryDump(Board.Loop, Ram) { EventRaised = Raise };
+
+    public IReadOnlyList<CpuRegisters> ReadRegisters() => RegisterList;
+
+    public int InjectNmi() => NmiTakers;
+
+    public void BeginDump(FileDescriptor file, string? path)
+    {
+        bool runs = State == RunState.Running;
+        Pause();
+        Dump.Begin(file, path, RegisterList, () =>
+        {
+            if (runs)
+            {
+                Resume();
+            }
+        });
+    }
 
     public KvmCounters Counters { get; set; } = new(null, _ => null);
 
@@ -94,7 +127,12 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public void Raise(MachineEvent raised) => EventRaised?.Invoke(raised);
 
-    public void Dispose() => _board?.Dispose();
+    public void Dispose()
+    {
+        _dump?.Dispose();
+        _board?.Dispose();
+        _ram?.Dispose();
+    }
 
     private SlotBoard MakeBoard()
     {

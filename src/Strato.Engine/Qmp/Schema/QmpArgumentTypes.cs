@@ -111,6 +111,13 @@ internal static class QmpArgumentTypes
         May("bps_rd", Int),
         May("bps_wr", Int));
 
+    public static readonly QmpStruct Registers = new("x-query-registers-arg", May("cpu-index", Int));
+
+    public static readonly QmpEnum DumpFormat = new("DumpGuestMemoryFormat", "elf");
+
+    public static readonly QmpStruct Dump = new(
+        "dump-guest-memory-arg", Must("paging", Bool), Must("protocol", Text), May("detach", Bool), May("format", DumpFormat));
+
     public static readonly QmpEnum StatisticsProvider = new("StatsProvider", "kvm");
 
     public static readonly QmpStruct Statistics = new(

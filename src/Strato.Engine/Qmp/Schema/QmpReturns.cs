@@ -1,3 +1,4 @@
+using System;
 using static Strato.Engine.Qmp.Schema.QmpBuiltin;
 using static Strato.Engine.Qmp.Schema.QmpMember;
 
@@ -84,6 +85,27 @@ internal static class QmpReturns
         Must("qdev", Text),
         Must("removable", Bool),
         Must("type", Text)));
+
+    private static readonly QmpType Segment = new QmpStruct("SegmentRegister", Must("base", Text), Must("flags", Int), Must("limit", Int), Must("selector", Int));
+
+    private static readonly QmpType Table = new QmpStruct("TableRegister", Must("base", Text), Must("limit", Int));
+
+    public static readonly QmpType Registers = new QmpArray(new QmpStruct(
+        "CpuRegisters",
+        [
+            Must("CPU", Int),
+            .. Array.ConvertAll(
+                "apic-base cr0 cr2 cr3 cr4 cr8 efer kernel-gs-base r10 r11 r12 r13 r14 r15 r8 r9 rax rbp rbx rcx rdi rdx rflags rip rsi rsp".Split(' '),
+                name => Must(name, Text)),
+            .. Array.ConvertAll("cs ds es fs gs ldt ss tr".Split(' '), name => Must(name, Segment)),
+            Must("gdt", Table),
+            Must("idt", Table),
+        ]));
+
+    public static readonly QmpType Dump = new QmpStruct(
+        "DumpQueryResult", Must("completed", Int), Must("status", new QmpEnum("DumpStatus", "none", "active", "completed", "failed")), Must("total", Int));
+
+    public static readonly QmpType DumpCapability = new QmpStruct("DumpGuestMemoryCapability", Must("formats", new QmpArray(QmpArgumentTypes.DumpFormat)));
 
     public static readonly QmpType BlockStatistics = new QmpArray(new QmpStruct(
         "BlockStats",

@@ -1,0 +1,132 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text.Json;
+using Strato.Engine.Boot;
+using Strato.Engine.Kvm;
+using Strato.Engine.Linux;
+using Strato.Engine.Machine;
+using Strato.Protocol;
+using Strato.Protocol.Configuration;
+using Strato.Tests.Unit.Boot;
+using Strato.Tests.Unit.Chardev;
+using Xunit;
+
+namespace Strato.Tests.Unit.Machine;
+
+/// <summary>Looking into a machine that runs.</summary>
+public sealed class DebugMachineTests : IDisposable
+{
+    private readonly TestLoop _test = new();
+    private readonly KvmSystem _kvm = PayloadVm.OpenOrSkip();
+    private readonly List<string> _events = [];
+    private MicroVm? _board;
+
+    public void Dispose()
+    {
+        _board?.Dispose();
+        _kvm.Dispose();
+        _test.Dispose();
+    }
+
+    [Fact]
+    public void RegistersAreThoseOfTheGuestWhichRunsOn()
+    {
+        VirtualMachine machine = Start();
+        ulong before = Count(machine);
+        Assert.True(System.Threading.SpinWait.SpinUntil(() => Count(machine) > before, TimeSpan.FromSeconds(20)));
+        CpuRegisters cpu = Assert.Single(machine.ReadRegisters());
+        Assert.InRange(cpu.General.Rip, ElfBuilder.Base, ElfBuilder.Base + 8);
+        Assert.NotEqual(0UL, cpu.Special.Efer & 0x400);
+        Assert.Equal(RunState.Running, machine.State);
+        machine.Pause();
+        Assert.Equal(Count(machine), Count(machine));
+        Assert.Equal(["RESUME", "STOP"], _events);
+    }
+
+    [Fact]
+    public void AnNmiIsTakenWhereLint1BringsIt()
+    {
+        VirtualMachine machine = Start();
+        Assert.Equal(1, machine.InjectNmi());
+        byte[] lapic = new byte[1024];
+        LocalApic.SetLocalInterrupts(lapic, isBootProcessor: true);
+        Assert.True(LocalApic.TakesNmi(lapic));
+
+        // Masked; or for something else.
+        lapic[0x362] = 1;
+        Assert.False(LocalApic.TakesNmi(lapic));
+        lapic[0x362] = 0;
+        lapic[0x361] = 7;
+        Assert.False(LocalApic.TakesNmi(lapic));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ADumpHoldsTheMachineAndOneThatRanGoesOn(bool runs)
+    {
+        VirtualMachine machine = Start();
+        if (!runs)
+        {
+            machine.Pause();
+        }
+
+        string path = _test.Path("core");
+        machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
+        Assert.Equal(RunState.Paused, machine.State);
+        Assert.Equal("DumpActive", Assert.Throws<UserErrorException>(machine.Resume).Id);
+        Assert.Equal("DumpActive", Assert.Throws<UserErrorException>(machine.Reset).Id);
+
+        // What a vCPU told before is heard when the dump is over.
+        machine.OnTripleFault(0);
+        machine.Dump.GoOn();
+        _test.Until(() => !machine.Dump.IsActive, "the end of the dump");
+        _test.Settle();
+        Assert.Equal(DumpState.Completed, machine.Dump.State);
+        Assert.Equal(
+            runs ? ["RESUME", "STOP", "RESUME", "RESET guest-triple-fault", "DUMP_COMPLETED completed"] : ["RESUME", "STOP", "RESET guest-triple-fault", "DUMP_COMPLETED completed"],
+            _events);
+        Assert.Equal(runs ? RunState.Running : RunState.Paused, machine.State);
+        Assert.Equal(4096 + _board!.Memory.Size, new FileInfo(path).Length);
+    }
+
+    [Fact]
+    public void AMachineThatIsStoppedMeanwhileStaysSo()
+    {
+        VirtualMachine machine = Start();
+        string path = _test.Path("core");
+        machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
+        machine.Pause();
+        Assert.True(machine.Dump.Cancel());
+        Assert.Equal(RunState.Paused, machine.State);
+        Assert.Equal(["RESUME", "STOP", "DUMP_COMPLETED failed"], _events);
+        machine.Resume();
+        Assert.Equal(RunState.Running, machine.State);
+    }
+
+    private static ulong Count(VirtualMachine machine) => machine.ReadRegisters()[0].General.Rcx;
+
+    /// <summary>A guest that counts in RCX.</summary>
+    private VirtualMachine Start()
+    {
+        ElfBuilder kernel = new();
+
+        // cli; inc rcx; jmp back
+        kernel.Segments.Add(new ElfBuilder.Segment(1, ElfBuilder.Base, [0xFA, 0x48, 0xFF, 0xC1, 0xEB, 0xFB]));
+        string path = _test.Path("kernel");
+        File.WriteAllBytes(path, kernel.Build());
+        _board = new MicroVm(_kvm, new VmConfiguration { Kernel = path, Force = true }, _test.Loop, serial: null);
+        VirtualMachine machine = new(_test.Loop, null, _board, noReboot: false, noShutdown: false);
+        machine.StartThreads();
+        machine.EventRaised += told => _events.Add(told.Data == "{}" ? told.Name : $"{told.Name} {Detail(told.Data)}");
+        machine.Resume();
+        return machine;
+    }
+
+    private static string Detail(string data)
+    {
+        using JsonDocument document = JsonDocument.Parse(data);
+        return (document.RootElement.TryGetProperty("reason", out JsonElement reason) ? reason : document.RootElement.GetProperty("result").GetProperty("status")).GetString()!;
+    }
+}
