@@ -264,6 +264,8 @@ internal sealed class RootTree(string contentFolder)
                     break;
                 case NodeKind.Link:
                     throw Unsafe($"'{Shown(entry)}' lies behind more than {MaximumLinks} symbolic links");
+                case NodeKind.File when !create:
+                    return null;
                 default:
                     throw Damaged($"'{Shown(entry)}' lies below a file");
             }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Formats.Tar;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -44,7 +45,7 @@ public sealed class Ext4Tests : IDisposable
             Folder("home", 0x1ff, uid: 70_000),
             File("home/set", "content", mode: 0x9ed, uid: 1234, gid: 5678),
             File("home/secret", "", mode: 0),
-            File("home/with \"quotes\" and\nlines", "odd", uid: 3),
+            new UstarTarEntry(TarEntryType.RegularFile, "home/with \"quotes\" and\nlines") { Uid = 3, Mode = UnixFileMode.UserRead },
             Link("home/link", "/nowhere/at/all"),
             HardLink("home/again", "home/set"),
             Folder("many"),
