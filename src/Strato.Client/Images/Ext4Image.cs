@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Threading;
-using Strato.Client.Linux;
 
 namespace Strato.Client.Images;
 

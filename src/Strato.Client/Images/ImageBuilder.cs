@@ -120,7 +120,7 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         [
             "--quiet", "--variant=minbase", $"--include={string.Join(',', packages)}",
             "--customize-hook=printf 'auto lo\\niface lo inet loopback\\nallow-hotplug eth0\\niface eth0 inet dhcp\\n' >\"$1/etc/network/interfaces\"",
-            "--customize-hook=printf '/dev/vda / ext4 defaults 0 1\\n' >\"$1/etc/fstab\"",
+            "--customize-hook=printf '/dev/vda / ext4 defaults 0 0\\n' >\"$1/etc/fstab\"",
             "--customize-hook=echo strato >\"$1/etc/hostname\"",
             "--customize-hook=mkdir -p \"$1/etc/systemd/system/serial-getty@ttyS0.service.d\" && printf '[Service]\\nExecStart=\\nExecStart=-/sbin/agetty --autologin root -8 --keep-baud 115200 - $TERM\\n' >\"$1/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf\"",
             suite, DebianArchive,
