@@ -114,16 +114,7 @@ public sealed partial class StratoClient
     /// <summary>Refuses what <see cref="CreateImage"/> would refuse at once, without making anything (for -WhatIf).</summary>
     public static void CheckImage(GuestImageSettings settings)
     {
-        if (settings.Path is { } path && !File.Exists(path) && !Directory.Exists(path))
-        {
-            throw new StratoException(StratoErrorKind.NotFound, "ImageNotFound", $"The image '{path}' does not exist.") { Where = "-Path" };
-        }
-
-        if (settings.Kernel is { } kernel)
-        {
-            VmRules.CheckFile(kernel, "kernel", "Kernel", "-Kernel");
-        }
-
+        CheckSource(settings, "-Path");
         if (settings.Size != 0 && (settings.Size < 0 || settings.Size % 4096 != 0))
         {
             throw VmRules.Invalid("ImageSize", $"A root disk of {settings.Size} bytes can't be; allowed are multiples of 4096.", "-Size");
@@ -135,9 +126,23 @@ public sealed partial class StratoClient
         }
     }
 
+    private static void CheckSource(GuestImageSettings settings, string where)
+    {
+        if (settings.Path is { } path && !File.Exists(path) && !Directory.Exists(path))
+        {
+            throw new StratoException(StratoErrorKind.NotFound, "ImageNotFound", $"The image '{path}' does not exist.") { Where = where };
+        }
+
+        if (settings.Kernel is { } kernel)
+        {
+            VmRules.CheckFile(kernel, "kernel", "Kernel", "-Kernel");
+        }
+    }
+
     /// <summary>The image of a folder or archive, from the cache where it was made before.</summary>
     internal GuestImageInfo CachedImage(GuestImageSettings source, CancellationToken token)
     {
+        CheckSource(source, "-Image");
         EnsureImageCache();
         return Guarded(ImageCache, () =>
         {

@@ -160,7 +160,7 @@ internal sealed record ImageRun
             }
         }
 
-        foreach ((string name, string value) in more ?? new Dictionary<string, string>())
+        foreach ((string name, string value) in more ?? new Dictionary<string, string>(StringComparer.Ordinal))
         {
             yield return (name, value);
         }

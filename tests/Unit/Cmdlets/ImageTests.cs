@@ -63,9 +63,10 @@ public sealed class ImageTests : CmdletTests
     public void AGuestThatNeverAnswersIsAnErrorAndGone()
     {
         WriteImage();
-        Step step = new Step("Invoke-StratoVm", "image.tar", "true").With("Kernel", "vmlinuz").With("ModulePath", "").With("Timeout", 1).With("Environment", new Hashtable { ["A"] = "b" });
-        Assert.Empty(Run(step.Switch("WhatIf")).Output);
-        AssertError(Error(step), "CommandTimeout", ErrorCategory.OperationTimeout, "image.tar");
+        static Step Invoke() =>
+            new Step("Invoke-StratoVm", "image.tar", "true").With("Kernel", "vmlinuz").With("ModulePath", "").With("Timeout", 1).With("Environment", new Hashtable { ["A"] = "b" });
+        Assert.Empty(Run(Invoke().Switch("WhatIf")).Output);
+        AssertError(Error(Invoke()), "CommandTimeout", ErrorCategory.OperationTimeout, "image.tar");
         GuestImage image = Run(Make()).Single<GuestImage>();
         AssertError(Error(new Step("Invoke-StratoVm", image).With("Timeout", 1)), "CommandTimeout", ErrorCategory.OperationTimeout, image);
         Assert.Empty(Run(new Step("Get-StratoVm")).Output);

@@ -22,7 +22,7 @@ public sealed class CommandTests : IDisposable
     private (string[] Said, int Code) Shell(string script)
     {
         string path = _fixture.WriteFile("script", script), output = Path.Combine(_fixture.Root, "said");
-        using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", [path]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using Process shell = Process.Start(new ProcessStartInfo("/bin/sh", [path]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
         string said = shell.StandardOutput.ReadToEnd() + shell.StandardError.ReadToEnd();
         shell.WaitForExit();
         Assert.False(File.Exists(output));
