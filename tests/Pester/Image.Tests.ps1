@@ -137,8 +137,8 @@ Describe 'A command in a fresh VM' -Tag Kvm -Skip:([bool]$NoGuest -or [bool]$noT
         Stop-Job $job
         $watch.Elapsed.TotalSeconds | Should -BeLessThan 10
         Remove-Job $job -Force
-        $process = Start-Process ([Environment]::ProcessPath) -ArgumentList '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; `$i = New-StratoGuestImage '$folder/web.oci.tar' '$folder/other' -Kernel '$($kernel.Kernel)' -ModulePath '$($kernel.ModulePath)'; Invoke-StratoVm `$i 'echo up >/dev/console; sleep 10000' -AllowEmulation" -PassThru
-        Wait-Until { ($vm = Get-StratoVm | Where-Object State -EQ Running) -and (Get-Content $vm.ConsoleLogPath -ErrorAction Ignore) -match '^up' -or (Start-Sleep 1) } -Seconds $limit -What 'the command'
+        $process = Start-Process ([Environment]::ProcessPath) -ArgumentList '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; `$i = New-StratoGuestImage '$folder/web.oci.tar' '$folder/other' -Kernel '$($kernel.Kernel)' -ModulePath '$($kernel.ModulePath)'; Invoke-StratoVm `$i 'sleep 10000' -AllowEmulation" -PassThru
+        Wait-Until { Get-StratoVm | Where-Object State -EQ Running } -Seconds $limit -What 'the VM of the other shell'
         $process.Kill()
         Wait-Until { -not (Get-TestEngine $folder) } -Seconds $limit -What 'the end of the guest whose shell was killed'
     }
