@@ -15,6 +15,7 @@ namespace Strato.Client;
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
 ///          /switches/ID.json           a switch; switches/lock is held while one is made, removed or taken up
+/// StateRoot/images/KEY/                images that were made for commands in fresh VMs; images/kernel is a kernel that was downloaded
 /// RuntimeRoot/ID/qmp.sock  console.sock  pid
 ///                agent.lock            held while the guest's agent is used
 ///             switch-ID/leases         addresses that dnsmasq gave out; dnsmasq.pid is its number

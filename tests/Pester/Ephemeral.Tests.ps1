@@ -127,12 +127,21 @@ Describe 'A published port' -Tag Engine -Skip:([bool]$NoEngine -or $noPasst) {
 }
 
 Describe 'An ephemeral Debian guest with a published port' -Tag Kvm -Skip:([bool]$NoGuest) {
-    BeforeAll { $folder = New-TestState }
+    BeforeAll {
+        $folder = New-TestState
+        if ($global:StratoTestHost.InLab -and -not (ip route show default)) {
+            # passt looks for a way out, of whatever kind, and the virtual host has none.
+            & ip link add stratodummy type dummy
+            & ip addr add 198.18.78.1/24 dev stratodummy
+            & ip link set stratodummy up
+            & ip route add default via 198.18.78.2 dev stratodummy
+        }
+    }
     AfterAll {
         Get-StratoVm | Stop-StratoVm -TurnOff
         Remove-TestState $folder
     }
-    It 'answers on the port, forgets what it wrote, and is gone when it powers off' -Skip:$noPasst {
+    It 'answers on the port, forgets what it wrote, and is gone when it powers off' -Skip:(-not (Get-Command passt -ErrorAction Ignore)) {
         $port = Get-FreePort
         Copy-Item "$GuestFolder/rootfs.ext4" "$folder/root.ext4"
         $before = Get-FileHash "$folder/root.ext4"

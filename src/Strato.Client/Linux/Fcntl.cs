@@ -58,6 +58,9 @@ internal static unsafe partial class Libc
         [FieldOffset(20)]
         public uint stx_uid;
 
+        [FieldOffset(24)]
+        public uint stx_gid;
+
         [FieldOffset(28)]
         public ushort stx_mode;
 

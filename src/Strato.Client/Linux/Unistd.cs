@@ -13,6 +13,9 @@ internal static unsafe partial class Libc
     internal static partial uint geteuid();
 
     [LibraryImport("libc")]
+    internal static partial uint getegid();
+
+    [LibraryImport("libc")]
     internal static partial int close(int fd);
 
     [LibraryImport("libc")]

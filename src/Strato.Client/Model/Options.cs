@@ -12,6 +12,9 @@ public sealed record StartOptions
     /// <summary>Leave the virtual CPUs standing (the engine's <c>-S</c>); <see cref="StratoClient.Resume"/> lets them run.</summary>
     public bool Paused { get; init; }
 
+    /// <summary>End when the guest reboots (the engine's <c>-no-reboot</c>), also after a panic.</summary>
+    public bool NoReboot { get; init; }
+
     /// <summary>How long the engine may take until the guest runs.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
 }

@@ -89,6 +89,11 @@ internal static class EngineArguments
             arguments.Add("-S");
         }
 
+        if (options.NoReboot)
+        {
+            arguments.Add("-no-reboot");
+        }
+
         if (sandbox is not null)
         {
             arguments.AddRange(["-sandbox", sandbox]);

@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|VmConfiguration|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|VmConfiguration|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestImage|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm" or "Import-StratoVmConfiguration" || cmdlet.Attribute.NounName == "StratoSwitch")
+        if (name is "New-StratoVm" or "New-StratoDisk" or "New-StratoGuestImage" or "Invoke-StratoVm" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm" or "Import-StratoVmConfiguration" || cmdlet.Attribute.NounName == "StratoSwitch")
         {
             return;
         }
@@ -147,6 +147,8 @@ public sealed class MetadataTests
     [InlineData("Compare-StratoVm", "Name VM Configuration DifferenceName")]
     [InlineData("Set-StratoVm", "Name VM Configuration Memory Cpu PassThru")]
     [InlineData("New-StratoDisk", "Path Size Preallocate Format Label Force")]
+    [InlineData("New-StratoGuestImage", "Path Destination Distribution Suite Package Kernel ModulePath Size Force")]
+    [InlineData("Invoke-StratoVm", "Image Command FilePath ArgumentList Environment Timeout Network Publish Memory Cpu")]
     [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
     [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
     [InlineData("Measure-StratoVm", "Name VM Interval Count Timeout")]
@@ -179,6 +181,7 @@ public sealed class MetadataTests
     [InlineData(typeof(Switch), "Name Id SwitchType State BridgeName NetAdapterName Subnet HostAddress Nat DhcpProcessId VMs Leases")]
     [InlineData(typeof(SwitchLease), "IPAddress MacAddress HostName Expires")]
     [InlineData(typeof(NetworkAdapter), "VMName Id Type SwitchName TapName MacAddress QueueCount Vhost Connected PortForward Publish")]
+    [InlineData(typeof(GuestImage), "Kernel Initrd Root CommandLine Source Digest Size Command Folder")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
     [InlineData(typeof(VmCheck), "VMName Name Result Detail Remedy")]
