@@ -2,6 +2,7 @@
 #   given: CODE     runs before it. Without one there is a stopped VM "web", unless the example makes it
 #   guest: CODE     as given, and it needs the shared Debian guest, the running VM "web": in the lab, where stock guests run
 #   lab: CODE       as guest, and it changes the host, so it runs in the virtual KVM host alone
+#   left: REASON    what it needs is nowhere here, so no test runs it
 #   until: CODE     the example doesn't end by itself: it runs in a job, CODE runs every now and then until the job has written
 #                   something, and the job is stopped
 #   then: CODE      runs after it and holds it to what it promises; $out is what the example wrote
@@ -11,14 +12,14 @@
 BeforeDiscovery {
     $examples = foreach ($file in Get-ChildItem "$RepoRoot/docs/cmdlets/*.md") {
         foreach ($match in [regex]::Matches((Get-Content -Raw $file), '(?ms)^### (?<title>Example \d+[^\n]*)\n(<!--(?<trial>.*?)-->\n)?```powershell\n(?<code>.*?)\n```')) {
-            $trial = @{ given = $null; guest = $null; lab = $null; until = $null; then = $null; terminal = $null }
+            $trial = @{ given = $null; guest = $null; lab = $null; left = $null; until = $null; then = $null; terminal = $null }
             foreach ($line in $match.Groups['trial'].Value -split '\n') {
-                if ($line -match '^\s*(given|guest|lab|until|then|terminal):\s?(.*)$') {
+                if ($line -match '^\s*(given|guest|lab|left|until|then|terminal):\s?(.*)$') {
                     $word = $Matches[1]
                     $trial[$word] = $Matches[2]
                 }
                 elseif ($line.Trim()) {
-                    if (-not $word) { throw "$($file.Name), $($match.Groups['title']): '$line' belongs to no word; words are given, guest, lab, until, then, terminal." }
+                    if (-not $word) { throw "$($file.Name), $($match.Groups['title']): '$line' belongs to no word; words are given, guest, lab, left, until, then, terminal." }
                     $trial[$word] += "`n$line"
                 }
             }
@@ -119,6 +120,7 @@ Describe 'An example' -Tag Engine -Skip:([bool]$NoEngine) {
     }
 
     It '<Name>' -ForEach $own {
+        if ($Trial.left) { Set-ItResult -Skipped -Because $Trial.left; return }
         if ($null -eq $Trial.given -and $Code -notmatch 'New-StratoVm (-Name )?web\b') { $null = New-StratoVm web ./vmlinuz -Memory 256MB }
         Invoke-Example $Code $Trial
     }
