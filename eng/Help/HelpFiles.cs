@@ -41,6 +41,10 @@ public static class HelpFiles
         Cmdlets.Select(cmdlet => (HelpTopic.Parse(File.ReadAllText(Path.Combine(folder, $"{cmdlet.Name}.md")), cmdlet.Name), cmdlet)),
         Hash(folder));
 
+    /// <summary>The about_ topics of a folder: the name of the file that PowerShell looks for, and its text.</summary>
+    public static IEnumerable<(string Name, string Text)> Abouts(string folder) => Directory.GetFiles(folder, "about_*.md").Order(StringComparer.Ordinal)
+        .Select(path => Path.GetFileNameWithoutExtension(path)).Select(name => ($"{name}.help.txt", AboutWriter.Write(name, File.ReadAllText(Path.Combine(folder, $"{name}.md")))));
+
     /// <summary>SHA-256 over all files in the order of their names; it stands in the MAML.</summary>
     public static string Hash(string folder)
     {

@@ -4,8 +4,11 @@ using System.Linq;
 
 namespace Strato.Tools.Help;
 
-/// <summary>An example: its title, what is typed, and a remark.</summary>
-public sealed record HelpExample(string Title, string Code, string Remarks);
+/// <summary>
+/// An example: its title, what is typed, a remark, and what a test needs to run it: a comment of markdown that readers don't see,
+/// whose words tests/Pester/Examples.Tests.ps1 tells.
+/// </summary>
+public sealed record HelpExample(string Title, string Code, string Remarks, string Trial);
 
 /// <summary>The prose of one cmdlet's help, read from markdown in the PlatyPS schema (2.0.0).</summary>
 public sealed class HelpTopic
@@ -76,8 +79,15 @@ public sealed class HelpTopic
 
     private static HelpExample Example(string title, string body)
     {
-        string code = Fenced(body, "```powershell");
-        return new HelpExample(title, code, WithoutFence(body, "```powershell"));
+        string trial = "";
+        if (body.StartsWith("<!--", StringComparison.Ordinal))
+        {
+            int end = body.IndexOf("-->", StringComparison.Ordinal) + 3;
+            trial = body[..end];
+            body = body[end..].TrimStart('\n');
+        }
+
+        return new HelpExample(title, Fenced(body, "```powershell"), WithoutFence(body, "```powershell"), trial);
     }
 
     private static (string Text, string Target) Link(string line)

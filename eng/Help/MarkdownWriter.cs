@@ -31,7 +31,7 @@ internal static class MarkdownWriter
         text.Append("## EXAMPLES\n\n");
         foreach (HelpExample example in topic.Examples)
         {
-            text.Append($"### {example.Title}\n```powershell\n{example.Code}\n```\n\n{example.Remarks}\n\n");
+            text.Append($"### {example.Title}\n{(example.Trial.Length == 0 ? "" : example.Trial + "\n")}```powershell\n{example.Code}\n```\n\n{example.Remarks}\n\n");
         }
 
         text.Append("## PARAMETERS\n\n");

@@ -73,6 +73,12 @@ internal static unsafe partial class Libc
         [FieldOffset(48)]
         public ulong stx_blocks;
 
+        [FieldOffset(96)]
+        public long stx_ctime_sec;
+
+        [FieldOffset(104)]
+        public uint stx_ctime_nsec;
+
         [FieldOffset(136)]
         public uint stx_dev_major;
 

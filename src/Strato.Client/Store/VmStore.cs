@@ -318,6 +318,12 @@ internal sealed class VmStore
     private VmDefinition? TryRead(string id)
     {
         string path = _paths.DefinitionFile(id);
+        DefinitionCache.FileState? state = DefinitionCache.Look(path);
+        if (DefinitionCache.Find(path, state) is { } known)
+        {
+            return known;
+        }
+
         byte[] json;
         try
         {
@@ -334,7 +340,9 @@ internal sealed class VmStore
 
         try
         {
-            return DefinitionJson.Read(json, id);
+            VmDefinition read = DefinitionJson.Read(json, id);
+            DefinitionCache.Keep(path, state, read, DateTimeOffset.UtcNow);
+            return read;
         }
         catch (FormatException e)
         {

@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using Strato.Client;
 using Strato.PowerShell;
+using Strato.Protocol.Configuration;
 
 namespace Strato;
 
@@ -18,7 +19,17 @@ public sealed class Drive
         ReadOnly = drive.ReadOnly;
         Serial = drive.Serial;
         Size = SizeOf(drive.Path);
+        Aio = drive.Io.Aio?.ToString();
+        Cache = drive.Io.Cache?.ToString();
+        Direct = drive.Io.Direct;
         Iops = drive.Io.Iops ?? 0;
+        IoThread = string.IsNullOrEmpty(drive.Io.IoThread) ? null : drive.Io.IoThread;
+        QueueCount = drive.Io.QueueCount ?? 1;
+        QueueSize = drive.Io.QueueSize ?? DriveConfiguration.DefaultQueueSize;
+        Discard = (drive.Io.Discard ?? default).ToString();
+        DetectZeroes = (drive.Io.DetectZeroes ?? default).ToString();
+        WriteErrorAction = (drive.Io.WriteErrorAction ?? default).ToString();
+        ReadErrorAction = (drive.Io.ReadErrorAction ?? default).ToString();
         Snapshot = drive.Io.Snapshot ?? false;
     }
 
@@ -42,8 +53,38 @@ public sealed class Drive
     /// <summary>Serial number the guest reads, or null.</summary>
     public string? Serial { get; }
 
+    /// <summary>How requests reach the host's kernel (a name of <see cref="DriveAio"/>); null where the engine chooses.</summary>
+    public string? Aio { get; }
+
+    /// <summary>Page cache and flushes (a name of <see cref="DriveCache"/>); null where nothing was asked for.</summary>
+    public string? Cache { get; }
+
+    /// <summary>Past the host's page cache; null where <see cref="Cache"/> and the engine decide.</summary>
+    public bool? Direct { get; }
+
     /// <summary>Most requests a second on average; 0 for no limit.</summary>
     public int Iops { get; }
+
+    /// <summary>Name of the thread that serves it; null for the main one.</summary>
+    public string? IoThread { get; }
+
+    /// <summary>Request queues.</summary>
+    public int QueueCount { get; }
+
+    /// <summary>Entries of a queue.</summary>
+    public int QueueSize { get; }
+
+    /// <summary>What becomes of the guest's discards: Ignore or Unmap.</summary>
+    public string Discard { get; }
+
+    /// <summary>Whether writes of nothing but zeros are looked for: Off, On or Unmap.</summary>
+    public string DetectZeroes { get; }
+
+    /// <summary>What is done when the host fails at a write: Report, Ignore, Stop or Enospc.</summary>
+    public string WriteErrorAction { get; }
+
+    /// <summary>What is done when the host fails at a read.</summary>
+    public string ReadErrorAction { get; }
 
     /// <summary>What the guest writes is thrown away when the VM ends.</summary>
     public bool Snapshot { get; }

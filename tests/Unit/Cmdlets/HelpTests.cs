@@ -47,6 +47,19 @@ public sealed class HelpTests
     }
 
     [Fact]
+    public void TheAboutTopicsAreMadeOfTheMarkdown()
+    {
+        (string Name, string Text)[] topics = [.. HelpFiles.Abouts(Path.Combine(MetadataTests.Root, "docs", "about"))];
+        string folder = Path.Combine(MetadataTests.Root, "en-US");
+        Assert.Equal(topics.Select(topic => topic.Name), Directory.GetFiles(folder, "about_*").Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+        Assert.All(topics, topic =>
+        {
+            Assert.True(topic.Text == File.ReadAllText(Path.Combine(folder, topic.Name)), $"{topic.Name} differs from its page in docs/about: run ./build.sh help-files.");
+            Assert.All(topic.Text.Split('\n'), line => Assert.True(line.Length <= 80, $"{topic.Name}: '{line}' is longer than 80 characters"));
+        });
+    }
+
+    [Fact]
     public void EveryFileIsAboutACmdlet() => Assert.Equal(
         CmdletInfo.All.Select(cmdlet => cmdlet.Name).Order(StringComparer.Ordinal),
         Directory.GetFiles(Folder, "*.md").Select(path => Path.GetFileNameWithoutExtension(path)!).Order(StringComparer.Ordinal));
