@@ -146,9 +146,9 @@ internal sealed record GuestKernel(string Image, string? Modules)
         string shell, log = folder + ".log", made = $"{folder}-{Guid.NewGuid():N}";
         try
         {
-            HostProgram.Find("apt-get", "apt");
-            HostProgram.Find("dpkg-deb", "dpkg");
-            shell = HostProgram.Find("sh", "dash");
+            ImageTool.Find("apt-get", "apt");
+            ImageTool.Find("dpkg-deb", "dpkg");
+            shell = ImageTool.Find("sh", "dash");
         }
         catch (StratoException e)
         {
@@ -171,7 +171,7 @@ internal sealed record GuestKernel(string Image, string? Modules)
                 dpkg-deb -x ./*.deb tree
                 rm ./*.deb
                 """;
-            HostProgram.Run(shell, ["-c", script, "sh", made, Package], log, $"Downloading the kernel of {Package}", token);
+            ImageTool.Run(shell, ["-c", script, "sh", made, Package], log, $"Downloading the kernel of {Package}", token);
             try
             {
                 Directory.Move(Path.Combine(made, "tree"), folder);

@@ -165,7 +165,7 @@ public sealed class CopyTests : CmdletTests
     {
         string folder = Directory.CreateDirectory(Path.Combine(Store.Root, "disks")).FullName;
         string path = Path.Combine(folder, "disk");
-        using (NewFile file = new(path, 0x180, nameless))
+        using (NewFile file = new(path, 0x180, nameless: nameless))
         {
             Assert.Equal(3, Libc.Write(file.Fd, "new"u8));
             Assert.Equal(nameless ? 0 : 1, Directory.GetFiles(folder).Length);
@@ -177,7 +177,7 @@ public sealed class CopyTests : CmdletTests
         }
 
         Assert.Equal([path], Directory.GetFiles(folder));
-        using (NewFile file = new(path, 0x180, nameless))
+        using (NewFile file = new(path, 0x180, nameless: nameless))
         {
             Assert.Equal(3, Libc.Write(file.Fd, "new"u8));
             file.Keep(replace: true);
@@ -185,7 +185,7 @@ public sealed class CopyTests : CmdletTests
 
         Assert.Equal("new", File.ReadAllText(path));
         File.Delete(path);
-        using (NewFile file = new(path, 0x180, nameless))
+        using (NewFile file = new(path, 0x180, nameless: nameless))
         {
             file.Keep(replace: false);
         }

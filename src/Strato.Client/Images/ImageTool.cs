@@ -8,8 +8,8 @@ using Strato.Client.Store;
 
 namespace Strato.Client.Images;
 
-/// <summary>Runs a program of the host and waits for its end; cancelling kills it with all that it started.</summary>
-internal static class HostProgram
+/// <summary>Runs a program that makes images and waits for its end; cancelling kills it with all that it started.</summary>
+internal static class ImageTool
 {
     private const string MoreFolders = ":/usr/sbin:/sbin:/usr/local/bin";
 
