@@ -20,8 +20,7 @@ public sealed partial class StratoClient
     /// <remarks>Errors: <c>InvalidWeight</c>, <c>InvalidQuota</c>; of a running VM <c>CgroupUnavailable</c>, <c>CgroupDenied</c>, <c>CgroupFailed</c>, of which the definition then knows nothing.</remarks>
     public void SetCpuShare(string id, int? weight, int? quota, CancellationToken token = default)
     {
-        CheckShare(weight, MaximumWeight, "InvalidWeight", "-Weight", "0 for the host's own, which is 100");
-        CheckShare(quota, MaximumQuota, "InvalidQuota", "-Quota", "percent of one CPU, 0 for no limit");
+        CheckShares(weight, quota);
         Store.Update(
             id,
             rename: false,
@@ -44,6 +43,13 @@ public sealed partial class StratoClient
                 return after;
             },
             token);
+    }
+
+    /// <summary>Errors <c>InvalidWeight</c>, <c>InvalidQuota</c>.</summary>
+    internal static void CheckShares(int? weight, int? quota)
+    {
+        CheckShare(weight, MaximumWeight, "InvalidWeight", "-Weight", "0 for the host's own, which is 100");
+        CheckShare(quota, MaximumQuota, "InvalidQuota", "-Quota", "percent of one CPU, 0 for no limit");
     }
 
     private static void CheckShare(int? value, int most, string error, string parameter, string meaning)

@@ -89,7 +89,7 @@ public sealed partial class StratoClient
     }
 
     /// <summary>Refuses what a definition pins threads to, where the host hasn't it. Errors: <c>InvalidAffinity</c>, <c>HostCpuOffline</c>, <c>HostCpuOutsideCgroup</c>.</summary>
-    private static void CheckPins(VmDefinition vm)
+    internal static void CheckPins(VmDefinition vm)
     {
         HostCpus? allowed = vm.Processor.Affinity.Count > 0 ? CpuShare.CpusOf(vm) : null;
         foreach (AffinityDefinition one in vm.Processor.Affinity)

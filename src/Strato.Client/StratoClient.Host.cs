@@ -62,4 +62,24 @@ public sealed partial class StratoClient
 
     /// <summary>The checklist about this host: what VMs need, and what they may want. Nothing is changed by it.</summary>
     public IReadOnlyList<HostCheck> TestHost(CancellationToken token = default) => HostChecks.Run(Paths, GetHost(token));
+
+    /// <summary>What would stop a VM from starting on this host, as a checklist. Nothing is started or changed: the engine builds the machine and lets it go again.</summary>
+    /// <param name="id">The VM.</param>
+    /// <param name="allowEmulation">Whether a KVM that only emulates is good enough.</param>
+    /// <param name="token">Ends the engine's looks.</param>
+    /// <remarks>Errors: <c>VmNotFound</c>, <c>VmDefinitionDamaged</c>.</remarks>
+    public IReadOnlyList<HostCheck> Test(string id, bool allowEmulation = false, CancellationToken token = default)
+    {
+        VmDefinition vm = GetById(id);
+        using (EngineProcess? process = Registry.TryOpen(id))
+        {
+            if (process is not null)
+            {
+                return [VmChecks.Running(vm, process.Run.Pid)];
+            }
+        }
+
+        HostInfo host = GetHost(token);
+        return new VmChecks(Paths, vm, host, allowEmulation).Run(rest => DryRun.Run(rest, host.EnginePath!, allowEmulation, token));
+    }
 }

@@ -30,7 +30,7 @@ public sealed partial class StratoClient
     }
 
     /// <summary>Refuses huge pages that a VM can't have.</summary>
-    private static void CheckHugePages(VmDefinition vm)
+    internal static void CheckHugePages(VmDefinition vm)
     {
         if (vm.HugePage is not { } size)
         {

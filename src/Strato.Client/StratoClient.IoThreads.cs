@@ -136,7 +136,7 @@ public sealed partial class StratoClient
     }
 
     /// <summary>The thread that a device names, as its id is written; null and empty stay. Error <c>IoThreadNotFound</c>.</summary>
-    private static string? ResolveIoThread(VmDefinition vm, string? threadId) => string.IsNullOrEmpty(threadId) ? threadId : FindIoThread(vm, threadId).Id;
+    internal static string? ResolveIoThread(VmDefinition vm, string? threadId) => string.IsNullOrEmpty(threadId) ? threadId : FindIoThread(vm, threadId).Id;
 
     private static IoThreadDefinition FindIoThread(VmDefinition vm, string threadId)
     {

@@ -78,22 +78,7 @@ public sealed partial class StratoClient
                         RefuseRunning(before, "Its settings, but for name, notes and number of CPUs,");
                     }
 
-                    VmDefinition after = before with
-                    {
-                        Name = given.Name ?? before.Name,
-                        Machine = given.Machine ?? before.Machine,
-                        NoHotPlug = given.NoHotPlug ?? before.NoHotPlug,
-                        NoSandbox = given.NoSandbox ?? before.NoSandbox,
-                        Kernel = given.Kernel ?? before.Kernel,
-                        Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
-                        CommandLine = given.CommandLine ?? before.CommandLine,
-                        Memory = given.Memory ?? before.Memory,
-                        HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
-                        Cpu = given.Cpu ?? before.Cpu,
-                        Processor = ProcessorRules.With(before.Processor, given),
-                        ConsolePorts = given.GuestAgent is { } agent ? DeviceRules.WithGuestAgent(before, agent) : before.ConsolePorts,
-                        Notes = given.Notes ?? before.Notes,
-                    };
+                    VmDefinition after = With(before, given);
                     CheckHugePages(after);
                     if (after.Cpu != before.Cpu || after.Processor != before.Processor)
                     {
@@ -127,6 +112,25 @@ public sealed partial class StratoClient
             throw;
         }
     }
+
+    /// <summary>A definition with what is given in the place of what it has.</summary>
+    private static VmDefinition With(VmDefinition before, VmSettings given) => before with
+    {
+        Name = given.Name ?? before.Name,
+        Machine = given.Machine ?? before.Machine,
+        NoHotPlug = given.NoHotPlug ?? before.NoHotPlug,
+        NoSandbox = given.NoSandbox ?? before.NoSandbox,
+        Ephemeral = given.Ephemeral ?? before.Ephemeral,
+        Kernel = given.Kernel ?? before.Kernel,
+        Initrd = given.Initrd is null ? before.Initrd : given.Initrd.Length == 0 ? null : given.Initrd,
+        CommandLine = given.CommandLine ?? before.CommandLine,
+        Memory = given.Memory ?? before.Memory,
+        HugePage = given.HugePage is null ? before.HugePage : given.HugePage == 0 ? null : given.HugePage,
+        Cpu = given.Cpu ?? before.Cpu,
+        Processor = ProcessorRules.With(before.Processor, given),
+        ConsolePorts = given.GuestAgent is { } agent ? DeviceRules.WithGuestAgent(before, agent) : before.ConsolePorts,
+        Notes = given.Notes ?? before.Notes,
+    };
 
     /// <summary>Removes the definition and logs, never a disk. <c>VmRunning</c> while an engine runs. Works on damaged definitions too.</summary>
     public void Delete(string id, CancellationToken token = default)
@@ -272,7 +276,7 @@ public sealed partial class StratoClient
         },
         token);
 
-    private static bool SameId(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
+    internal static bool SameId(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether a drive or network adapter has the id, of the definition or of the running VM: all are in one list for the engine.</summary>
     private static bool HasDevice(VmDefinition vm, IReadOnlyList<HotPlugSlot> slots, string id)

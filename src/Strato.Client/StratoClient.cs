@@ -14,7 +14,7 @@ namespace Strato.Client;
 /// <para>VMs are named by id in this interface: a cmdlet turns names into definitions with <see cref="Find"/> or <see cref="Get"/> first.
 /// Paths are absolute; whoever knows the user's location resolves them.</para>
 /// <list type="table">
-/// <item><term>store</term><description><see cref="List"/>, <see cref="Find"/>, <see cref="Get"/>, <see cref="GetById"/>, <see cref="Create"/>, <see cref="Copy"/>, <see cref="Update"/>, <see cref="Delete"/></description></item>
+/// <item><term>store</term><description><see cref="List"/>, <see cref="Find"/>, <see cref="Get"/>, <see cref="GetById"/>, <see cref="Create"/>, <see cref="Import"/>, <see cref="Apply"/>, <see cref="Copy"/>, <see cref="Update"/>, <see cref="Delete"/></description></item>
 /// <item><term>drives</term><description><see cref="AddDrive"/>, <see cref="RemoveDrive"/>; reading is <see cref="VmDefinition.Drives"/></description></item>
 /// <item><term>snapshot</term><description><see cref="Snapshot(string, CancellationToken)"/>, <see cref="Snapshot(IReadOnlyList{VmDefinition}, CancellationToken)"/></description></item>
 /// <item><term>measuring</term><description><see cref="Measure"/></description></item>
@@ -29,6 +29,9 @@ public sealed partial class StratoClient
 {
     /// <summary>The command line of a VM that was given none: console on ttyS0, reset on panic.</summary>
     public const string DefaultCommandLine = "console=ttyS0 reboot=k panic=-1";
+
+    /// <summary>Memory of a VM that was given none, bytes.</summary>
+    public const long DefaultMemory = 512L << 20;
 
     /// <summary>Least memory of a VM, bytes.</summary>
     public const long MinimumMemory = 256L << 20;

@@ -20,7 +20,7 @@ param(
     [string] $Verbosity = 'Normal'
 )
 $ErrorActionPreference = 'Stop'
-$files = @{ Unit = 'Module', 'Vm'; Engine = 'Engine', 'Console', 'Measure', 'Switch', 'Ephemeral'; Kvm = 'Kvm', 'Measure', 'Switch', 'Ephemeral'; Slow = , 'Module' }
+$files = @{ Unit = 'Module', 'Vm', 'Configuration'; Engine = 'Engine', 'Console', 'Measure', 'Switch', 'Ephemeral', 'Configuration'; Kvm = 'Kvm', 'Measure', 'Switch', 'Ephemeral'; Slow = , 'Module' }
 
 # "pwsh -File run.ps1 -Tag Unit,Engine" hands over one text.
 $Tag = @($Tag -split ',' | Where-Object { $_ })

@@ -32,7 +32,7 @@ internal static class VmRules
         {
             Machine = given.Machine ?? ConfigurationLimits.DefaultMachineType,
             CommandLine = given.CommandLine ?? StratoClient.DefaultCommandLine,
-            Memory = given.Memory ?? (512L << 20),
+            Memory = given.Memory ?? StratoClient.DefaultMemory,
             Cpu = given.Cpu ?? ProcessorRules.ShapeOf(null, ProcessorRules.With(new ProcessorDefinition(), given)).Cpus,
         };
         VmSettings complete = Check(all);

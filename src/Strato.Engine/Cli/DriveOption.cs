@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

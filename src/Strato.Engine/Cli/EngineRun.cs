@@ -37,6 +37,13 @@ internal static class EngineRun
         using KvmSystem kvm = OpenKvm();
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
         using MicroVm board = new(kvm, configuration, loop, serial);
+        if (options.DryRun)
+        {
+            // All that could have been refused was there, and locked; it is let go again.
+            ready.Succeed();
+            return EngineExit.Success;
+        }
+
         VirtualMachine machine = new(loop, configuration.Name, board, configuration.NoReboot, configuration.NoShutdown);
         using QmpServer qmp = new(loop, machine, () => OptionGroups.List(OptionTable.List));
         foreach (string socket in configuration.QmpSockets)

@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using Strato.Engine.Linux;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

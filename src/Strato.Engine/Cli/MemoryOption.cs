@@ -1,4 +1,5 @@
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

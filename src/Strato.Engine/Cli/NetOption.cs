@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Globalization;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

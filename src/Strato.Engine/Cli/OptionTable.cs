@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Text;
 using Strato.Engine.Diagnostics;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;
@@ -65,6 +66,7 @@ internal static class OptionTable
         .. QemuHabits.Accepted,
         new("-ready-fd", "N", "Descriptor on which to write 'ok', or one line of JSON with the error.", SetReadyDescriptor),
         new("-probe", null, "Tell in one line of JSON whether the host's KVM is usable. Exit code 0 usable, 10 emulated, 11 no permission, 12 absent.", (o, _) => o.Probe = true),
+        new("-dry-run", null, "Build the machine, say what is in its way if anything is, and end; the guest runs nothing.", (o, _) => o.DryRun = true),
         new("-version", null, "Print the version.", (o, _) => o.Version = true),
         new("-help", null, "Print this.", (o, _) => o.Help = true),
     ];
@@ -98,7 +100,7 @@ internal static class OptionTable
         }
 
         string shown = ConfigurationLimits.Printable(name);
-        if (QemuHabits.Advice(name) is { } instead)
+        if (QemuOptions.Advice(name) is { } instead)
         {
             throw new UserErrorException("UnknownOption", $"The option '{shown}' is QEMU's and isn't built here: {instead}.", shown);
         }

@@ -25,6 +25,9 @@ internal sealed class Options
     /// <summary>Tell whether the host's KVM is usable and end.</summary>
     public bool Probe { get; set; }
 
+    /// <summary>Build the machine, tell whether that went well, and end without running it.</summary>
+    public bool DryRun { get; set; }
+
     /// <summary>Print what <c>-cpu</c> takes and end.</summary>
     public bool CpuHelp { get; set; }
 
@@ -70,6 +73,10 @@ internal sealed class Options
             {
                 options.Configuration = ConfigurationFile.Read(option.Value, out options._fileText);
                 options._file = option.Value;
+                if (options.Configuration.Strato is not null)
+                {
+                    options.Warnings.Add($"the section 'strato' of '{option.Value}' is the cmdlets' (Import-StratoVmConfiguration), and left out here");
+                }
             }
         }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Strato.Engine.Linux;
 using Strato.Engine.Security;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

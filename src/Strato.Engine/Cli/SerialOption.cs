@@ -1,4 +1,5 @@
 using System;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

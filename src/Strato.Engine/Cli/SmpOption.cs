@@ -1,5 +1,6 @@
 using System.Globalization;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

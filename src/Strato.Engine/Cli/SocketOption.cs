@@ -2,6 +2,7 @@ using System;
 using System.Text;
 using Strato.Engine.Linux;
 using Strato.Protocol;
+using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
 
 namespace Strato.Engine.Cli;

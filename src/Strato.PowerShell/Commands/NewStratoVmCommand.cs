@@ -4,18 +4,34 @@ using Strato.Client;
 namespace Strato.PowerShell.Commands;
 
 /// <summary>New-StratoVm: defines a VM; nothing is started.</summary>
-[Cmdlet(VerbsCommon.New, "StratoVm", SupportsShouldProcess = true)]
+[Cmdlet(VerbsCommon.New, "StratoVm", DefaultParameterSetName = KernelSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Vm))]
 public sealed class NewStratoVmCommand : StratoCmdlet
 {
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "Name of the new VM, unique without regard to case.")]
+    private const string KernelSet = "Kernel";
+    private const string DomainXmlSet = "DomainXml";
+    private const string CommandLineSet = "CommandLine";
+
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = KernelSet, ValueFromPipelineByPropertyName = true, HelpMessage = "Name of the new VM, unique without regard to case.")]
+    [Parameter(Position = 0, ParameterSetName = DomainXmlSet, HelpMessage = "Name of the new VM, in the place of the domain's.")]
+    [Parameter(Position = 0, ParameterSetName = CommandLineSet, HelpMessage = "Name of the new VM, in the place of that of -name.")]
     [ValidateNotNull]
     [AllowEmptyString]
     public string Name { get; set; } = null!;
 
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true, HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = KernelSet, ValueFromPipelineByPropertyName = true, HelpMessage = "Kernel image: a bzImage or an ELF vmlinux.")]
+    [Parameter(ParameterSetName = DomainXmlSet, HelpMessage = "Kernel image, in the place of the domain's.")]
+    [Parameter(ParameterSetName = CommandLineSet, HelpMessage = "Kernel image, in the place of that of -kernel.")]
     [ValidateNotNullOrEmpty]
     public string Kernel { get; set; } = null!;
+
+    [Parameter(Mandatory = true, ParameterSetName = DomainXmlSet, HelpMessage = "File with a libvirt domain, as virsh dumpxml prints it; the other parameters win over it.")]
+    [ValidateNotNullOrEmpty]
+    public string FromDomainXml { get; set; } = null!;
+
+    [Parameter(Mandatory = true, ParameterSetName = CommandLineSet, HelpMessage = "Command line of StratoVirt, QEMU or strato-engine, quoted as for sh; the other parameters win over it.")]
+    [ValidateNotNullOrEmpty]
+    public string FromCommandLine { get; set; } = null!;
 
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Initial RAM disk.")]
     public string? Initrd { get; set; }
@@ -83,12 +99,12 @@ public sealed class NewStratoVmCommand : StratoCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Free text about the VM.")]
     public string? Notes { get; set; }
 
-    protected override void ProcessRecord() => Try(Name, () =>
+    protected override void ProcessRecord() => Try(Name ?? FromDomainXml ?? FromCommandLine, () =>
     {
         VmSettings settings = new()
         {
             Name = Name,
-            Kernel = ResolveFile(Kernel),
+            Kernel = Kernel is null ? null : ResolveFile(Kernel),
             Initrd = string.IsNullOrEmpty(Initrd) ? null : ResolveFile(Initrd),
             CommandLine = CommandLine,
             Memory = Given(nameof(Memory)) ? Memory : null,
@@ -102,18 +118,29 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             CpuModel = CpuModel,
             CpuFeature = CpuFeature,
             Machine = Machine,
-            NoHotPlug = NoHotPlug,
-            NoSandbox = NoSandbox,
-            Ephemeral = Ephemeral,
-            GuestAgent = GuestAgent,
+            NoHotPlug = Given(nameof(NoHotPlug)) ? NoHotPlug : null,
+            NoSandbox = Given(nameof(NoSandbox)) ? NoSandbox : null,
+            GuestAgent = Given(nameof(GuestAgent)) ? GuestAgent : null,
+            Ephemeral = Given(nameof(Ephemeral)) ? Ephemeral : null,
             Notes = Notes,
         };
 
         // Checked first, so that -WhatIf tells what would be refused.
-        Client.Check(settings);
-        if (ShouldProcess(Name, "Define a VM"))
+        VmConfigurationDocument? foreign = ReadForeign();
+        string name;
+        if (foreign is null)
         {
-            VmDefinition made = Client.Create(settings, Token);
+            Client.Check(settings);
+            name = Name!;
+        }
+        else
+        {
+            name = Client.CheckImport(foreign, settings).Name;
+        }
+
+        if (ShouldProcess(name, "Define a VM"))
+        {
+            VmDefinition made = foreign is null ? Client.Create(settings, Token) : Client.Import(foreign, settings, Token);
             foreach (string warning in Client.GetWarnings(made))
             {
                 WriteWarning(warning);
@@ -122,6 +149,23 @@ public sealed class NewStratoVmCommand : StratoCmdlet
             WriteObject(new Vm(Client, Client.Snapshot(made.Id, Token)));
         }
     });
+
+    /// <summary>What another program's description gives, with a warning for each thing that can't be carried over; null where there is none.</summary>
+    private VmConfigurationDocument? ReadForeign()
+    {
+        VmConfigurationDocument? foreign = ParameterSetName switch
+        {
+            DomainXmlSet => Client.ReadDomainXml(ResolveFile(FromDomainXml)),
+            CommandLineSet => StratoClient.ReadCommandLine(FromCommandLine, ResolveFile(".")),
+            _ => null,
+        };
+        foreach (string warning in foreign?.Warnings ?? [])
+        {
+            WriteWarning(warning);
+        }
+
+        return foreign;
+    }
 
     private bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
 }

@@ -1,3 +1,5 @@
+using System.Collections.Generic;
+using System.Linq;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -8,6 +10,18 @@ namespace Strato.PowerShell.Commands;
 [OutputType(typeof(Vm))]
 public sealed class SetStratoVmCommand : VmPassThruCmdlet
 {
+    private static readonly string[] Settings =
+    [
+        nameof(NewName), nameof(Kernel), nameof(Initrd), nameof(CommandLine), nameof(Memory), nameof(HugePage), nameof(Cpu), nameof(MaximumCpu), nameof(Socket), nameof(Die), nameof(Core),
+        nameof(Thread), nameof(CpuModel), nameof(CpuFeature), nameof(Machine), nameof(NoHotPlug), nameof(NoSandbox), nameof(GuestAgent), nameof(Notes),
+    ];
+
+    private VmConfigurationDocument? _configuration;
+
+    [Parameter(HelpMessage = "Configuration file, .psd1 or .json, whose settings the VM gets; it keeps its name.")]
+    [ValidateNotNullOrEmpty]
+    public string? Configuration { get; set; }
+
     [Parameter(HelpMessage = "New name of the VM; may change while it runs.")]
     [Alias("NewVMName")]
     [ValidateNotNull]
@@ -92,8 +106,44 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
     [ValidateRange(0, int.MaxValue / 1000)]
     public int Timeout { get; set; }
 
+    protected override void BeginProcessing()
+    {
+        if (Configuration is null)
+        {
+            return;
+        }
+
+        foreach (string own in Settings)
+        {
+            if (Given(own))
+            {
+                throw Terminating(new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", $"-Configuration gives all settings, and -{own} is given, too; give one of them."));
+            }
+        }
+
+        try
+        {
+            _configuration = StratoClient.ReadConfiguration(ResolveFile(Configuration));
+        }
+        catch (StratoException e)
+        {
+            throw Terminating(e, Configuration);
+        }
+
+        foreach (string warning in _configuration.Warnings)
+        {
+            WriteWarning(warning);
+        }
+    }
+
     private protected override void Process(VmTarget vm) => Try(vm.Name, () =>
     {
+        if (_configuration is not null)
+        {
+            Apply(vm, _configuration);
+            return;
+        }
+
         VmSettings changes = new()
         {
             Name = NewName,
@@ -130,6 +180,37 @@ public sealed class SetStratoVmCommand : VmPassThruCmdlet
             }
         }
     });
+
+    /// <summary>Each difference is a question, and a line of -WhatIf; one no, and nothing is changed.</summary>
+    private void Apply(VmTarget vm, VmConfigurationDocument configuration)
+    {
+        bool wanted = true;
+        foreach (VmDifference difference in vm.Client.Compare(vm.Client.GetById(vm.Id), configuration))
+        {
+            wanted &= ShouldProcess(vm.Name, difference.Change);
+        }
+
+        if (!wanted)
+        {
+            return;
+        }
+
+        IReadOnlyList<VmDifference> refused = vm.Client.Apply(vm.Id, configuration, new HotPlugOptions { Wait = Wait, Timeout = Seconds(nameof(Timeout), Timeout) }, Token);
+        if (refused.Count > 0)
+        {
+            string names = string.Join(", ", refused.Select(difference => difference.Path));
+            throw new StratoException(StratoErrorKind.InvalidState, "VmRunning", $"The VM '{vm.Name}' is running, and can be given this only while it is stopped: {names}. All else it has.")
+            {
+                VmName = vm.Name,
+                RecommendedAction = $"Stop-StratoVm '{vm.Name}', then the same once more.",
+            };
+        }
+
+        if (PassThru)
+        {
+            WriteNow(vm);
+        }
+    }
 
     private bool Given(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
 }

@@ -41,6 +41,13 @@ public static class View
         return time.ToString(time.Days > 0 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A setting's value: amounts of bytes as people say them.</summary>
+    public static string Setting(string path, object? value) => value switch
+    {
+        long bytes when path is "Memory" or "HugePage" => Size(bytes),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
+
     /// <summary>A guest's word, safe for a terminal.</summary>
     public static string Plain(string? text) => TerminalText.Plain(text ?? "");
 

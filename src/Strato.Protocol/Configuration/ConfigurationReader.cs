@@ -11,7 +11,7 @@ namespace Strato.Protocol.Configuration;
 /// </remarks>
 public static class ConfigurationReader
 {
-    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "console", "vsock", "balloon", "serial", "iothread"];
+    private static readonly string[] Sections = ["boot-source", "machine-config", "drive", "net", "console", "vsock", "balloon", "serial", "iothread", "strato"];
     private static readonly string[] BootFields = ["kernel_image_path", "boot_args", "initrd_fs_path"];
     private static readonly string[] MachineFields = ["type", "vcpu_count", "mem_size", "dump_guest_core", "mem-share", "mem_path", "mem_prealloc", "mem_merge", "hotplug"];
     private static readonly string[] DriveFields = ["drive_id", "path_on_host", "read_only", "serial_num", "direct", "iothread", "iops"];
@@ -56,6 +56,9 @@ public static class ConfigurationReader
                     break;
                 case "iothread":
                     ReadIoThreads(ref cursor, configuration);
+                    break;
+                case "strato":
+                    configuration.Strato = cursor.GetObjectText();
                     break;
                 default:
                     if (!DeviceReader.TryRead(section, ref cursor, configuration))

@@ -23,6 +23,7 @@ public static class ConfigurationWriter
             configuration.Devices.ForEach(device => DeviceWriter.Write(writer, device));
             WriteSerial(writer, configuration.Serial);
             WriteIoThreads(writer, configuration);
+            WriteStrato(writer, configuration);
             writer.WriteEndObject();
         }
 
@@ -161,6 +162,18 @@ public static class ConfigurationWriter
         }
 
         writer.WriteEndArray();
+    }
+
+    private static void WriteStrato(Utf8JsonWriter writer, VmConfiguration configuration)
+    {
+        if (configuration.Strato is not { } strato)
+        {
+            return;
+        }
+
+        writer.WritePropertyName("strato");
+        using JsonDocument document = JsonDocument.Parse(strato);
+        document.RootElement.WriteTo(writer);
     }
 
     private static void WriteSerial(Utf8JsonWriter writer, SerialConfiguration serial)

@@ -104,6 +104,26 @@ internal ref struct JsonCursor
         return _reader.TryGetInt64(out long value) ? value : throw WrongType("a whole number below 2^63");
     }
 
+    /// <summary>Takes an object as it is written, whatever is in it.</summary>
+    public byte[] GetObjectText()
+    {
+        Expect(JsonTokenType.StartObject, "an object");
+        int start = (int)_reader.TokenStartIndex;
+        int depth = 1;
+        while (depth > 0)
+        {
+            Read();
+            depth += _reader.TokenType switch
+            {
+                JsonTokenType.StartObject or JsonTokenType.StartArray => 1,
+                JsonTokenType.EndObject or JsonTokenType.EndArray => -1,
+                _ => 0,
+            };
+        }
+
+        return _text[start..(int)_reader.BytesConsumed].ToArray();
+    }
+
     /// <summary>Takes the end of the document.</summary>
     public void End()
     {

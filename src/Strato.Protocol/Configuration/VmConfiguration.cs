@@ -103,6 +103,9 @@ public sealed class VmConfiguration
     /// <summary>Whether to start even where the host's KVM isn't usable.</summary>
     public bool Force { get; set; }
 
+    /// <summary>What the JSON form says to the cmdlets alone, an object in UTF-8; null for nothing. The engine has no use for it.</summary>
+    public byte[]? Strato { get; set; }
+
     /// <summary>Checks every value and how they go together.</summary>
     /// <exception cref="UserErrorException">Where is the JSON path of the field, or the option where there is no field.</exception>
     public void Validate()

@@ -295,6 +295,7 @@ public class OptionsTests
         Assert.True(Options.Parse(["-h"]).Help);
         Assert.True(Options.Parse(["-version"]).Version);
         Assert.True(Options.Parse(["-probe"]).Probe);
+        Assert.True(Options.Parse(["-kernel", "k", "-dry-run"]).DryRun);
         string help = OptionTable.HelpText();
         Assert.Contains("  -qmp unix:PATH,server,nowait\n", help, StringComparison.Ordinal);
         Assert.All(help.Split('\n'), line => Assert.True(Encoding.UTF8.GetByteCount(line) < 160, line));
@@ -320,5 +321,14 @@ public class OptionsTests
         Assert.Contains("-daemonize without -D", Assert.Single(Options.Parse(["-kernel", "k", "-daemonize"]).Warnings), StringComparison.Ordinal);
         Assert.Empty(Options.Parse(["-kernel", "k", "-daemonize", "-D", "/log"]).Warnings);
         Assert.Empty(Options.Parse(["-kernel", "k"]).Warnings);
+    }
+
+    [Fact]
+    public void WhatTheJsonSaysToTheCmdletsAloneIsWarnedOf()
+    {
+        string path = System.IO.Path.GetTempFileName();
+        System.IO.File.WriteAllText(path, """{"boot-source": {"kernel_image_path": "/k"}, "strato": {"Name": "web"}}""");
+        Assert.Contains("the section 'strato'", Assert.Single(Options.Parse(["-config", path]).Warnings), StringComparison.Ordinal);
+        System.IO.File.Delete(path);
     }
 }

@@ -25,7 +25,7 @@ public sealed class MetadataTests
         "Block", "Grant", "Protect", "Revoke", "Unblock", "Unprotect", "Use",
     ];
 
-    private static readonly string[] Reading = ["Get", "Test", "Watch", "Register", "Wait", "Enter", "Measure"];
+    private static readonly string[] Reading = ["Get", "Test", "Compare", "Watch", "Register", "Wait", "Enter", "Measure"];
 
     public static TheoryData<string> Names => [.. CmdletInfo.All.Select(cmdlet => cmdlet.Name)];
 
@@ -52,7 +52,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|VmConfiguration|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestFile|GuestInfo)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -88,7 +88,7 @@ public sealed class MetadataTests
                 Assert.Equal(default, (SwitchParameter)property.GetValue(Activator.CreateInstance(CmdletInfo.Get(name).Type))!);
             }
 
-            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name != "New-StratoVm" && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
+            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name is not ("New-StratoVm" or "Import-StratoVmConfiguration") && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
             {
                 Assert.NotNull(property.GetCustomAttribute<SupportsWildcardsAttribute>());
                 Assert.Equal("VmNameCompleter", property.GetCustomAttribute<ArgumentCompleterAttribute>()?.Type.Name);
@@ -102,7 +102,7 @@ public sealed class MetadataTests
     public void VmsComeByNameOrByObject(string name)
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
-        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm" || cmdlet.Attribute.NounName == "StratoSwitch")
+        if (name is "New-StratoVm" or "New-StratoDisk" or "Get-StratoVm" or "Get-StratoHost" or "Test-StratoHost" or "Get-StratoHugePage" or "Set-StratoHugePage" or "Watch-StratoEvent" or "Register-StratoEvent" or "Measure-StratoVm" or "Import-StratoVmConfiguration" || cmdlet.Attribute.NounName == "StratoSwitch")
         {
             return;
         }
@@ -129,7 +129,7 @@ public sealed class MetadataTests
     }
 
     [Theory]
-    [InlineData("New-StratoVm", "Name Kernel Initrd CommandLine Memory Cpu Machine")]
+    [InlineData("New-StratoVm", "Name Kernel Initrd CommandLine Memory Cpu Machine FromDomainXml FromCommandLine")]
     [InlineData("Wait-StratoVm", "For Match Timeout PassThru")]
     [InlineData("Send-StratoConsole", "Text VMName NoNewline ExpectMatch Timeout")]
     [InlineData("Stop-StratoVm", "Name VM TurnOff TurnOffAfter Force PassThru")]
@@ -141,6 +141,11 @@ public sealed class MetadataTests
     [InlineData("Copy-StratoGuestFile", "Path Destination ToGuest FromGuest Force Mode VMName VM PassThru")]
     [InlineData("Get-StratoGuestInfo", "VMName VM Timeout")]
     [InlineData("Copy-StratoVm", "Name VM NewName CopyDisk DiskDirectory KeepMacAddress")]
+    [InlineData("Test-StratoVm", "Name VM Quiet AllowEmulation")]
+    [InlineData("Export-StratoVmConfiguration", "VMName VM Path Format Force PassThru")]
+    [InlineData("Import-StratoVmConfiguration", "Path Name Format")]
+    [InlineData("Compare-StratoVm", "Name VM Configuration DifferenceName")]
+    [InlineData("Set-StratoVm", "Name VM Configuration Memory Cpu PassThru")]
     [InlineData("New-StratoDisk", "Path Size Preallocate Format Label Force")]
     [InlineData("Rename-StratoVm", "Name VM NewName PassThru")]
     [InlineData("Get-StratoLog", "VMName VM Tail Follow Previous")]
@@ -175,6 +180,8 @@ public sealed class MetadataTests
     [InlineData(typeof(NetworkAdapter), "VMName Id Type SwitchName TapName MacAddress QueueCount Vhost Connected PortForward Publish")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
+    [InlineData(typeof(VmCheck), "VMName Name Result Detail Remedy")]
+    [InlineData(typeof(Difference), "VMName Path ReferenceValue DifferenceValue SideIndicator NeedsRestart")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
     [InlineData(typeof(Measurement), "VMName VMId Time Interval State CpuUsage MemoryAssigned MemoryDemand DiskReadBytes DiskWriteBytes NetworkReceiveBytes NetworkSendBytes Exits Drives NetworkAdapters")]
     [InlineData(typeof(DriveMeasurement), "Id ReadBytes WriteBytes Reads Writes Flushes ReadLatency WriteLatency")]
@@ -188,7 +195,8 @@ public sealed class MetadataTests
     public void ObjectsHaveTextsAndNumbers(Type type, string properties)
     {
         Type[] plain = [typeof(string), typeof(string[]), typeof(int), typeof(long), typeof(double), typeof(bool), typeof(DateTime), typeof(int?), typeof(long?), typeof(double?), typeof(bool?), typeof(Drive[]), typeof(NetworkAdapter[]), typeof(DateTime?), typeof(GuestNetworkInterface[]), typeof(GuestFileSystem[]), typeof(GuestUser[]), typeof(DriveMeasurement[]), typeof(NetworkMeasurement[]), typeof(SwitchLease[]), typeof(HostDevice[]), typeof(global::Strato.HostProgram[])];
-        Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, plain));
+        Type[] values = type == typeof(Difference) ? [.. plain, typeof(object)] : plain;
+        Assert.All(type.GetProperties(), property => Assert.Contains(property.PropertyType, values));
         Assert.All(properties.Split(' '), name => Assert.NotNull(type.GetProperty(name)));
         Assert.Equal("Strato", type.Namespace);
     }

@@ -65,11 +65,11 @@ public class SchemaFileTests
              "boot-source": {"kernel_image_path": "/k", "boot_args": "a", "initrd_fs_path": "/i"}, "serial": {"stdio": false}, "iothread": [{"id": "t"}],
              "drive": [{"drive_id": "d", "path_on_host": "/d", "read_only": true, "direct": true, "iops": 3, "serial_num": "s", "iothread": "t"}],
              "net": [{"iface_id": "n", "host_dev_name": "tap0", "mac": "52:54:00:12:34:56", "iothread": "t"}], "console": [{"console_id": "c", "socket_path": "/c"}],
-             "vsock": {"vsock_id": "v", "guest_cid": 3}, "balloon": {"deflate_on_oom": true}}
+             "vsock": {"vsock_id": "v", "guest_cid": 3}, "balloon": {"deflate_on_oom": true}, "strato": {"Name": "x", "Drives": [{"a": [1, {}]}]}}
             """u8);
         using JsonDocument document = JsonDocument.Parse(ConfigurationWriter.Write(vm));
         Assert.Null(Fault(Schema, document.RootElement, "$"));
-        Assert.Equal(9, document.RootElement.EnumerateObject().Count());
+        Assert.Equal(10, document.RootElement.EnumerateObject().Count());
     }
 
     [Theory]
@@ -122,6 +122,7 @@ public class SchemaFileTests
         """{"vsock": {"guest_cid": 2}}""",
         """{"iothread": [{}]}""",
         """{"iothread": [{"id": 1}]}""",
+        """{"strato": []}""",
         """{"serial": {"stdio": 1}}""");
 
     /// <summary>What is wrong with a value by the words of JSON Schema that the file uses; null when nothing is.</summary>

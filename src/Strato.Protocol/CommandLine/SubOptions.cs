@@ -2,10 +2,9 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
-using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
-namespace Strato.Engine.Cli;
+namespace Strato.Protocol.CommandLine;
 
 /// <summary>The value of one option that has parts: <c>file=/disk.img,id=root,readonly=on</c>.</summary>
 /// <remarks>
@@ -13,7 +12,7 @@ namespace Strato.Engine.Cli;
 /// (<c>server</c>, or <c>nowait</c> for wait=off), and the first part may be the bare value of an implied key.
 /// Parts are taken by name; what is left at <see cref="End"/> is unknown.
 /// </remarks>
-internal sealed class SubOptions
+public sealed class SubOptions
 {
     private readonly string _option;
     private readonly List<(string Key, string? Value)> _parts = [];
@@ -138,6 +137,14 @@ internal sealed class SubOptions
         return value is null || Array.IndexOf(allowed, value) >= 0
             ? value
             : throw Invalid($"'{key}={ConfigurationLimits.Printable(value)}' is unknown{NearName.Hint(value, allowed)}; allowed: {string.Join(", ", allowed)}.", key);
+    }
+
+    /// <summary>Takes whatever is left, each as it was given.</summary>
+    public List<string> TakeRest()
+    {
+        List<string> rest = _parts.ConvertAll(static part => part.Value is null ? part.Key : $"{part.Key}={part.Value}");
+        _parts.Clear();
+        return rest;
     }
 
     /// <summary>Refuses whatever hasn't been taken.</summary>

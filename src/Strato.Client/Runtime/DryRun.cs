@@ -1,0 +1,68 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Runtime;
+
+/// <summary>Lets the engine build a VM's machine and end (<c>-dry-run</c>): so what a start checks is checked by what starts.</summary>
+internal static class DryRun
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    /// <summary>What the engine refuses; null for nothing.</summary>
+    /// <param name="vm">The VM. What other programs serve (passt, virtiofsd) and what it would make (sockets and files of console ports) is left out.</param>
+    /// <param name="engine">The engine's path.</param>
+    /// <param name="force">Whether a KVM that only emulates is good enough.</param>
+    /// <param name="token">Ends the wait, and the engine.</param>
+    internal static StratoException? Run(VmDefinition vm, string engine, bool force, CancellationToken token)
+    {
+        VmDefinition alone = vm with
+        {
+            ConsolePorts = [],
+            SharedFolders = [],
+            NetworkAdapters = [.. vm.NetworkAdapters.Where(adapter => adapter.Settings.TapName is not null)],
+        };
+        string folder = Directory.CreateTempSubdirectory("strato-").FullName;
+        try
+        {
+            string log = Path.Combine(folder, "engine.log");
+            List<string> arguments = [.. EngineArguments.Build(alone, folder, log, Path.Combine(folder, "console.log"), new StartOptions { Force = force }), "-dry-run"];
+            return Run(vm, engine, arguments, log, token);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static StratoException? Run(VmDefinition vm, string engine, List<string> arguments, string log, CancellationToken token)
+    {
+        using ReadinessPipe pipe = new();
+        int pid = Spawn.Start(engine, arguments, output: -1, log, pipe.WriteEnd);
+        long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
+        using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
+        ChildWatch child = ChildWatch.Begin(pid, startTime, exitFile: null);
+        bool ended = false;
+        try
+        {
+            pipe.CloseWriteEnd();
+            string? line = pipe.ReadLine(pidfd.Value, Deadline.After(Limit), token);
+            ended = line is not null && child.Wait(TimeSpan.FromSeconds(5));
+            return line == "ok" ? null : line is null
+                ? new StratoException(StratoErrorKind.Timeout, "StartTimeout", $"The engine has not built the machine within {Limit.TotalSeconds} seconds.")
+                : ReadinessPipe.TryParseError(line, vm.Name)
+                    ?? new StratoException(StratoErrorKind.Engine, "EngineFailed", $"The engine ended before it had built the machine{EndReason.LastWords(log)}");
+        }
+        finally
+        {
+            if (!ended)
+            {
+                Libc.PidfdSendSignal(pidfd.Value, Libc.SIGKILL);
+                child.Wait(TimeSpan.FromSeconds(5));
+            }
+        }
+    }
+}
