@@ -84,7 +84,7 @@ Describe 'Configurations and engines' -Tag Engine -Skip:([bool]$NoEngine) {
     AfterEach { Get-StratoVm | Stop-StratoVm -TurnOff -Force; Get-StratoVm | Remove-StratoVm -Force }
 
     It 'are what the engine reads' {
-        $null = New-StratoVm web $kernel -CommandLine 'a=1' | Add-StratoDrive $kernel -ReadOnly -PassThru | Add-StratoRng -PassThru
+        $null = New-StratoVm web $kernel -CommandLine 'a=1' | Add-StratoDrive (New-StratoDisk read.img 1MB).FullName -ReadOnly -PassThru | Add-StratoRng -PassThru
         Export-StratoVmConfiguration web web.json
         (Get-Content web.json | ConvertFrom-Json).strato.Name | Should -Be 'web'
         $process = Start-Process $StratoTestHost.Engine '-config', 'web.json', '-force', '-S', '-qmp', "unix:$folder/q,server,nowait" -RedirectStandardError engine.log -RedirectStandardInput /dev/null -RedirectStandardOutput out.log -PassThru
@@ -115,7 +115,7 @@ Describe 'Checks of configurations before a start' -Tag Engine -Skip:([bool]$NoE
     It 'pass where the VM starts, and leave nothing' {
         $null = New-StratoVm web $kernel | Add-StratoDrive (New-StratoDisk web.img 1MB).FullName -PassThru | Add-StratoRng
         $checks = Test-StratoVm web -AllowEmulation
-        $checks.PSTypeNames[0] | Should -Be 'Strato.VmCheck'
+        $checks[0].PSTypeNames[0] | Should -Be 'Strato.VmCheck'
         $checks | Where-Object Result -EQ Failed | Format-List | Out-String | Should -BeNullOrEmpty
         ($checks | Where-Object Name -EQ Machine).Result | Should -Be 'Passed'
         Test-StratoVm web -AllowEmulation -Quiet | Should -BeTrue

@@ -88,7 +88,7 @@ public sealed class MetadataTests
                 Assert.Equal(default, (SwitchParameter)property.GetValue(Activator.CreateInstance(CmdletInfo.Get(name).Type))!);
             }
 
-            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name != "New-StratoVm" && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
+            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name is not ("New-StratoVm" or "Import-StratoVmConfiguration") && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
             {
                 Assert.NotNull(property.GetCustomAttribute<SupportsWildcardsAttribute>());
                 Assert.Equal("VmNameCompleter", property.GetCustomAttribute<ArgumentCompleterAttribute>()?.Type.Name);
