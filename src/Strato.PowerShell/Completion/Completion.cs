@@ -114,6 +114,7 @@ public sealed class EventNameCompleter : ListCompleter
         ("BLOCK_IO_ERROR", "A disk's request failed on the host."),
         ("CPU_RESIZE", "A CPU has come or gone."),
         ("DEVICE_DELETED", "A device has left the machine."),
+        ("DUMP_COMPLETED", "A dump of the guest's memory has ended, well or not."),
         ("NETDEV_STREAM_DISCONNECTED", "The program behind a network interface has gone."),
         ("POWERDOWN", "The guest was asked to power down."),
         ("RESET", "The machine was reset."),
