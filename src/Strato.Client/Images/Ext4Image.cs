@@ -41,12 +41,12 @@ internal static class Ext4Image
             file.SetLength(total);
         }
 
-        string mke2fs = ImageTool.Find("mke2fs", "e2fsprogs");
+        string mke2fs = HostTool.Find("mke2fs", "e2fsprogs");
         List<string> arguments =
         [
             "-q", "-F", "-t", "ext4", "-b", BlockSize.ToString(CultureInfo.InvariantCulture), "-I", "256", "-m", "0", "-O", Features,
             "-N", inodes.ToString(CultureInfo.InvariantCulture), "-E", "root_owner=0:0", "-d", folder, "--", image,
         ];
-        ImageTool.Run(mke2fs, arguments, image + ".log", "Making the root disk", token);
+        HostTool.Run(mke2fs, arguments, image + ".log", "Making the root disk", token);
     }
 }

@@ -146,9 +146,9 @@ internal sealed record GuestKernel(string Image, string? Modules)
         string shell, log = folder + ".log", made = $"{folder}-{Guid.NewGuid():N}";
         try
         {
-            ImageTool.Find("apt-get", "apt");
-            ImageTool.Find("dpkg-deb", "dpkg");
-            shell = ImageTool.Find("sh", "dash");
+            HostTool.Find("apt-get", "apt");
+            HostTool.Find("dpkg-deb", "dpkg");
+            shell = HostTool.Find("sh", "dash");
         }
         catch (StratoException e)
         {
@@ -171,7 +171,7 @@ internal sealed record GuestKernel(string Image, string? Modules)
                 dpkg-deb -x ./*.deb tree
                 rm ./*.deb
                 """;
-            ImageTool.Run(shell, ["-c", script, "sh", made, Package], log, $"Downloading the kernel of {Package}", token);
+            HostTool.Run(shell, ["-c", script, "sh", made, Package], log, $"Downloading the kernel of {Package}", token);
             try
             {
                 Directory.Move(Path.Combine(made, "tree"), folder);

@@ -111,7 +111,7 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
     /// <summary>Debian's packages as an archive with owners, which mmdebstrap makes without root where user namespaces are allowed.</summary>
     private string Debootstrap()
     {
-        string mmdebstrap = ImageTool.Find("mmdebstrap", "mmdebstrap");
+        string mmdebstrap = HostTool.Find("mmdebstrap", "mmdebstrap");
         string suite = settings.Suite ?? HostSuite();
         List<string> packages = [DebianPackages, .. settings.Packages];
 
@@ -125,7 +125,7 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
             "--customize-hook=mkdir -p \"$1/etc/systemd/system/serial-getty@ttyS0.service.d\" && printf '[Service]\\nExecStart=\\nExecStart=-/sbin/agetty --autologin root -8 --keep-baud 115200 - $TERM\\n' >\"$1/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf\"",
             suite, DebianArchive,
         ];
-        ImageTool.Run(mmdebstrap, arguments, Path.Combine(work, "mmdebstrap.log"), $"Making a root file system of Debian {suite}", token);
+        HostTool.Run(mmdebstrap, arguments, Path.Combine(work, "mmdebstrap.log"), $"Making a root file system of Debian {suite}", token);
         return $"debian:{suite}";
     }
 

@@ -9,7 +9,7 @@ using Strato.Client.Store;
 namespace Strato.Client.Images;
 
 /// <summary>Runs a program that makes images and waits for its end; cancelling kills it with all that it started.</summary>
-internal static class ImageTool
+internal static class HostTool
 {
     private const string MoreFolders = ":/usr/sbin:/sbin:/usr/local/bin";
 
