@@ -149,7 +149,10 @@ public sealed partial class StratoClient
 
         IReadOnlyList<string> program = command.Program.Count > 0 ? command.Program : run.Command;
         return program.Count > 0 ? run.Script(program, command.Environment) : throw new StratoException(
-            StratoErrorKind.InvalidArgument, "CommandMissing", "Neither -Command nor -FilePath says what to run, and the image names nothing.") { Where = "-Command" };
+            StratoErrorKind.InvalidArgument, "CommandMissing", "Neither -Command nor -FilePath says what to run, and the image names nothing.")
+        {
+            Where = "-Command",
+        };
     }
 
     /// <summary>Ends a VM that nobody needs any more, at once, and removes it.</summary>

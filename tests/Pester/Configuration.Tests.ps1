@@ -87,7 +87,7 @@ Describe 'Configurations and engines' -Tag Engine -Skip:([bool]$NoEngine) {
         $null = New-StratoVm web $kernel -CommandLine 'a=1' | Add-StratoDrive (New-StratoDisk read.img 1MB).FullName -ReadOnly -PassThru | Add-StratoRng -PassThru
         Export-StratoVmConfiguration web web.json
         (Get-Content web.json | ConvertFrom-Json).strato.Name | Should -Be 'web'
-        $process = Start-Process "$(Split-Path $ModulePath)/bin/strato-engine" '-config', 'web.json', '-force', '-S', '-qmp', "unix:$folder/q,server,nowait" -RedirectStandardError engine.log -RedirectStandardInput /dev/null -RedirectStandardOutput out.log -PassThru
+        $process = Start-Process $EnginePath '-config', 'web.json', '-force', '-S', '-qmp', "unix:$folder/q,server,nowait" -RedirectStandardError engine.log -RedirectStandardInput /dev/null -RedirectStandardOutput out.log -PassThru
         try { Wait-Until { Test-Path "$folder/q" } } finally { $process.Kill(); $process.WaitForExit() }
         Get-Content engine.log | Should -Match "the section 'strato' of 'web.json' is the cmdlets'"
         (Import-StratoVmConfiguration web.json -Name again | Start-StratoVm -AllowEmulation -PassThru).State | Should -Be 'Running'
