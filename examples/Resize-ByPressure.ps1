@@ -26,9 +26,11 @@ for ($look = 1; $look -le $Count; $look++) {
     $available = (Get-StratoHost).MemoryAvailable
     $direction = if ($available -lt $Low) { -1 } elseif ($available -gt $High) { 1 } else { 0 }
     $balloons = Get-StratoVm | Where-Object State -EQ Running | Get-StratoBalloon
+    if ($direction -eq 0) { $balloons = @() }
     foreach ($balloon in $balloons | Sort-Object Actual -Descending) {
         $target = [math]::Clamp($balloon.Actual + $direction * $Step, [math]::Min($Minimum, $balloon.Memory), $balloon.Memory)
-        if ($target -eq $balloon.Actual -or -not $PSCmdlet.ShouldProcess($balloon.VMName, "Ask its guest to have $($target / 1MB) MB")) { continue }
+        # One that is below the minimum already isn't given memory by that.
+        if ($target -eq $balloon.Actual -or ($direction -lt 0 -and $target -gt $balloon.Actual) -or -not $PSCmdlet.ShouldProcess($balloon.VMName, "Ask its guest to have $($target / 1MB) MB")) { continue }
         Set-StratoBalloon $balloon.VMName -Target $target
         [pscustomobject]@{ Time = Get-Date; VMName = $balloon.VMName; HostAvailable = $available; From = $balloon.Actual; Target = $target }
     }

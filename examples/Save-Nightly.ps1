@@ -22,11 +22,17 @@ param(
     [switch] $Sync
 )
 $ErrorActionPreference = 'Stop'
+$vms = @(Get-StratoVm $Name)
+# A night without a VM would push out one that has them.
+if (-not $vms) { throw "No VM is named $($Name -join ', '), so nothing was copied and no older copy removed." }
+$null = New-Item -ItemType Directory -Path $Path -Force
+$Path = (Resolve-Path -LiteralPath $Path).ProviderPath
 $night = Join-Path $Path (Get-Date -Format 'yyyyMMdd-HHmmss')
 $making = "$night.partial"
 $null = New-Item -ItemType Directory -Path $making
+$whole = $false
 try {
-    $copies = foreach ($vm in Get-StratoVm $Name) {
+    $copies = foreach ($vm in $vms) {
         $vm | ConvertTo-Json -Depth 4 | Set-Content -LiteralPath (Join-Path $making "$($vm.Id).json")
         $held = $false
         try {
@@ -50,11 +56,12 @@ try {
             if ($held) { $vm | Resume-StratoVm }
         }
     }
-    Rename-Item -LiteralPath $making $night
+    Rename-Item -LiteralPath $making (Split-Path -Leaf $night)
+    $whole = $true
 }
-catch {
-    Remove-Item -LiteralPath $making -Recurse
-    throw
+finally {
+    # Also at Ctrl-C.
+    if (-not $whole) { Remove-Item -LiteralPath $making -Recurse }
 }
 $copies
 Get-ChildItem -LiteralPath $Path -Directory | Where-Object Name -Match '^\d{8}-\d{6}$' | Sort-Object Name -Descending |

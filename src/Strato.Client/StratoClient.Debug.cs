@@ -50,8 +50,9 @@ public sealed partial class StratoClient
         bool begun = false;
         try
         {
-            begun = true;
+            // One that is refused, since another command's is under way, isn't this one's to end; one that this command doesn't hear of any more ends with the connection.
             qmp.Execute("dump-guest-memory", Arguments("""{"paging":false,"protocol":"fd:dump","detach":true}"""), token: token);
+            begun = true;
             Await(qmp, name, path, progress, token);
             begun = false;
         }

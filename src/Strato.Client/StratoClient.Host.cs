@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using Strato.Client.Runtime;
+using Strato.Client.Store;
 
 namespace Strato.Client;
 
@@ -70,6 +71,8 @@ public sealed partial class StratoClient
     /// <remarks>Errors: <c>VmNotFound</c>, <c>VmDefinitionDamaged</c>.</remarks>
     public IReadOnlyList<HostCheck> Test(string id, bool allowEmulation = false, CancellationToken token = default)
     {
+        // The engine takes disks and taps for a moment: a start that comes meanwhile waits.
+        using FileLock mine = Store.Lock(id, token);
         VmDefinition vm = GetById(id);
         using (EngineProcess? process = Registry.TryOpen(id))
         {

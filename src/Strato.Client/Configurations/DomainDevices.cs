@@ -135,6 +135,13 @@ internal sealed class DomainDevices(XmlElements xml, ForeignVm vm, Func<long> fr
             return;
         }
 
+        if (Xml.Take(folder, "readonly") is not null)
+        {
+            Xml.TakeWhole(folder);
+            Leave(folder, $"<filesystem> '{tag}'", "it is read-only, and a shared folder is one that the guest may write");
+            return;
+        }
+
         // virtiofsd is started with the VM, which alone has the folder.
         _ = Xml.Attribute(folder, "accessmode");
         Vm.At(VmForm.SharedFolders, Vm.Folders.Count, XmlElements.LineOf(folder));

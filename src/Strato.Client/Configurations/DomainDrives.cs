@@ -21,6 +21,8 @@ internal sealed class DomainDrives(XmlElements xml, ForeignVm vm) : DomainPart(x
             : device is "floppy" or "lun" ? $"device='{device}': drives are virtio disks"
             : path is null ? "it has no medium"
             : format != "raw" ? $"its image is {format}; 'qemu-img convert -O raw' makes a raw one, which Add-StratoDrive adds"
+            : (disk.Element("encryption") ?? source?.Element("encryption")) is not null ? "it is encrypted, and would be overwritten by a guest that sees it as it lies there"
+            : source?.Element("slices") is not null ? "it is a part of its image, and drives are whole images"
             : null;
         if (why is not null)
         {

@@ -428,7 +428,7 @@ internal sealed class DomainXml : DomainPart
             "t" or "T" or "TiB" => 1L << 40,
             _ => 0,
         };
-        if (factor == 0 || !ulong.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) || number * factor > long.MaxValue)
+        if (factor == 0 || !ulong.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) || number > (long.MaxValue >> 21) / factor)
         {
             throw Invalid(Vm.Name, XmlElements.LineOf(element!), $"'{text.Trim()}' with the unit '{unit}' is no amount of memory");
         }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.IO.Enumeration;
 using System.Security.Cryptography;
 using System.Text;
 using System.Threading;
@@ -163,8 +164,14 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         }
     }
 
-    private static IEnumerable<FileSystemInfo> Items(string folder) => new DirectoryInfo(folder).EnumerateFileSystemInfos(
-        "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false });
+    /// <summary>All that is below a folder; links are told and not followed, for they may lead out of it, or round in a circle.</summary>
+    private static FileSystemEnumerable<FileSystemInfo> Items(string folder) => new(
+        folder,
+        static (ref FileSystemEntry entry) => entry.ToFileSystemInfo(),
+        new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+    {
+        ShouldRecursePredicate = static (ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0,
+    };
 
     private void List(string folder, StringBuilder text)
     {

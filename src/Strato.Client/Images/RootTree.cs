@@ -60,6 +60,9 @@ internal sealed class RootTree(string contentFolder)
     /// <summary>More would be an attack on the host's memory.</summary>
     private const int MaximumEntries = 5_000_000;
 
+    /// <summary>PATH_MAX of linux/limits.h.</summary>
+    private const int MaximumPath = 4096;
+
     private int _layer;
     private int _entries;
     private int _contents;
@@ -80,12 +83,16 @@ internal sealed class RootTree(string contentFolder)
         while (entries.Next() is { } entry)
         {
             token.ThrowIfCancellationRequested();
-            if (++_entries > MaximumEntries)
-            {
-                throw Unsafe($"it has more than {MaximumEntries} entries");
-            }
-
+            Count();
             Apply(entry, token);
+        }
+    }
+
+    private void Count()
+    {
+        if (++_entries > MaximumEntries)
+        {
+            throw Unsafe($"it has more than {MaximumEntries} entries");
         }
     }
 
@@ -132,7 +139,10 @@ internal sealed class RootTree(string contentFolder)
 
                 SetAttributes(folder, entry);
                 break;
-            case TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile or TarEntryType.SparseFile:
+            case TarEntryType.SparseFile:
+                // Its data come without the map of where they belong.
+                throw Damaged($"'{Shown(entry.Name)}' is a sparse file, of which tar keeps the data alone; make the archive without -S");
+            case TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile:
                 parent = Enter(parts, entry.Name, create: true)!;
                 parent.Children[name] = SetAttributes(Store(entry, token), entry);
                 break;
@@ -247,6 +257,7 @@ internal sealed class RootTree(string contentFolder)
                 }
 
                 way[^1].Children[part] = child = Folder();
+                Count();
             }
 
             switch (child.Kind)
@@ -326,6 +337,11 @@ internal sealed class RootTree(string contentFolder)
     /// <summary>The parts of a name in an archive, which may not go up.</summary>
     private static List<string> Split(string name)
     {
+        if (System.Text.Encoding.UTF8.GetByteCount(name) > MaximumPath)
+        {
+            throw Unsafe($"the name '{Shown(name)}' has more than {MaximumPath} bytes");
+        }
+
         List<string> parts = TargetParts(name);
         foreach (string part in parts)
         {

@@ -17,7 +17,7 @@ internal static class DefinitionCache
     private static readonly ConcurrentDictionary<string, (FileState State, VmDefinition Definition)> Known = new(StringComparer.Ordinal);
 
     /// <summary>What identifies a file's content as long as it is only replaced; null where it can't be looked at.</summary>
-    internal static FileState? Look(string path) => Libc.TryStat(path, out Libc.statx_t stat)
+    internal static FileState? Look(string path) => Libc.TryStatTarget(path, out Libc.statx_t stat)
         ? new FileState(stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino, stat.stx_size, stat.stx_ctime_sec, stat.stx_ctime_nsec)
         : null;
 

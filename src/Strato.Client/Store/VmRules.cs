@@ -136,6 +136,7 @@ internal static class VmRules
         {
             CheckFile(drive.Path, "drive", "DriveFile", "-Path");
             CheckSectors(drive.Path);
+            CheckFormat(drive.Path);
         }
     }
 
@@ -150,6 +151,19 @@ internal static class VmRules
             {
                 Where = "-Path",
                 RecommendedAction = SectorsAction,
+            };
+        }
+    }
+
+    /// <summary>An image of another format is no disk to a guest, which may well overwrite it.</summary>
+    private static void CheckFormat(string path)
+    {
+        if (ImageFormat.Recognise(path) is { } format)
+        {
+            throw new StratoException(StratoErrorKind.InvalidArgument, "DriveFormat", $"The drive '{path}' is an image in the format {format}; allowed are raw images and block devices.")
+            {
+                Where = "-Path",
+                RecommendedAction = $"qemu-img convert -O raw '{path}' NEW makes a raw one.",
             };
         }
     }

@@ -90,15 +90,38 @@ internal static class SwitchMaker
         return definition.Subnet is not null && Serve(definition, Ipv4Subnet.Parse(definition.Subnet), socket, link, isNew, token);
     }
 
-    /// <summary>Takes away what the switch made; what another made stays. Under the lock of switches.</summary>
+    /// <summary>Takes away what the switch made, as much of it as can be; what another made stays. Under the lock of switches. Throws what went wrong first.</summary>
     internal static void Remove(SwitchDefinition definition)
     {
-        SwitchDhcp.Stop(definition);
+        StratoException? first = null;
+        Do(() => SwitchDhcp.Stop(definition));
+        Do(() => RemoveBridge(definition));
         if (definition.Nat)
         {
-            SwitchNat.Remove(definition);
+            Do(() => SwitchNat.Remove(definition));
         }
 
+        Do(() => SwitchDhcp.Clean(definition));
+        if (first is not null)
+        {
+            throw first;
+        }
+
+        void Do(Action step)
+        {
+            try
+            {
+                step();
+            }
+            catch (StratoException e)
+            {
+                first ??= e;
+            }
+        }
+    }
+
+    private static void RemoveBridge(SwitchDefinition definition)
+    {
         using RouteSocket socket = new();
         if (definition.OwnsBridge && NetworkLinks.Find(socket, definition.BridgeName) is { } link && IsOwn(definition, link))
         {
@@ -108,8 +131,6 @@ internal static class SwitchMaker
                 throw Failed(definition, $"the bridge '{definition.BridgeName}' can't be removed", errno);
             }
         }
-
-        SwitchDhcp.Clean(definition);
     }
 
     /// <summary>Refuses an interface that isn't fit to be a switch's way out; tells whether it is a bridge.</summary>

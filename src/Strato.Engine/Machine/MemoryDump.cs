@@ -58,6 +58,9 @@ internal sealed class MemoryDump : IDisposable
     /// <summary>Bytes of memory in all.</summary>
     public long Total { get; }
 
+    /// <summary>Who can get at the file of the dump under way, and goes with the wish for it; null for a file that has a path.</summary>
+    public object? Owner { get; set; }
+
     /// <summary>Why the last dump failed; null when it didn't.</summary>
     public string? Error { get; private set; }
 

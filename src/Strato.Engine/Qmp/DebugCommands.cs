@@ -68,6 +68,7 @@ internal static class DebugCommands
 
         FileDescriptor file = Open(call, out string? path);
         call.Machine.BeginDump(file, path);
+        call.Machine.Dump.Owner = path is null ? call.Files : null;
         if (call.Arguments.Boolean("detach") == true && call.Machine.Dump.IsActive)
         {
             call.Machine.Dump.GoOn();

@@ -113,7 +113,16 @@ internal sealed class QmpServer : IDisposable
 
     public void Report(string message) => _limit.Warn(Room, () => message);
 
-    public void Forget(QmpClient client) => _clients.Remove(client);
+    public void Forget(QmpClient client)
+    {
+        _clients.Remove(client);
+
+        // Nobody else can have the file that came over its connection.
+        if (!_disposed && _machine.Dump.IsActive && ReferenceEquals(_machine.Dump.Owner, client.Files))
+        {
+            _machine.Dump.Cancel();
+        }
+    }
 
     private void Accept(FileDescriptor socket)
     {

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Management.Automation;
 using Strato.Client;
@@ -59,12 +60,16 @@ public sealed class DebugStratoVmCommand : VmActionCmdlet
         }
     }
 
+    private readonly HashSet<string> _written = new(StringComparer.Ordinal);
+
     private void Dump(VmTarget vm)
     {
         FileProgress progress = new(this, $"Writing the memory of '{vm.Name}'");
         try
         {
-            Try(vm.Name, () => vm.Client.DumpMemory(vm.Id, ResolveFile(DumpPath!), Force, (done, all) => progress.Show(DumpPath!, done, all), Token));
+            // -Force is for what was there before, not for the dump of the VM before.
+            string path = ResolveFile(DumpPath!);
+            Try(vm.Name, () => vm.Client.DumpMemory(vm.Id, path, Force && _written.Add(path), (done, all) => progress.Show(DumpPath!, done, all), Token));
         }
         finally
         {
