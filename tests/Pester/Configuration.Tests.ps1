@@ -89,7 +89,7 @@ Describe 'Configurations and engines' -Tag Engine -Skip:([bool]$NoEngine) {
         (Get-Content web.json | ConvertFrom-Json).strato.Name | Should -Be 'web'
         $process = Start-Process $EnginePath '-config', 'web.json', '-force', '-S', '-qmp', "unix:$folder/q,server,nowait" -RedirectStandardError engine.log -RedirectStandardInput /dev/null -RedirectStandardOutput out.log -PassThru
         try { Wait-Until { Test-Path "$folder/q" } } finally { $process.Kill(); $process.WaitForExit() }
-        Get-Content engine.log | Should -Match "the section 'strato' of 'web.json' is the cmdlets'"
+        Get-Content -Raw engine.log | Should -Match "the section 'strato' of 'web.json' is the cmdlets'"
         (Import-StratoVmConfiguration web.json -Name again | Start-StratoVm -AllowEmulation -PassThru).State | Should -Be 'Running'
     }
     It 'change a running VM as far as it can be' {

@@ -92,7 +92,7 @@ Describe 'Views' -Tag Unit {
     }
     It 'shows network adapters' {
         $vm | Add-StratoNetworkAdapter -User -PortForward tcp:127.0.0.1:2222-:22
-        $vm | Get-StratoNetworkAdapter | Out-String -Width 120 | Should -Match 'VMName +Id +Type +TapName +MacAddress +PortForward'
+        $vm | Get-StratoNetworkAdapter | Out-String -Width 120 | Should -Match 'VMName +Id +Type +SwitchName +TapName +MacAddress +PortForward'
         $vm | Get-StratoNetworkAdapter | Format-List | Out-String | Should -Match 'PortForward\S* +: \S*tcp:127.0.0.1:2222-:22'
         ($vm | Get-StratoNetworkAdapter | ConvertTo-Json | ConvertFrom-Json).MacAddress | Should -Match '^.[26ae](:[0-9a-f]{2}){5}$'
     }

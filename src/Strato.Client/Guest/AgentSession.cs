@@ -322,6 +322,12 @@ internal sealed class AgentSession : IDisposable
                 bool good = TryParse(_buffer.AsMemory(0, end), out JsonElement answer);
                 string text = good ? "" : Shown(_buffer.AsSpan(0, end));
                 Drop(end + 1);
+                if (good && IsOfDelimiter(answer))
+                {
+                    seen = 0;
+                    continue;
+                }
+
                 return good ? answer : throw Protocol($"answers '{command}' with something that is not JSON: {text}");
             }
 
@@ -337,6 +343,11 @@ internal sealed class AgentSession : IDisposable
             }
         }
     }
+
+    /// <summary>What an agent says to a delimiter, which it takes for the end of a request that it can't read; requests of this class can be read.</summary>
+    private static bool IsOfDelimiter(JsonElement answer) => answer.ValueKind == JsonValueKind.Object
+        && answer.TryGetProperty("error", out JsonElement error) && error.ValueKind == JsonValueKind.Object
+        && QmpCommand.Text(error, "desc") is { } said && said.StartsWith("JSON parse error", StringComparison.Ordinal);
 
     /// <summary>Waits for bytes, and adds them to the buffer; false when the time is over.</summary>
     private bool Receive(Deadline deadline, int most)

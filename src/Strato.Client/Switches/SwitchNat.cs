@@ -14,7 +14,7 @@ internal static class SwitchNat
     internal const string Remedy = "apt install nftables, or your distribution's package of that name.";
 
     private const string Forwarding = "/proc/sys/net/ipv4/ip_forward";
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     /// <summary>The program; error <c>NftNotFound</c>.</summary>
     internal static string Find(string switchName) => ProgramPath.Find(Program, SwitchDhcp.Folders) ?? throw new StratoException(

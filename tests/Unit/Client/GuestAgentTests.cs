@@ -360,6 +360,14 @@ public sealed class GuestAgentTests : IDisposable
     }
 
     [Fact]
+    public void WhatAnAgentSaysToALateDelimiterIsNoAnswer()
+    {
+        Agent.Answer = name => name != "guest-network-get-interfaces" ? null
+            : "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error, stray '?'\"}}\n{\"return\": [{\"name\": \"eth0\", \"ip-addresses\": [{\"ip-address\": \"10.0.2.15\"}]}]}\n"u8.ToArray();
+        Wait(WaitTarget.IPAddress, 60);
+    }
+
+    [Fact]
     public async Task AnAddressIsWaitedFor()
     {
         int asked = 0;
