@@ -129,7 +129,7 @@ if [ "$scope" = all ]; then
     suite lab tests/Lab/test.sh
     suite guest eng/guest-tests.sh
     if [ -n "$pwsh" ]; then
-        suite pester-kvm tests/Lab/lab --timeout 1500 -- "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag Kvm
+        suite pester-kvm tests/Lab/lab --timeout 3000 -- "$pwsh" -NoProfile -NonInteractive -File tests/Pester/run.ps1 -Tag Kvm
     fi
 fi
 finish
