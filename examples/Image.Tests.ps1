@@ -4,7 +4,7 @@ Accepts a Debian image, or says what is wrong with it.
 .DESCRIPTION
 Boots the image in a VM that throws away what the guest writes and is removed when it stops, and looks into it by the guest agent.
 .EXAMPLE
-Invoke-Pester -Container (New-PesterContainer ./Image.Tests.ps1 -Data @{ Kernel = './vmlinuz'; Initrd = './initrd.img'; Image = './debian.ext4' })
+Invoke-Pester -Container (New-PesterContainer -Path ./Image.Tests.ps1 -Data @{ Kernel = './vmlinuz'; Initrd = './initrd.img'; Image = './debian.ext4' })
 #>
 #Requires -Version 7.4
 #Requires -Modules Strato, @{ ModuleName = 'Pester'; ModuleVersion = '5.0' }

@@ -159,7 +159,7 @@ Describe 'A script of examples with Debian guests' -Tag Kvm -Skip:([bool]$NoAgen
     It 'accepts the Debian image' {
         $data = @{ Kernel = "$GuestFolder/vmlinuz"; Initrd = "$GuestFolder/initrd.img"; Image = "$GuestFolder/debian.ext4"; Timeout = $limit }
         $configuration = New-PesterConfiguration
-        $configuration.Run.Container = New-PesterContainer "$examples/Image.Tests.ps1" -Data $data
+        $configuration.Run.Container = New-PesterContainer -Path "$examples/Image.Tests.ps1" -Data $data
         $configuration.Run.PassThru = $true
         $result = Invoke-Pester -Configuration $configuration
         $result.Failed.ExpandedPath | Should -BeNullOrEmpty
