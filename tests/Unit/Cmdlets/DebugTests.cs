@@ -80,7 +80,8 @@ public sealed class DebugTests : CmdletTests
         string[] before = Files();
         Task<HostResult> dumping = Task.Factory.StartNew(
             () => Host.Invoke(new Step("Debug-StratoVm", "web").With("DumpPath", "core")), Store.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        ClientFixture.Until(() => File.ReadAllText(web.ConsoleLogPath).Contains("fd:dump", StringComparison.Ordinal), "the begin of the dump");
+        // Before its answer has come, the end of the connection ends it.
+        ClientFixture.Until(() => File.ReadAllText(web.ConsoleLogPath).Contains("query-dump", StringComparison.Ordinal), "the dump under way");
         Stopwatch watch = Stopwatch.StartNew();
         Host.Stop();
         await dumping;
