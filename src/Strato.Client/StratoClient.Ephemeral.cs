@@ -2,14 +2,16 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Threading;
+using Strato.Client.Linux;
 using Strato.Client.Runtime;
+using Strato.Client.Store;
 
 namespace Strato.Client;
 
 /// <remarks>
 /// Ephemeral VMs. Nobody waits for an engine's end in the background, and an engine in its sandbox can't remove what it runs from. So
 /// whoever waits for the end removes the VM (Stop, Wait), and else the next command that looks for VMs by name does. What tells one that has
-/// run from one that was never started is the record of its run.
+/// run from one that was never started is the record of its run; and what tells that nobody will start it any more is the lock of its maker.
 /// </remarks>
 public sealed partial class StratoClient
 {
@@ -79,8 +81,32 @@ public sealed partial class StratoClient
         bool HasEnded()
         {
             using EngineProcess? process = Registry.TryOpen(vm.Id);
-            return process is null && (ranForSure || Registry.LastRun(vm.Id) is not null);
+            return process is null && (ranForSure || Registry.LastRun(vm.Id) is not null || IsForsaken(vm.Id));
         }
+    }
+
+    /// <summary>Whether a VM waits for a start by a command that has died.</summary>
+    private bool IsForsaken(string id)
+    {
+        // Taking a lock would make its file.
+        if (!File.Exists(Paths.MakerLock(id)))
+        {
+            return false;
+        }
+
+        using FileLock? free = FileLock.TryTake(Paths.MakerLock(id), Deadline.After(TimeSpan.Zero), CancellationToken.None);
+        return free is not null;
+    }
+
+    /// <summary>The lock by which others know that the command which an ephemeral VM is there for, or which starts it anew, still lives.</summary>
+    private sealed class Maker : IDisposable
+    {
+        private FileLock? _lock;
+
+        /// <param name="folder">The VM's.</param>
+        internal void Take(string folder) => _lock = FileLock.TryTake(Path.Combine(folder, StratoPaths.MakerLockName), Deadline.After(TimeSpan.Zero), CancellationToken.None);
+
+        public void Dispose() => _lock?.Dispose();
     }
 
     /// <summary>An ephemeral VM as it is after its end, which removes it; null for one that isn't ephemeral, runs, or was never started.</summary>

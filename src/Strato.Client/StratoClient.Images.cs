@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using Strato.Client.Images;
+using Strato.Client.Linux;
 using Strato.Client.Store;
 
 namespace Strato.Client;
@@ -71,7 +72,6 @@ public sealed record GuestImageInfo
 public sealed partial class StratoClient
 {
     private const string ImagesFolder = "images";
-    private const string TemporaryPrefix = ".tmp-";
 
     /// <summary>What the images that are kept for Invoke take of the disk at most, beside those that VMs use: 16 GiB.</summary>
     internal const long ImageCacheBytes = 16L << 30;
@@ -82,7 +82,7 @@ public sealed partial class StratoClient
     /// <summary>Makes a root disk, its kernel and its initial RAM disk, without root and without mounting anything. All are there, or none.</summary>
     /// <remarks>
     /// Errors: <c>ImageNotFound</c>, <c>ImageDamaged</c>, <c>ImageUnsafe</c>, <c>ImageDigest</c>, <c>ImageAmbiguous</c>, <c>ImageArchitecture</c>, <c>ImageUser</c>, <c>ImageSize</c>,
-    /// <c>KernelNotFound</c>, <c>ModulesNotFound</c>, <c>BusyboxNotFound</c>, <c>ProgramNotFound</c>, <c>ProgramFailed</c>, <c>FileExists</c>, <c>ImageNotWritable</c>.
+    /// <c>KernelNotFound</c>, <c>ModulesNotFound</c>, <c>BusyboxNotFound</c>, <c>ProgramNotFound</c>, <c>ProgramFailed</c>, <c>FileExists</c>, <c>ImageNotWritable</c>, <c>ImageBusy</c>.
     /// </remarks>
     public GuestImageInfo CreateImage(GuestImageSettings settings, CancellationToken token = default)
     {
@@ -90,24 +90,12 @@ public sealed partial class StratoClient
         return Guarded(settings.Destination, () =>
         {
             Directory.CreateDirectory(settings.Destination);
-            string work = Path.Combine(settings.Destination, TemporaryPrefix + Guid.NewGuid().ToString("N"));
-            try
-            {
-                Directory.CreateDirectory(work, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                EnsureImageCache();
-                new ImageBuilder(settings, ImageCache, work, token).Build(null);
-                token.ThrowIfCancellationRequested();
-                foreach (string name in ImageFiles.All)
-                {
-                    File.Move(Path.Combine(work, name), Path.Combine(settings.Destination, name), settings.Replace);
-                }
-
-                return ImageFiles.Load(settings.Destination)!;
-            }
-            finally
-            {
-                DeleteFolder(work);
-            }
+            using WorkFolder work = WorkFolder.Make(settings.Destination, token);
+            EnsureImageCache();
+            string made = new ImageBuilder(settings, ImageCache, work, token).Build();
+            token.ThrowIfCancellationRequested();
+            ImageFiles.Publish(made, settings.Destination, work.MakeFolder("before"), settings.Replace, token);
+            return ImageFiles.Load(settings.Destination)!;
         });
     }
 
@@ -140,54 +128,49 @@ public sealed partial class StratoClient
     }
 
     /// <summary>The image of a folder or archive, from the cache where it was made before.</summary>
-    internal GuestImageInfo CachedImage(GuestImageSettings source, CancellationToken token)
+    /// <param name="source">What it is made of.</param>
+    /// <param name="use">Uses it; until that is done it isn't removed. What a VM has stays longer.</param>
+    /// <param name="token">Ends it.</param>
+    internal T UseCachedImage<T>(GuestImageSettings source, Func<GuestImageInfo, T> use, CancellationToken token)
     {
         CheckSource(source, "-Image");
         EnsureImageCache();
         return Guarded(ImageCache, () =>
         {
-            string work = Path.Combine(ImageCache, TemporaryPrefix + Guid.NewGuid().ToString("N"));
-            try
+            using WorkFolder work = WorkFolder.Make(ImageCache, token);
+            ImageBuilder builder = new(source with { Destination = work.Path }, ImageCache, work, token);
+            string folder = Path.Combine(ImageCache, builder.Key());
+            using (LockImages(token))
             {
-                Directory.CreateDirectory(work, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                ImageBuilder builder = new(source with { Destination = work }, ImageCache, work, token);
-                string folder = Path.Combine(ImageCache, builder.Key());
-                if (ImageFiles.Load(folder) is { } there)
+                if (ImageFiles.TryLoad(folder) is { } there)
                 {
                     // When it was used last.
                     File.SetLastWriteTimeUtc(Path.Combine(folder, ImageFiles.Description), DateTime.UtcNow);
-                    return there;
+                    return use(there);
                 }
-
-                string made = Path.Combine(work, "made");
-                Directory.CreateDirectory(made, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                builder.Build(made);
-                try
-                {
-                    Directory.Move(made, folder);
-                }
-                catch (IOException) when (ImageFiles.Load(folder) is not null)
-                {
-                    // Another command was faster.
-                }
-
-                RemoveOldImages(folder, ImageCacheBytes);
-                return ImageFiles.Load(folder) ?? throw RootTree.Damaged($"its files in '{folder}' were removed");
             }
-            finally
+
+            string made = builder.Build();
+            using (LockImages(token))
             {
-                DeleteFolder(work);
+                work.Place(made, folder, () => ImageFiles.TryLoad(folder) is not null);
+                RemoveOldImages(folder, ImageCacheBytes);
+                return use(ImageFiles.Load(folder) ?? throw RootTree.Damaged($"its files in '{folder}' were removed"));
             }
         });
     }
 
-    /// <summary>Removes the images that weren't used for longest until the rest is small enough, and what builders that died have left.</summary>
+    private FileLock LockImages(CancellationToken token) => FileLock.TryTake(Path.Combine(ImageCache, ".lock"), Deadline.After(TimeSpan.FromSeconds(30)), token)
+        ?? throw new StratoException(StratoErrorKind.Busy, "ImageBusy", $"Another command has held the images in '{ImageCache}' for 30 seconds.") { Where = ImageCache };
+
+    /// <summary>Removes the images that weren't used for longest until the rest is small enough. Under the lock of images.</summary>
     /// <param name="keep">The one that is used now.</param>
     /// <param name="limit">Bytes.</param>
     internal void RemoveOldImages(string keep, long limit)
     {
+        VmListing vms = Store.List();
         HashSet<string> used = [keep];
-        foreach (VmDefinition vm in Store.List().Definitions)
+        foreach (VmDefinition vm in vms.Definitions)
         {
             foreach (DriveDefinition drive in vm.Drives)
             {
@@ -199,28 +182,22 @@ public sealed partial class StratoClient
         long total = 0;
         foreach (string folder in Directory.EnumerateDirectories(ImageCache))
         {
-            DirectoryInfo info = new(folder);
-            if (info.Name.StartsWith(TemporaryPrefix, StringComparison.Ordinal))
-            {
-                if (DateTime.UtcNow - info.LastWriteTimeUtc > TimeSpan.FromDays(1))
-                {
-                    DeleteFolder(folder);
-                }
-            }
-            else if (File.Exists(Path.Combine(folder, ImageFiles.Description)))
+            string description = Path.Combine(folder, ImageFiles.Description);
+            if (File.Exists(description))
             {
                 long bytes = ImageFiles.AllocatedBytes(folder);
                 total += bytes;
-                images.Add((File.GetLastWriteTimeUtc(Path.Combine(folder, ImageFiles.Description)), folder, bytes));
+                images.Add((File.GetLastWriteTimeUtc(description), folder, bytes));
             }
         }
 
+        // What a VM has whose definition can't be read isn't known.
         images.Sort();
-        foreach ((_, string folder, long bytes) in images)
+        foreach ((_, string folder, long bytes) in vms.Damaged.Count > 0 ? [] : images)
         {
             if (total > limit && !used.Contains(folder))
             {
-                DeleteFolder(folder);
+                WorkFolder.Delete(folder);
                 total -= bytes;
             }
         }
@@ -229,22 +206,7 @@ public sealed partial class StratoClient
     private void EnsureImageCache()
     {
         Store.EnsureDirectories();
-        Guarded(ImageCache, () => Directory.CreateDirectory(ImageCache, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute));
-    }
-
-    private static void DeleteFolder(string folder)
-    {
-        try
-        {
-            if (Directory.Exists(folder))
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A later command removes it.
-        }
+        Guarded(ImageCache, () => Directory.CreateDirectory(ImageCache, WorkFolder.OwnerOnly));
     }
 
     private static T Guarded<T>(string folder, Func<T> make)

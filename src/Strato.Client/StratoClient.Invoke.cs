@@ -8,6 +8,7 @@ using System.Threading;
 using Strato.Client.Images;
 using Strato.Client.Linux;
 using Strato.Client.Runtime;
+using Strato.Client.Store;
 
 namespace Strato.Client;
 
@@ -71,15 +72,24 @@ public sealed partial class StratoClient
     /// <summary>Makes a VM of an image, runs one command in it, and removes it, however that ends.</summary>
     /// <remarks>
     /// Errors: <c>CommandTimeout</c>, <c>CommandLost</c> (the guest ended before the command, with the console's last lines), <c>CommandMissing</c> (neither the user nor the image
-    /// names one), those of <see cref="CreateImage"/> and <see cref="Start"/>.
+    /// names one), those of <see cref="CreateImage"/>, and of <see cref="Start"/>.
     /// </remarks>
     public VmCommandOutcome Invoke(VmCommand command, CancellationToken token = default)
     {
-        GuestImageInfo image = command.Made is { } folder
-            ? ImageFiles.Load(folder) ?? throw new StratoException(StratoErrorKind.NotFound, "ImageNotFound", $"The folder '{folder}' has no image that New-StratoGuestImage made: {string.Join(", ", ImageFiles.All)}.") { Where = "-Image" }
-            : CachedImage(new GuestImageSettings { Path = command.Image, Destination = ImageCache, Kernel = command.Kernel, ModulePath = command.ModulePath, Progress = command.Progress }, token);
-        string script = ScriptOf(command, image.Run);
-        VmDefinition vm = DefineRun(command, image, token);
+        using Maker maker = new();
+        VmDefinition vm;
+        string script;
+        if (command.Made is { } folder)
+        {
+            GuestImageInfo image = ImageFiles.Load(folder) ?? throw new StratoException(StratoErrorKind.NotFound, "ImageNotFound", $"The folder '{folder}' has no image that New-StratoGuestImage made: {string.Join(", ", ImageFiles.All)}.") { Where = "-Image" };
+            (vm, script) = Define(image);
+        }
+        else
+        {
+            GuestImageSettings source = new() { Path = command.Image, Destination = ImageCache, Kernel = command.Kernel, ModulePath = command.ModulePath, Progress = command.Progress };
+            (vm, script) = UseCachedImage(source, Define, token);
+        }
+
         try
         {
             command.Progress?.Invoke("Starting the VM");
@@ -99,44 +109,45 @@ public sealed partial class StratoClient
         {
             Discard(vm);
         }
+
+        (VmDefinition Vm, string Script) Define(GuestImageInfo image)
+        {
+            string text = ScriptOf(command, image.Run);
+            return (DefineRun(command, image, maker, token), text);
+        }
     }
 
-    private VmDefinition DefineRun(VmCommand command, GuestImageInfo image, CancellationToken token)
+    /// <summary>The VM in one write: it is there wholly or not at all, and is known to be forsaken when this process dies before it has run.</summary>
+    private VmDefinition DefineRun(VmCommand command, GuestImageInfo image, Maker maker, CancellationToken token)
     {
-        VmDefinition made = Create(
-            new VmSettings
+        VmSettings settings = VmRules.Complete(new VmSettings
+        {
+            Name = $"run-{RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", 8)}",
+            Kernel = image.Kernel,
+            Initrd = image.Initrd,
+            CommandLine = $"{GuestImageInfo.CommandLine} quiet strato.invoke",
+            Memory = command.Memory,
+            Cpu = command.Cpu,
+            Ephemeral = true,
+            NoHotPlug = true,
+        });
+        DriveDefinition root = new() { Id = "disk0", Path = image.Root };
+        VmRules.CheckDrive(root, imageToo: true);
+        NetworkAdapterDefinition network = new() { Id = "net0", Settings = new NetworkAdapterSettings { User = true, PortForward = command.Ports } };
+        VmRules.CheckNetworkAdapter(network.Settings, network.Id);
+        RngDefinition rng = new();
+        DeviceRules.CheckRng(rng);
+        return Store.Create(
+            settings,
+            token,
+            vm => vm with
             {
-                Name = $"run-{RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", 8)}",
-                Kernel = image.Kernel,
-                Initrd = image.Initrd,
-                CommandLine = $"{GuestImageInfo.CommandLine} quiet strato.invoke",
-                Memory = command.Memory,
-                Cpu = command.Cpu,
-                Ephemeral = true,
-                NoHotPlug = true,
+                Drives = [vm.Own(root)],
+                ConsolePorts = [.. from port in (string[])[CommandRun.Control, CommandRun.Output, CommandRun.Error] select new ConsolePortDefinition { Id = port }],
+                Rng = rng,
+                NetworkAdapters = command.Network || command.Ports.Count > 0 ? [network] : [],
             },
-            token);
-        try
-        {
-            AddDrive(made.Id, new DriveSettings { Path = image.Root }, token: token);
-            foreach (string port in (string[])[CommandRun.Control, CommandRun.Output, CommandRun.Error])
-            {
-                AddConsolePort(made.Id, port, terminal: false, new ConsolePortChange(), token);
-            }
-
-            AddRng(made.Id, new RngChange(), token);
-            if (command.Network || command.Ports.Count > 0)
-            {
-                AddNetworkAdapter(made.Id, new NetworkAdapterSettings { User = true, PortForward = command.Ports }, token: token);
-            }
-
-            return GetById(made.Id);
-        }
-        catch
-        {
-            Discard(made);
-            throw;
-        }
+            maker.Take);
     }
 
     private static string ScriptOf(VmCommand command, ImageRun image)

@@ -5,6 +5,7 @@ using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Qmp;
 using Strato.Client.Runtime;
+using Strato.Client.Store;
 
 namespace Strato.Client;
 
@@ -36,11 +37,20 @@ public sealed partial class StratoClient
     {
         options ??= new StartOptions();
 
-        // An ephemeral VM runs once.
         VmDefinition vm = GetById(id);
         TakeEnded(vm, ranForSure: false);
         using (Store.Lock(id, token, options.Timeout))
         {
+            // An ephemeral VM runs once: another shell may have started it while this one waited.
+            if (vm.Ephemeral && Registry.LastRun(id) is not null)
+            {
+                using EngineProcess? process = Registry.TryOpen(id);
+                if (process is null)
+                {
+                    throw VmStore.Missing(id);
+                }
+            }
+
             StartLocked(id, options, token);
         }
 
@@ -119,7 +129,8 @@ public sealed partial class StratoClient
             return asAsked ? gone with { StateReason = null, Status = "Operating normally" } : gone;
         }
 
-        if (asAsked)
+        // An ephemeral one that couldn't be removed now is known by this record as one that has run.
+        if (asAsked && !vm.Ephemeral)
         {
             Registry.Forget(id, process!.Run, Store);
         }
@@ -182,21 +193,38 @@ public sealed partial class StratoClient
             return Start(id, start, token);
         }
 
-        // Under one lock, so that nobody takes it for one that has ended.
-        VmDefinition vm;
-        using (Store.Lock(id, token))
-        {
-            vm = GetById(id);
-            stop ??= new StopOptions();
-            using (EngineProcess? process = OpenToStop(vm, stop, token))
-            {
-                if (process is not null)
-                {
-                    End(vm, process, stop, token);
-                }
-            }
+        return RestartEphemeral(id, stop ?? new StopOptions(), start, token);
+    }
 
-            StartLocked(id, start, token);
+    /// <summary>Under one lock, so that nobody takes it for one that has ended. One that ends and can't start again has ended.</summary>
+    private VmInfo RestartEphemeral(string id, StopOptions stop, StartOptions start, CancellationToken token)
+    {
+        VmDefinition vm = GetById(id);
+        bool ended = false;
+        using Maker maker = new();
+        try
+        {
+            using (Store.Lock(id, token))
+            {
+                vm = GetById(id);
+                using (EngineProcess? process = OpenToStop(vm, stop, token))
+                {
+                    if (process is not null)
+                    {
+                        End(vm, process, stop, token);
+                    }
+                }
+
+                // The record of its run goes when it is started.
+                maker.Take(Paths.VmDirectory(id));
+                ended = true;
+                StartLocked(id, start, token);
+            }
+        }
+        catch when (ended)
+        {
+            TryRemoveEnded(vm, ranForSure: true, RemovalLimit);
+            throw;
         }
 
         return SnapshotEvenGone(vm, token);

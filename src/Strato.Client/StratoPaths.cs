@@ -12,6 +12,7 @@ namespace Strato.Client;
 ///                 /lock                held while the VM is changed, started or removed
 ///                 /engine.log          what the engine says; engine.log.1, .2 and .3 are of the runs before, or of this one what was before 16 MiB
 ///                 /console.log         what the guest says; console.log.1 is the boot before, or of this boot what was before the last 64 MiB
+///                 /maker.lock          held by the command that an ephemeral VM is there for, until it has run
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
 ///          /switches/ID.json           a switch; switches/lock is held while one is made, removed or taken up
@@ -56,6 +57,10 @@ public sealed record StratoPaths
     internal string NamesLock => Path.Combine(StateRoot, "names.lock");
 
     internal string VmLock(string id) => Path.Combine(VmsDirectory, id, "lock");
+
+    internal string MakerLock(string id) => Path.Combine(VmsDirectory, id, MakerLockName);
+
+    internal const string MakerLockName = "maker.lock";
 
     internal string RunFile(string id) => Path.Combine(VmsDirectory, id, "run.json");
 

@@ -47,6 +47,6 @@ internal static class Ext4Image
             "-q", "-F", "-t", "ext4", "-b", BlockSize.ToString(CultureInfo.InvariantCulture), "-I", "256", "-m", "0", "-O", Features,
             "-N", inodes.ToString(CultureInfo.InvariantCulture), "-E", "root_owner=0:0", "-d", folder, "--", image,
         ];
-        HostTool.Run(mke2fs, arguments, image + ".log", "Making the root disk", token);
+        HostTool.Run(mke2fs, arguments, "Making the root disk", token);
     }
 }

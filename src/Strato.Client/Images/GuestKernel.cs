@@ -143,7 +143,7 @@ internal sealed record GuestKernel(string Image, string? Modules)
             return there;
         }
 
-        string shell, log = folder + ".log", made = $"{folder}-{Guid.NewGuid():N}";
+        string shell;
         try
         {
             HostTool.Find("apt-get", "apt");
@@ -159,33 +159,18 @@ internal sealed record GuestKernel(string Image, string? Modules)
             };
         }
 
-        Directory.CreateDirectory(made);
-        try
-        {
-            const string script = """
-                set -e
-                cd "$1"
-                package=$(apt-cache depends --important "$2" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
-                [ -n "$package" ] || { echo "the package lists have no $2; 'apt-get update' as root fetches them" >&2; exit 1; }
-                apt-get download -qq "$package"
-                dpkg-deb -x ./*.deb tree
-                rm ./*.deb
-                """;
-            HostTool.Run(shell, ["-c", script, "sh", made, Package], log, $"Downloading the kernel of {Package}", token);
-            try
-            {
-                Directory.Move(Path.Combine(made, "tree"), folder);
-            }
-            catch (IOException) when (FindUnpacked(folder) is not null)
-            {
-                // Another command was faster.
-            }
-        }
-        finally
-        {
-            Directory.Delete(made, recursive: true);
-        }
-
+        using WorkFolder work = WorkFolder.Make(cache, token);
+        const string script = """
+            set -e
+            cd "$1"
+            package=$(apt-cache depends --important "$2" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
+            [ -n "$package" ] || { echo "the package lists have no $2; 'apt-get update' as root fetches them" >&2; exit 1; }
+            apt-get download -qq "$package"
+            dpkg-deb -x ./*.deb tree
+            rm ./*.deb
+            """;
+        HostTool.Run(shell, ["-c", script, "sh", work.Path, Package], $"Downloading the kernel of {Package}", token);
+        work.Place(work.PathOf("tree"), folder, () => FindUnpacked(folder) is not null);
         return FindUnpacked(folder) ?? throw new StratoException(StratoErrorKind.Failed, "KernelNotFound", $"The package {Package} had no kernel with modules in it.") { Where = "-Kernel" };
     }
 

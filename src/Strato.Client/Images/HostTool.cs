@@ -4,14 +4,16 @@ using System.IO;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Runtime;
-using Strato.Client.Store;
 
 namespace Strato.Client.Images;
 
-/// <summary>Runs a program that makes images and waits for its end; cancelling kills it with all that it started.</summary>
+/// <summary>Programs of the host's that make images.</summary>
 internal static class HostTool
 {
     private const string MoreFolders = ":/usr/sbin:/sbin:/usr/local/bin";
+
+    /// <summary>Lines of what a program said that an error tells.</summary>
+    private const int ToldLines = 3;
 
     /// <summary>The program's path. Error <c>ProgramNotFound</c>, with the package of Debian's that has it.</summary>
     internal static string Find(string name, string package) => ProgramPath.Find(name, ProgramPath.Folders + MoreFolders)
@@ -20,49 +22,26 @@ internal static class HostTool
             RecommendedAction = $"Install it; on Debian: apt install {package}.",
         };
 
+    /// <summary>Runs a program to its end; cancelling ends it with all that it started.</summary>
     /// <param name="program">Absolute path.</param>
     /// <param name="arguments">Without its name.</param>
-    /// <param name="log">A file for what it says, removed at the end.</param>
     /// <param name="doing">What fails if it does, for the error.</param>
-    /// <param name="token">Kills it.</param>
-    /// <returns>What it said on standard output and standard error.</returns>
+    /// <param name="token">Ends it.</param>
+    /// <param name="leave">As of <see cref="HostProgram.Run"/>.</param>
+    /// <returns>The last of what it said on standard output and standard error.</returns>
     /// <exception cref="StratoException">ProgramFailed.</exception>
-    internal static string[] Run(string program, IReadOnlyList<string> arguments, string log, string doing, CancellationToken token)
+    internal static IReadOnlyList<string> Run(string program, IReadOnlyList<string> arguments, string doing, CancellationToken token, Action<ChildWatch>? leave = null)
     {
-        try
-        {
-            token.ThrowIfCancellationRequested();
-            int pid = Spawn.Start(program, arguments, output: -1, log, ready: -1);
-            using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
-            ChildWatch child = ChildWatch.Begin(pid, 0, exitFile: null);
-            try
-            {
-                using Waiter waiter = new(token);
-                waiter.WaitReadable(Deadline.Never, pidfd.Value);
-            }
-            catch
-            {
-                // It leads a session, and so a group, of its own.
-                _ = Libc.kill(-pid, Libc.SIGKILL);
-                child.Wait(TimeSpan.FromSeconds(5));
-                throw;
-            }
-
-            child.Wait(TimeSpan.FromSeconds(5));
-            string[] said = File.Exists(log) ? File.ReadAllLines(log) : [];
-            return child.Exit is { Code: 0 }
-                ? said
-                : throw new StratoException(StratoErrorKind.Failed, "ProgramFailed", $"{doing} failed: {Path.GetFileName(program)} says: {Last(said)}");
-        }
-        finally
-        {
-            AtomicFile.Remove(log);
-        }
+        HostProgram.Outcome outcome = HostProgram.Run(program, arguments, -1, Deadline.Never, token, leave);
+        return outcome.Status == 0
+            ? outcome.Lines
+            : throw new StratoException(StratoErrorKind.Failed, "ProgramFailed", $"{doing} failed: {Path.GetFileName(program)} says: {Last(outcome.Lines)}");
     }
 
-    private static string Last(string[] said)
+    private static string Last(IReadOnlyList<string> said)
     {
-        string[] lines = Array.FindAll(said, line => line.Trim().Length > 0);
-        return lines.Length == 0 ? "nothing" : TerminalText.Plain(string.Join(" / ", lines[Math.Max(0, lines.Length - 3)..]));
+        List<string> lines = [.. said];
+        lines.RemoveAll(static line => line.Trim().Length == 0);
+        return lines.Count == 0 ? "nothing" : TerminalText.Plain(string.Join(" / ", lines[Math.Max(0, lines.Count - ToldLines)..]));
     }
 }

@@ -185,10 +185,10 @@ internal static class Compression
 
                 return target;
             case [0x28, 0xb5, 0x2f, 0xfd, ..]:
-                HostTool.Run(HostTool.Find("zstd", "zstd"), ["-q", "-d", "-f", "-o", target, "--", path], target + ".log", "Unpacking a layer", token);
+                HostTool.Run(HostTool.Find("zstd", "zstd"), ["-q", "-d", "-f", "-o", target, "--", path], "Unpacking a layer", token);
                 return target;
             case [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]:
-                HostTool.Run(HostTool.Find("sh", "dash"), ["-c", "exec xz -dc -- \"$1\" >\"$2\"", "sh", path, target], target + ".log", "Unpacking", token);
+                HostTool.Run(HostTool.Find("sh", "dash"), ["-c", "exec xz -dc -- \"$1\" >\"$2\"", "sh", path, target], "Unpacking", token);
                 return target;
             default:
                 return path;

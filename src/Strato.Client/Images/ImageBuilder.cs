@@ -15,7 +15,7 @@ namespace Strato.Client.Images;
 /// <param name="cache">Folder that keeps a kernel that is downloaded.</param>
 /// <param name="work">A folder of our own.</param>
 /// <param name="token">Ends it.</param>
-internal sealed class ImageBuilder(GuestImageSettings settings, string cache, string work, CancellationToken token)
+internal sealed class ImageBuilder(GuestImageSettings settings, string cache, WorkFolder work, CancellationToken token)
 {
     /// <summary>What a Debian that boots by itself has: an init, names, the power button, addresses by DHCP.</summary>
     private const string DebianPackages = "systemd-sysv,dbus,udev,iproute2,ifupdown,isc-dhcp-client,netbase";
@@ -47,11 +47,10 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         return OciImage.Hex(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())))[..32];
     }
 
-    /// <param name="target">The folder that the files come to; null for the work folder.</param>
-    internal void Build(string? target)
+    /// <returns>The folder with the files, in the work folder.</returns>
+    internal string Build()
     {
-        target ??= work;
-        string staged = Path.Combine(work, "staged"), root = Path.Combine(target, ImageFiles.Root);
+        string target = work.MakeFolder("made"), staged = work.PathOf("staged"), root = Path.Combine(target, ImageFiles.Root);
 
         // Found out first, since it is done at once where it fails.
         GuestKernel kernel = Kernel;
@@ -74,7 +73,7 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
             tool.Write(tree.Root, staged);
             Ext4Image.Make(staged, root, tool.Bytes, tool.Count, settings.Size, token);
             Directory.Delete(staged, recursive: true);
-            Directory.Delete(Path.Combine(work, "contents"), recursive: true);
+            Directory.Delete(work.PathOf("contents"), recursive: true);
             using Ext4Owners owners = new(root, token);
             owners.Apply(tree.Root);
         }
@@ -82,13 +81,15 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         token.ThrowIfCancellationRequested();
         settings.Progress?.Invoke("Making the initial RAM disk");
         File.Copy(kernel.Image, Path.Combine(target, ImageFiles.Kernel));
-        InitrdImage.Make(Path.Combine(target, ImageFiles.Initrd), kernel, entry, work, token);
+        InitrdImage.Make(Path.Combine(target, ImageFiles.Initrd), kernel, entry, work.Path, token);
         ImageFiles.Describe(target, source, _image?.Digest, run);
+        ImageFiles.Sync(target, token);
+        return target;
     }
 
     private RootTree Unpack(ref string source)
     {
-        string contents = Path.Combine(work, "contents");
+        string contents = work.PathOf("contents");
         Directory.CreateDirectory(contents);
         RootTree tree = new(contents);
         if (settings.Path is null)
@@ -97,17 +98,17 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         }
 
         OpenArchive();
-        _image!.Unpack(tree, work, token);
+        _image!.Unpack(tree, work.Path, token);
         return tree.Root.Children.Count > 0 ? tree : throw RootTree.Damaged("there is nothing in it");
     }
 
     private void OpenArchive()
     {
-        _archive ??= new ImageArchive(settings.Path ?? DebianArchive, work, token);
+        _archive ??= new ImageArchive(settings.Path ?? DebianArchive, work.Path, token);
         _image ??= OciImage.Read(_archive);
     }
 
-    private string DebianArchive => Path.Combine(work, "debian.tar");
+    private string DebianArchive => work.PathOf("debian.tar");
 
     /// <summary>Debian's packages as an archive with owners, which mmdebstrap makes without root where user namespaces are allowed.</summary>
     private string Debootstrap()
@@ -117,16 +118,23 @@ internal sealed class ImageBuilder(GuestImageSettings settings, string cache, st
         List<string> packages = [DebianPackages, .. settings.Packages];
 
         // A guest has names and addresses from its host, and nobody has set a password.
-        string[] arguments =
+        List<string> arguments =
         [
-            "--quiet", "--variant=minbase", $"--include={string.Join(',', packages)}",
+            mmdebstrap, "--quiet", "--variant=minbase", $"--include={string.Join(',', packages)}",
             "--customize-hook=printf 'auto lo\\niface lo inet loopback\\nallow-hotplug eth0\\niface eth0 inet dhcp\\n' >\"$1/etc/network/interfaces\"",
             "--customize-hook=printf '/dev/vda / ext4 defaults 0 0\\n' >\"$1/etc/fstab\"",
             "--customize-hook=echo strato >\"$1/etc/hostname\"",
             "--customize-hook=mkdir -p \"$1/etc/systemd/system/serial-getty@ttyS0.service.d\" && printf '[Service]\\nExecStart=\\nExecStart=-/sbin/agetty --autologin root -8 --keep-baud 115200 - $TERM\\n' >\"$1/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf\"",
             suite, DebianArchive,
         ];
-        HostTool.Run(mmdebstrap, arguments, Path.Combine(work, "mmdebstrap.log"), $"Making a root file system of Debian {suite}", token);
+        if (Libc.geteuid() == 0)
+        {
+            // What is left of one that is killed goes with the work folder. Without root it works as users that may not go in there.
+            arguments.Insert(0, $"TMPDIR={work.MakeFolder("chroot")}");
+        }
+
+        // It removes its folder when it is asked to end; much of that belongs to users that only it can be.
+        HostTool.Run(HostTool.Find("env", "coreutils"), arguments, $"Making a root file system of Debian {suite}", token, work.Leave);
         return $"debian:{suite}";
     }
 

@@ -139,17 +139,15 @@ internal sealed class RootTree(string contentFolder)
 
                 SetAttributes(folder, entry);
                 break;
-            case TarEntryType.SparseFile:
-                // Its data come without the map of where they belong.
-                throw Damaged($"'{Shown(entry.Name)}' is a sparse file, of which tar keeps the data alone; make the archive without -S");
             case TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile:
+                RefuseSparse(entry);
                 parent = Enter(parts, entry.Name, create: true)!;
                 parent.Children[name] = SetAttributes(Store(entry, token), entry);
                 break;
             case TarEntryType.SymbolicLink:
-                if (entry.LinkName.Length is 0 or > MaximumTarget)
+                if (System.Text.Encoding.UTF8.GetByteCount(entry.LinkName) is 0 or > MaximumTarget || entry.LinkName.Contains('\0', StringComparison.Ordinal))
                 {
-                    throw Unsafe($"the symbolic link '{Shown(entry.Name)}' has a target of {entry.LinkName.Length} characters");
+                    throw Unsafe($"the symbolic link '{Shown(entry.Name)}' has a target that is empty, has more than {MaximumTarget} bytes or a zero among them");
                 }
 
                 parent = Enter(parts, entry.Name, create: true)!;
@@ -320,6 +318,18 @@ internal sealed class RootTree(string contentFolder)
         return size == entry.Length
             ? new Node { Kind = NodeKind.File, Content = path, Size = size }
             : throw Damaged($"'{Shown(entry.Name)}' ends after {size} of its {entry.Length} bytes");
+    }
+
+    /// <summary>What GNU tar writes as a plain file with a map before its data, or in its attributes; older ones are of a kind that no reader takes.</summary>
+    private static void RefuseSparse(TarEntry entry)
+    {
+        foreach (string attribute in entry is PaxTarEntry pax ? pax.ExtendedAttributes.Keys : [])
+        {
+            if (attribute.StartsWith("GNU.sparse.", StringComparison.Ordinal))
+            {
+                throw Damaged($"'{Shown(entry.Name)}' is a sparse file, of which tar keeps the data alone; make the archive without -S");
+            }
+        }
     }
 
     private Node SetAttributes(Node node, TarEntry entry)

@@ -24,7 +24,11 @@ internal sealed class TarEntries(Stream stream) : IDisposable
         {
             return read();
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or ArgumentException or OverflowException or NotSupportedException)
+        catch (NotSupportedException e)
+        {
+            throw RootTree.Damaged($"{e.Message.TrimEnd('.')}; of sparse files tar keeps the data alone, so make the archive without -S", e);
+        }
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or ArgumentException or OverflowException or InvalidOperationException)
         {
             throw RootTree.Damaged($"it is no tar archive, or not whole ({e.Message.TrimEnd('.')})", e);
         }

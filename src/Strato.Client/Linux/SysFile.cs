@@ -14,9 +14,15 @@ internal static unsafe partial class Libc
 
     internal const short F_RDLCK = 0;
 
+    internal const int LOCK_EX = 2;
+    internal const int LOCK_NB = 4;
     internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
     internal const uint SYNC_FILE_RANGE_WRITE = 2;
     internal const uint SYNC_FILE_RANGE_WAIT_AFTER = 4;
+
+    /// <summary>flock(2); its name is a struct's here.</summary>
+    [LibraryImport("libc", EntryPoint = "flock")]
+    internal static partial int LockWhole(int fd, int operation);
 
     [LibraryImport("libc")]
     internal static partial int sync_file_range(int fd, long offset, long length, uint flags);

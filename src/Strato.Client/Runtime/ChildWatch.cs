@@ -39,6 +39,16 @@ internal sealed unsafe class ChildWatch
         return watch;
     }
 
+    /// <summary>Gives the leader of a group so long to end, then kills all of the group.</summary>
+    internal void End(TimeSpan grace)
+    {
+        if (!Wait(grace))
+        {
+            _ = Libc.kill(-_pid, Libc.SIGKILL);
+            Wait(grace);
+        }
+    }
+
     /// <summary>False if the child is still there after so long.</summary>
     internal bool Wait(TimeSpan limit) => _done.Wait(limit);
 

@@ -18,18 +18,20 @@ internal static unsafe class HostProgram
     /// <param name="passed">Descriptor that becomes its descriptor 3; -1 for none.</param>
     /// <param name="deadline">It is ended then.</param>
     /// <param name="token">Ends the wait, and the program.</param>
+    /// <param name="leave">Of one that has to tidy up after itself: told of it when it isn't waited for any more. It was asked to end then (SIGTERM), and killing it is up to the caller; null kills it at once.</param>
     /// <returns>The status of waitpid(2), and the last of what it said.</returns>
     /// <exception cref="TimeoutException">It was ended at the deadline.</exception>
-    internal static Outcome Run(string path, IReadOnlyList<string> arguments, int passed, Deadline deadline, CancellationToken token)
+    internal static Outcome Run(string path, IReadOnlyList<string> arguments, int passed, Deadline deadline, CancellationToken token, Action<ChildWatch>? leave = null)
     {
+        token.ThrowIfCancellationRequested();
         using FileDescriptor messages = Libc.CreateMemoryFile("messages\0"u8);
         string log = messages.IsInvalid ? "/dev/null" : string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{messages.Value}");
         int pid = Spawn.Start(path, arguments, -1, log, passed);
-        int status = Await(pid, deadline, token);
+        int status = Await(pid, deadline, leave, token);
         return new(status, [.. TextTail.Read(log, KeptLines).Where(line => line.Length > 0)]);
     }
 
-    private static int Await(int pid, Deadline deadline, CancellationToken token)
+    private static int Await(int pid, Deadline deadline, Action<ChildWatch>? leave, CancellationToken token)
     {
         bool ended = false;
         try
@@ -48,9 +50,17 @@ internal static unsafe class HostProgram
             if (!ended)
             {
                 // It leads a session, and so a group, of its own; nobody has reaped it, so the number is still its own.
-                _ = Libc.kill(-pid, Libc.SIGKILL);
-                // One that hangs in the kernel is waited for by that thread alone: Ctrl-C is to be quick.
-                ChildWatch.Begin(pid, 0, exitFile: null).Wait(TimeSpan.FromMilliseconds(100));
+                _ = Libc.kill(-pid, leave is null ? Libc.SIGKILL : Libc.SIGTERM);
+                ChildWatch child = ChildWatch.Begin(pid, 0, exitFile: null);
+                if (leave is not null)
+                {
+                    leave(child);
+                }
+                else
+                {
+                    // One that hangs in the kernel is waited for by that thread alone: Ctrl-C is to be quick.
+                    child.Wait(TimeSpan.FromMilliseconds(100));
+                }
             }
         }
 

@@ -59,5 +59,29 @@ internal sealed unsafe class FileLock : IDisposable
         }
     }
 
+    /// <summary>Waits for a lock of a folder itself, which leaves no file in it: flock(2), which is for processes that make something in the same folder.</summary>
+    /// <returns>Null when the time limit passed.</returns>
+    internal static FileLock? TryTakeFolder(string path, Deadline deadline, CancellationToken token)
+    {
+        FileDescriptor folder = new(Libc.Open(path, Libc.O_RDONLY));
+        for (int pause = 1; ; pause = Math.Min(20, pause * 2))
+        {
+            // A file system without locks has none to wait for.
+            if (folder.IsInvalid || Libc.LockWhole(folder.Value, Libc.LOCK_EX | Libc.LOCK_NB) == 0 || Errno.Last != Errno.EAGAIN)
+            {
+                return new FileLock(folder);
+            }
+
+            if (token.IsCancellationRequested || deadline.Passed)
+            {
+                folder.Dispose();
+                token.ThrowIfCancellationRequested();
+                return null;
+            }
+
+            token.WaitHandle.WaitOne(pause);
+        }
+    }
+
     public void Dispose() => _file.Dispose();
 }

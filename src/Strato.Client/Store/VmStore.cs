@@ -138,7 +138,11 @@ internal sealed class VmStore
         new(StratoErrorKind.NotFound, "VmNotFound", $"There is no VM with the id '{id}'; it may have been removed.") { VmName = id };
 
     /// <summary>Makes a VM from checked settings.</summary>
-    internal VmDefinition Create(VmSettings settings, CancellationToken token)
+    /// <param name="settings">The settings.</param>
+    /// <param name="token">As of <see cref="Add"/>.</param>
+    /// <param name="complete">As of <see cref="Add"/>.</param>
+    /// <param name="prepare">As of <see cref="Add"/>.</param>
+    internal VmDefinition Create(VmSettings settings, CancellationToken token, Func<VmDefinition, VmDefinition>? complete = null, Action<string>? prepare = null)
     {
         VmDefinition vm = new()
         {
@@ -159,14 +163,15 @@ internal sealed class VmStore
             Created = DateTimeOffset.UtcNow,
             Notes = settings.Notes ?? "",
         };
-        return Add(vm, token);
+        return Add(vm, token, complete, prepare);
     }
 
     /// <summary>Takes a VM into the store, with an id of its own and the time of now. Error <c>VmExists</c>.</summary>
     /// <param name="definition">The VM.</param>
     /// <param name="token">Ends waiting for the lock.</param>
     /// <param name="complete">Gives it what no other VM has, under the lock of names; null for nothing.</param>
-    internal VmDefinition Add(VmDefinition definition, CancellationToken token, Func<VmDefinition, VmDefinition>? complete = null)
+    /// <param name="prepare">Given the VM's folder before anybody sees it; null for nothing.</param>
+    internal VmDefinition Add(VmDefinition definition, CancellationToken token, Func<VmDefinition, VmDefinition>? complete = null, Action<string>? prepare = null)
     {
         EnsureDirectories();
         using FileLock names = LockNames(token);
@@ -188,6 +193,7 @@ internal sealed class VmStore
             Guard(() =>
             {
                 Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                prepare?.Invoke(directory);
                 AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm), Observe);
                 Directory.Move(directory, _paths.VmDirectory(id));
                 AtomicFile.SyncDirectory(_paths.VmsDirectory);

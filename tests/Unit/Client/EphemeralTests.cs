@@ -152,6 +152,56 @@ public sealed class EphemeralTests : IDisposable
         Assert.Single(Client.List().Definitions);
     }
 
+    [Fact]
+    public void ARestartThatFailsIsItsEnd()
+    {
+        VmInfo vm = Start();
+        _fixture.UseEngineScript("exit 3");
+        ClientFixture.Fails("EngineFailed", () => Client.Restart(vm.Id, RestartKind.Reboot, null, _fixture.Token));
+        AssertNothingIsLeft(vm.Id);
+    }
+
+    [Fact]
+    public void ARestartThatIsKilledHalfwayIsItsEnd()
+    {
+        // As one is that was killed between the end of one engine and the start of the next.
+        VmDefinition vm = Create();
+        File.WriteAllText(_fixture.Paths.MakerLock(vm.Id), "");
+        Assert.Empty(Client.List().Definitions);
+        AssertNothingIsLeft(vm.Id);
+    }
+
+    [Fact]
+    public async Task OneThatRanWhileAnotherWaitedForItsLockDoesNotRunAgain()
+    {
+        VmDefinition vm = Create(commandLine: "short");
+        Task<VmInfo> second;
+        using (new VmStore(_fixture.Paths).Lock(vm.Id, _fixture.Token))
+        {
+            second = Task.Run(() => Client.Start(vm.Id, null, _fixture.Token), _fixture.Token);
+            ClientFixture.Until(() => second.Status == TaskStatus.Running, "the second start");
+
+            // The record of a run that is over, which the first start would have left.
+            File.WriteAllText(_fixture.Paths.RunFile(vm.Id), """{"pid":2147483,"startTime":1,"bootId":"x","runtime":"/nowhere"}""");
+        }
+
+        StratoException error = await Assert.ThrowsAsync<StratoException>(() => second);
+        Assert.Equal("VmNotFound", error.Id);
+    }
+
+    [Fact]
+    public void OneThatCouldNotBeRemovedWhenItStoppedIsRemovedByTheNext()
+    {
+        VmInfo vm = Start();
+        using (new VmStore(_fixture.Paths).Lock(vm.Id, _fixture.Token))
+        {
+            Assert.Equal(VmState.Stopped, Client.Stop(vm.Id, new StopOptions { TurnOff = true }, _fixture.Token).State);
+        }
+
+        Assert.Empty(Client.List().Definitions);
+        AssertNothingIsLeft(vm.Id);
+    }
+
     [Theory]
     [InlineData("fail", "KernelNotFound")]
     [InlineData("crash", "EngineFailed")]

@@ -31,6 +31,29 @@ internal static class Archives
 
     internal static PaxTarEntry HardLink(string name, string target) => new(TarEntryType.HardLink, name) { LinkName = target };
 
+    /// <summary>One entry as POSIX.1-1988 (ustar) has it, with anything in its fields: a header, and data in blocks.</summary>
+    internal static byte[] RawTar(char kind, string name, string target, byte[]? data = null)
+    {
+        byte[] tar = new byte[512 + (((data?.Length ?? 0) + 511) / 512 * 512)];
+        void Put(int at, string text) => Encoding.UTF8.GetBytes(text, tar.AsSpan(at));
+        Put(0, name);
+        Put(100, "0000644\0" + "0000000\0" + "0000000\0" + Convert.ToString(data?.Length ?? 0, 8).PadLeft(11, '0') + "\0" + "00000000000\0" + "        " + kind);
+        Put(157, target);
+        Put(257, kind is 'S' or 'L' or 'K' ? "ustar  \0" : "ustar\0" + "00");
+        int sum = tar.Sum(static b => b);
+        Put(148, Convert.ToString(sum, 8).PadLeft(6, '0') + "\0 ");
+        data?.CopyTo(tar, 512);
+        return tar;
+    }
+
+    /// <summary>An attribute of the entry behind it (POSIX.1-2001, pax).</summary>
+    internal static byte[] Pax(string name, string value, char kind = 'x')
+    {
+        int length = name.Length + value.Length + 3;
+        length += $"{length + $"{length}".Length}".Length;
+        return RawTar(kind, "attributes", "", Encoding.UTF8.GetBytes($"{length} {name}={value}\n"));
+    }
+
     internal static byte[] Tar(params TarEntry[] entries)
     {
         using MemoryStream tar = new();

@@ -168,10 +168,10 @@ public sealed class CommandTests : IDisposable
     {
         VmCommand command = Command();
         GuestImageSettings settings = new() { Path = command.Image, Kernel = command.Kernel, ModulePath = "", Destination = "" };
-        GuestImageInfo first = Client.CachedImage(settings, _fixture.Token);
-        Assert.Equal(first.Root, Client.CachedImage(settings, _fixture.Token).Root);
+        GuestImageInfo first = Client.UseCachedImage(settings, image => image, _fixture.Token);
+        Assert.Equal(first.Root, Client.UseCachedImage(settings, image => image, _fixture.Token).Root);
         _fixture.WriteFile("image/hello", "another world");
-        GuestImageInfo second = Client.CachedImage(settings, _fixture.Token);
+        GuestImageInfo second = Client.UseCachedImage(settings, image => image, _fixture.Token);
         Assert.NotEqual(first.Root, second.Root);
         File.SetLastWriteTimeUtc(Path.Combine(Path.GetDirectoryName(first.Root)!, ImageFiles.Description), DateTime.UtcNow.AddDays(-1));
 

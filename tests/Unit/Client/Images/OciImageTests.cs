@@ -60,7 +60,7 @@ public sealed class OciImageTests : IDisposable
         {
             string path = Path.Combine(_folder, Guid.NewGuid().ToString("N"));
             System.IO.File.WriteAllBytes(path, layer);
-            HostTool.Run(HostTool.Find("zstd", "zstd"), ["-q", path], path + ".log", "Packing", Token);
+            HostTool.Run(HostTool.Find("zstd", "zstd"), ["-q", path], "Packing", Token);
             return System.IO.File.ReadAllBytes(path + ".zst");
         }));
     }

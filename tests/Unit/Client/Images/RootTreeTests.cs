@@ -119,6 +119,67 @@ public sealed class RootTreeTests : IDisposable
     [Fact]
     public void ANameThatIsTooLongIsRefused() => ClientFixture.Fails("ImageUnsafe", () => Tree(Tar(File(new string('é', 200), "1"))));
 
+    [Fact]
+    public void AnOverLongNameIsRefusedWhereItsPartsAreNot() =>
+        ClientFixture.Fails("ImageUnsafe", () => Tree(Tar(File(string.Join('/', Enumerable.Repeat(new string('d', 200), 30)), "1"))));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("nowhere\0else")]
+    [InlineData("long")]
+    public void ALinkLeadsToWhatALinkCanLeadTo(string target)
+    {
+        byte[] tar = RawTar('2', "s", target.Length == 0 ? "" : "t");
+        if (target.Length > 1)
+        {
+            // As only attributes can tell it.
+            tar = [.. Pax("linkpath", target == "long" ? new string('x', 5000) : target), .. tar];
+        }
+
+        ClientFixture.Fails("ImageUnsafe", () => Tree(tar));
+    }
+
+    [Fact]
+    public void SparseFilesAreToldNotTakenForTheirData()
+    {
+        // GNU's own kind, and the two that are plain files to who doesn't look at their attributes.
+        byte[] plain = RawTar('0', "GNUSparseFile.1/f", "");
+        foreach (byte[] tar in (byte[][])[RawTar('S', "f", ""), [.. Pax("GNU.sparse.major", "1"), .. plain], [.. Pax("GNU.sparse.map", "0,1"), .. plain]])
+        {
+            Assert.EndsWith("make the archive without -S.", ClientFixture.Fails("ImageDamaged", () => Tree(tar)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("xx")]
+    [InlineData("xL")]
+    [InlineData("LL")]
+    [InlineData("LK")]
+    [InlineData("x")]
+    [InlineData("xg0")]
+    [InlineData("ggx0")]
+    [InlineData("L")]
+    [InlineData("xS")]
+    [InlineData("K1")]
+    [InlineData("x?")]
+    public void HeadersInNoOrderAreReadOrRefused(string kinds)
+    {
+        List<byte> tar = [];
+        foreach (char kind in kinds)
+        {
+            tar.AddRange(kind is 'x' or 'g' ? Pax("comment", "c", kind) : RawTar(kind, "f", ""));
+        }
+
+        try
+        {
+            Tree([.. tar]);
+        }
+        catch (StratoException e)
+        {
+            Assert.StartsWith("Image", e.Id, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("none")]
     [InlineData("d")]
