@@ -101,7 +101,7 @@ public sealed partial class StratoClient
 
             if (count < 0 || (closed && sent < bytes.Length))
             {
-                throw Ended(id, name, process, matcher);
+                throw Ended(id, name, process, matcher, token);
             }
 
             token.ThrowIfCancellationRequested();
@@ -199,7 +199,7 @@ public sealed partial class StratoClient
             }
             else if (count == 0)
             {
-                throw Ended(id, name, process, matcher);
+                throw Ended(id, name, process, matcher, token);
             }
 
             // A guest that prints without end must not outlast the time.
@@ -213,10 +213,10 @@ public sealed partial class StratoClient
         }
     }
 
-    private StratoException Ended(string id, string name, EngineProcess? process, ConsoleMatcher? matcher)
+    private StratoException Ended(string id, string name, EngineProcess? process, ConsoleMatcher? matcher, CancellationToken token)
     {
         // The connection also closes when another user takes the keyboard.
-        if (process is not null && !process.WaitForEnd(Deadline.After(EndLimit), CancellationToken.None))
+        if (process is not null && !process.WaitForEnd(Deadline.After(EndLimit), token))
         {
             return new StratoException(StratoErrorKind.Connection, "ConsoleDisconnected", $"The engine of VM '{name}' closed the console's connection; another user may have taken it.") { VmName = name };
         }

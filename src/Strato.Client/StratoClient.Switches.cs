@@ -17,6 +17,9 @@ public sealed partial class StratoClient
 
     private const string BridgePrefix = "st-";
 
+    /// <summary>What nft may take to undo what Ctrl-C has ended.</summary>
+    private static readonly TimeSpan CancelledLimit = TimeSpan.FromMilliseconds(150);
+
     private SwitchStore SwitchStore => new(Paths);
 
     /// <summary>The switches that a name or a wildcard means, sorted by name; null means all. Error <c>SwitchDefinitionDamaged</c>.</summary>
@@ -56,7 +59,7 @@ public sealed partial class StratoClient
     /// <summary>Refuses what <see cref="CreateSwitch"/> would refuse, without making anything (for -WhatIf).</summary>
     public void CheckSwitch(SwitchSettings settings) => Plan(settings);
 
-    /// <summary>Makes a switch, on the host and in the store: both or nothing.</summary>
+    /// <summary>Makes a switch, on the host and in the store: both or nothing. Of one that is cancelled the definition stays where nft doesn't undo its part at once; <see cref="RemoveSwitch"/> does.</summary>
     /// <remarks>Errors: <c>SwitchNeedsRoot</c>, <c>InvalidName</c>, <c>SwitchExists</c>, <c>ParametersConflict</c>, <c>InvalidSubnet</c>, <c>SubnetInUse</c>, <c>NoFreeSubnet</c>, <c>NetAdapterNotFound</c>, <c>InvalidNetAdapter</c>, <c>NftNotFound</c>, <c>SwitchFailed</c>, <c>SwitchNatFailed</c>, <c>SwitchDhcpFailed</c>.</remarks>
     public NewSwitch CreateSwitch(SwitchSettings settings, CancellationToken token = default)
     {
@@ -78,9 +81,19 @@ public sealed partial class StratoClient
 
             token.ThrowIfCancellationRequested();
         }
+        catch (OperationCanceledException)
+        {
+            // Whoever waits has little time left. What could not be undone in it keeps its name, by which it can be removed.
+            if (TryUndo(definition, CancelledLimit))
+            {
+                store.Delete(definition);
+            }
+
+            throw;
+        }
         catch
         {
-            TryUndo(definition);
+            TryUndo(definition, limit: null);
             store.Delete(definition);
             throw;
         }
@@ -240,15 +253,17 @@ public sealed partial class StratoClient
         return taken;
     }
 
-    private static void TryUndo(SwitchDefinition definition)
+    private static bool TryUndo(SwitchDefinition definition, TimeSpan? limit)
     {
         try
         {
-            SwitchMaker.Remove(definition);
+            SwitchMaker.Remove(definition, limit);
+            return true;
         }
         catch (StratoException)
         {
             // Why it could not be made is what counts.
+            return false;
         }
     }
 }

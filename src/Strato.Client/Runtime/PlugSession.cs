@@ -11,7 +11,8 @@ namespace Strato.Client.Runtime;
 /// <summary>Commands that change a running VM's devices, and the way back.</summary>
 /// <remarks>
 /// Who ends a command while the engine is at work doesn't know what it does, and neither whether there is something to take back.
-/// So the answer is waited for a while all the same; where none comes, the step back is sent behind it.
+/// So the answer is waited for a moment all the same; where none comes, the step back is sent behind it, and the engine takes it when it
+/// gets there.
 /// </remarks>
 /// <param name="qmp">Owned from now on.</param>
 /// <param name="takesPaths">Whether the engine opens files itself: one in a sandbox is given descriptors.</param>
@@ -20,10 +21,15 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
 {
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
+    // What Ctrl-C waits for at most: for the answer to what is under way, and for those to all the steps back.
+    private static readonly TimeSpan AnswerGrace = TimeSpan.FromMilliseconds(75);
+    private static readonly TimeSpan CancelledGrace = TimeSpan.FromMilliseconds(60);
+
     /// <summary>Above the numbers of sets that others choose.</summary>
     private const long FirstSet = 1L << 32;
 
     private readonly Stack<(string Command, string Key, string Id)> _back = new();
+    private Deadline? _end;
 
     internal bool TakesPaths => takesPaths;
 
@@ -31,6 +37,21 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
     internal CancellationToken Token => token;
 
     internal List<HotPlugSlot> Slots => HotPlugSlot.Query(qmp, token);
+
+    /// <summary>What a step back may take.</summary>
+    private TimeSpan StepGrace
+    {
+        get
+        {
+            if (!token.IsCancellationRequested)
+            {
+                return Grace;
+            }
+
+            _end ??= Deadline.After(CancelledGrace);
+            return _end.Value.Remaining;
+        }
+    }
 
     /// <summary>One command. Errors: the engine's; OperationCanceledException before it, or when the engine doesn't answer.</summary>
     /// <param name="command">Its name.</param>
@@ -94,7 +115,7 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
             try
             {
                 // What the engine has opened by it stays open.
-                Execute("remove-fd", json => json.WriteNumber("fdset-id", set), done ? null : Grace, CancellationToken.None);
+                Execute("remove-fd", json => json.WriteNumber("fdset-id", set), done ? null : StepGrace, CancellationToken.None);
             }
             catch (StratoException) when (!done)
             {
@@ -107,7 +128,7 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
     private void Patiently(Action<CancellationToken> command)
     {
         using CancellationTokenSource patience = new();
-        using (token.Register(() => patience.CancelAfter(Grace)))
+        using (token.Register(() => patience.CancelAfter(AnswerGrace)))
         {
             command(patience.Token);
         }
@@ -123,7 +144,7 @@ internal sealed class PlugSession(QmpConnection qmp, bool takesPaths, Cancellati
         {
             try
             {
-                Execute(step.Command, json => json.WriteString(step.Key, step.Id), Grace, CancellationToken.None);
+                Execute(step.Command, json => json.WriteString(step.Key, step.Id), StepGrace, CancellationToken.None);
                 done = true;
             }
             catch (StratoException)

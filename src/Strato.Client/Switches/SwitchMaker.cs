@@ -91,14 +91,16 @@ internal static class SwitchMaker
     }
 
     /// <summary>Takes away what the switch made, as much of it as can be; what another made stays. Under the lock of switches. Throws what went wrong first.</summary>
-    internal static void Remove(SwitchDefinition definition)
+    /// <param name="definition">The switch.</param>
+    /// <param name="limit">What nft may take; null for as long as it usually may.</param>
+    internal static void Remove(SwitchDefinition definition, TimeSpan? limit = null)
     {
         StratoException? first = null;
         Do(() => SwitchDhcp.Stop(definition));
         Do(() => RemoveBridge(definition));
         if (definition.Nat)
         {
-            Do(() => SwitchNat.Remove(definition));
+            Do(() => SwitchNat.Remove(definition, limit));
         }
 
         Do(() => SwitchDhcp.Clean(definition));

@@ -25,15 +25,17 @@ internal static class SwitchNat
     };
 
     /// <summary>Puts the table there as it is to be, whatever was there, in one transaction. Errors <c>NftNotFound</c>, <c>SwitchNatFailed</c>.</summary>
-    internal static void Apply(SwitchDefinition definition, CancellationToken token) => Run(definition, Rules(definition, Ipv4Subnet.Parse(definition.Subnet!)), token);
+    internal static void Apply(SwitchDefinition definition, CancellationToken token) => Run(definition, Rules(definition, Ipv4Subnet.Parse(definition.Subnet!)), Limit, token);
 
     /// <summary>Removes the table; silent where there is none, or no nft.</summary>
-    internal static void Remove(SwitchDefinition definition)
+    /// <param name="definition">The switch.</param>
+    /// <param name="limit">What nft may take; null for as long as it usually may.</param>
+    internal static void Remove(SwitchDefinition definition, TimeSpan? limit = null)
     {
         if (ProgramPath.Find(Program, SwitchDhcp.Folders) is not null)
         {
             // A table that isn't there can't be deleted: it is made first.
-            Run(definition, $"add table ip {Table(definition)}\ndelete table ip {Table(definition)}\n", CancellationToken.None);
+            Run(definition, $"add table ip {Table(definition)}\ndelete table ip {Table(definition)}\n", limit ?? Limit, CancellationToken.None);
         }
     }
 
@@ -78,16 +80,16 @@ internal static class SwitchNat
 
     private static string Table(SwitchDefinition definition) => $"strato_{definition.Id}";
 
-    private static void Run(SwitchDefinition definition, string rules, CancellationToken token)
+    private static void Run(SwitchDefinition definition, string rules, TimeSpan limit, CancellationToken token)
     {
         HostProgram.Outcome outcome;
         try
         {
-            outcome = HostProgram.Run(Find(definition.Name), ["--", rules], -1, Deadline.After(Limit), token);
+            outcome = HostProgram.Run(Find(definition.Name), ["--", rules], -1, Deadline.After(limit), token);
         }
         catch (TimeoutException)
         {
-            throw Failed(definition, $"'{Program}' did not end within {Limit.TotalSeconds} seconds and was ended.");
+            throw Failed(definition, $"'{Program}' did not end within {limit.TotalSeconds} seconds and was ended.");
         }
 
         if (outcome.Status != 0)
