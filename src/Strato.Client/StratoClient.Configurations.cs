@@ -44,8 +44,8 @@ public sealed partial class StratoClient
     {
         try
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            return DomainXml.Read(file, path, Path.GetDirectoryName(path)!, FreeCid);
+            using FileStream file = PlainFile.OpenRead(path);
+            return DomainXml.Read(file, path, Path.GetDirectoryName(path)!, FreeCid, FindSwitchFor);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -88,7 +88,11 @@ public sealed partial class StratoClient
 
     /// <summary>Makes a VM of a configuration. Errors: those of <see cref="Create"/> and of the Add methods, with the place in the file; <c>InvalidConfiguration</c>.</summary>
     public VmDefinition Import(VmConfigurationDocument configuration, VmSettings? overrides = null, CancellationToken token = default) =>
-        Store.Add(CheckImport(configuration, overrides), token);
+        Store.Add(CheckImport(configuration, overrides), token, vm => configuration.ChoosesCid && vm.Vsock is not null ? vm with { Vsock = vm.Vsock with { GuestCid = FreeCid() } } : vm);
+
+    /// <summary>The switch in place of what libvirt leads to: one of the network's name, or one that has the bridge.</summary>
+    private string? FindSwitchFor(string? network, string? bridge) =>
+        SwitchStore.List().Find(one => network is not null ? VmStore.SameName(one.Name, network) : one.BridgeName == bridge)?.Name;
 
     /// <summary>What two VMs differ in, but for their names.</summary>
     public static IReadOnlyList<VmDifference> Compare(VmDefinition reference, VmDefinition difference) => DifferenceFinder.Find(reference, difference);
@@ -112,119 +116,20 @@ public sealed partial class StratoClient
             return ApplyRunning(id, configuration, options, token);
         }
 
-        Change(
-            id,
-            "Its configuration",
-            before => Changed(before, configuration) is var after && after.Ephemeral == before.Ephemeral
-                ? after
-                : throw configuration.Value.Source.Error("Ephemeral", $"the VM '{before.Name}' is there already; whether a VM is there for one run is said when it is made"),
-            token);
+        Change(id, "Its configuration", before => ChangedFor(before, configuration), token);
         return [];
     }
+
+    /// <summary>What a configuration makes of a VM. Error <c>InvalidConfiguration</c> also for what only a new one can be.</summary>
+    private VmDefinition ChangedFor(VmDefinition before, VmConfigurationDocument configuration) =>
+        Changed(before, configuration) is var after && after.Ephemeral == before.Ephemeral
+            ? after
+            : throw configuration.Value.Source.Error("Ephemeral", $"the VM '{before.Name}' is there already; whether a VM is there for one run is said when it is made");
 
     private VmDefinition Changed(VmDefinition before, VmConfigurationDocument configuration)
     {
         VmDefinition after = VmForm.Vm.Read(before, configuration.Value, whole: false) with { Name = before.Name };
         return new DefinitionCheck(configuration.Value.Source, before, ResolveSwitch).Run(KeepOld(before, after));
-    }
-
-    /// <summary>Each that a running VM can take, by what changes it alone.</summary>
-    private List<VmDifference> ApplyRunning(string id, VmConfigurationDocument configuration, HotPlugOptions? options, CancellationToken token)
-    {
-        VmDefinition before = GetById(id);
-        VmDefinition after = Changed(before, configuration);
-        List<VmDifference> refused = DifferenceFinder.Find(before, after).FindAll(difference => difference.NeedsRestart);
-        bool slots = !before.NoHotPlug;
-        if (before.Notes != after.Notes)
-        {
-            Update(id, new VmSettings { Notes = after.Notes }, null, token);
-        }
-
-        if (before.Cpu != after.Cpu && before.Processor.Maximum >= after.Cpu)
-        {
-            Update(id, new VmSettings { Cpu = after.Cpu }, options, token);
-        }
-
-        if (before.Processor.Weight != after.Processor.Weight || before.Processor.Quota != after.Processor.Quota)
-        {
-            SetCpuShare(id, after.Processor.Weight ?? 0, after.Processor.Quota ?? 0, token);
-        }
-
-        ApplyPins(id, before.Processor.Affinity, after.Processor.Affinity, token);
-        foreach (DriveDefinition drive in before.Drives)
-        {
-            if (Find(after.Drives, one => SameId(one.Id, drive.Id)) is not { } next)
-            {
-                WhereSlots(slots, () => RemoveDrive(id, drive.Id, options, token));
-            }
-            else if (next.Io.Iops != drive.Io.Iops)
-            {
-                SetDrive(id, drive.Id, new DriveChange { Io = new DriveIo { Iops = next.Io.Iops ?? 0 } }, token);
-            }
-        }
-
-        foreach (NetworkAdapterDefinition adapter in before.NetworkAdapters)
-        {
-            if (Find(after.NetworkAdapters, one => SameId(one.Id, adapter.Id)) is not { } next)
-            {
-                WhereSlots(slots, () => RemoveNetworkAdapter(id, adapter.Id, options, token));
-            }
-            else if (next.Settings.Connected != adapter.Settings.Connected)
-            {
-                SetNetworkAdapter(id, adapter.Id, new NetworkAdapterSettings { Connected = next.Settings.Connected ?? true }, token);
-            }
-        }
-
-        foreach (DriveDefinition drive in after.Drives)
-        {
-            if (Find(before.Drives, one => SameId(one.Id, drive.Id)) is null)
-            {
-                WhereSlots(slots, () => AddDrive(id, new DriveSettings { Id = drive.Id, Path = drive.Path, ReadOnly = drive.ReadOnly, Serial = drive.Serial, Io = drive.Io }, options, token));
-            }
-        }
-
-        foreach (NetworkAdapterDefinition adapter in after.NetworkAdapters)
-        {
-            if (Find(before.NetworkAdapters, one => SameId(one.Id, adapter.Id)) is null)
-            {
-                WhereSlots(slots, () => AddNetworkAdapter(id, adapter.Settings, adapter.Id, options, token));
-            }
-        }
-
-        return refused;
-    }
-
-    private void ApplyPins(string id, IReadOnlyList<AffinityDefinition> before, IReadOnlyList<AffinityDefinition> after, CancellationToken token)
-    {
-        foreach (AffinityDefinition old in before)
-        {
-            if (Find(after, one => SameThread(one, old)) is null)
-            {
-                SetAffinity(id, TargetOf(old), "", token);
-            }
-        }
-
-        foreach (AffinityDefinition pin in after)
-        {
-            if (Find(before, one => SameThread(one, pin))?.HostCpus != pin.HostCpus)
-            {
-                SetAffinity(id, TargetOf(pin), pin.HostCpus, token);
-            }
-        }
-
-        static bool SameThread(AffinityDefinition a, AffinityDefinition b) => a.Cpu == b.Cpu && a.IoThread == b.IoThread;
-
-        static AffinityTarget TargetOf(AffinityDefinition pin) =>
-            new(pin.Cpu is { } cpu ? [cpu] : [], pin.IoThread is { } thread ? [thread] : [], pin is { Cpu: null, IoThread: null });
-    }
-
-    /// <summary>A VM without slots takes no devices while it runs; what it isn't given is told to the caller.</summary>
-    private static void WhereSlots(bool slots, Action change)
-    {
-        if (slots)
-        {
-            change();
-        }
     }
 
     /// <summary>Of what stays, the id as it was written first, and what a newer version wrote about it.</summary>

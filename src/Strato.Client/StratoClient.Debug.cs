@@ -53,7 +53,10 @@ public sealed partial class StratoClient
             // One that is refused, since another command's is under way, isn't this one's to end; one that this command doesn't hear of any more ends with the connection.
             qmp.Execute("dump-guest-memory", Arguments("""{"paging":false,"protocol":"fd:dump","detach":true}"""), token: token);
             begun = true;
-            Await(qmp, name, path, progress, token);
+
+            // What was told before is another command's end, which came while this one began.
+            qmp.ForgetEvents();
+            Await(qmp, name, file, path, progress, token);
             begun = false;
         }
         catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
@@ -74,8 +77,14 @@ public sealed partial class StratoClient
             }
         }
 
-        // A large file takes its time to reach the disk, and Ctrl-C ends that wait too.
-        Task<int> sync = Task.Run(() => Libc.fsync(file.Fd) == 0 ? 0 : Errno.Last, CancellationToken.None);
+        // A large file takes its time to reach the disk. Ctrl-C ends that wait too, and what waits in the kernel then is a piece alone: a process ends when all its threads have.
+        Task<int> sync = Task.Run(
+            () =>
+            {
+                PacedSync.Whole(file.Fd, Libc.lseek(file.Fd, 0, Libc.SEEK_END), token);
+                return Libc.fsync(file.Fd) == 0 ? 0 : Errno.Last;
+            },
+            CancellationToken.None);
         sync.Wait(token);
         if (sync.Result != 0)
         {
@@ -85,14 +94,20 @@ public sealed partial class StratoClient
         file.Keep(overwrite);
     }
 
-    private static void Await(QmpConnection qmp, string name, string path, Action<long, long> progress, CancellationToken token)
+    private static void Await(QmpConnection qmp, string name, NewFile file, string path, Action<long, long> progress, CancellationToken token)
     {
+        long last = 0;
         while (true)
         {
             if (qmp.ReadEvent(TellInterval, token) is not { } told)
             {
                 JsonElement status = qmp.Execute("query-dump", token: token);
-                progress(status.GetProperty("completed").GetInt64(), status.GetProperty("total").GetInt64());
+                long completed = status.GetProperty("completed").GetInt64();
+
+                // Little is to be left for the end. It begins to be written, and isn't waited for.
+                _ = Libc.sync_file_range(file.Fd, last, completed - last, Libc.SYNC_FILE_RANGE_WRITE);
+                last = completed;
+                progress(completed, status.GetProperty("total").GetInt64());
             }
             else if (told.Name == "DUMP_COMPLETED")
             {

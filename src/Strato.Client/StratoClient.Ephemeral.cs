@@ -150,7 +150,7 @@ public sealed partial class StratoClient
     }
 
     /// <summary>Refuses a drive that would keep changes in a VM that doesn't.</summary>
-    private static void RefuseKeeping(VmDefinition vm, bool? snapshot)
+    internal static void RefuseKeeping(VmDefinition vm, bool? snapshot)
     {
         if (vm.Ephemeral && snapshot == false)
         {

@@ -43,7 +43,7 @@ internal static class ConfigurationFile
         byte[] bytes;
         try
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using FileStream file = PlainFile.OpenRead(path);
             if (file.Length > MaximumLength)
             {
                 throw new StratoException(StratoErrorKind.InvalidData, "InvalidConfiguration", $"The configuration '{path}' has {file.Length} bytes; allowed are {MaximumLength}.") { Where = path };

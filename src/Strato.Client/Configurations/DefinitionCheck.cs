@@ -30,7 +30,7 @@ internal sealed class DefinitionCheck(ConfigSource source, VmDefinition before, 
         CheckPins(vm);
         return vm with
         {
-            Drives = Named(vm.Drives, drive => drive with { Io = drive.Io with { IoThread = StratoClient.ResolveIoThread(vm, drive.Io.IoThread) } }),
+            Drives = Named(vm.Drives, drive => vm.Own(drive with { Io = drive.Io with { IoThread = StratoClient.ResolveIoThread(vm, drive.Io.IoThread) } })),
             NetworkAdapters = Named(vm.NetworkAdapters, adapter => adapter with
             {
                 Settings = adapter.Settings with { IoThread = StratoClient.ResolveIoThread(vm, adapter.Settings.IoThread), SwitchName = resolveSwitch(adapter.Settings.SwitchName) },
@@ -74,6 +74,7 @@ internal sealed class DefinitionCheck(ConfigSource source, VmDefinition before, 
                 VmRules.CheckId(drive.Id);
                 VmRules.CheckDrive(drive, imageToo: !images.Contains(drive.Path));
                 StratoClient.ResolveIoThread(vm, drive.Io.IoThread);
+                StratoClient.RefuseKeeping(vm, drive.ReadOnly ? null : drive.Io.Snapshot);
             });
         }
 

@@ -4,8 +4,13 @@ using System.Xml.Linq;
 
 namespace Strato.Client.Configurations;
 
+/// <summary>Gives the name of the switch that has a bridge, or that is called as a network of libvirt's; null where there is none.</summary>
+/// <param name="network">The network; null for a bridge.</param>
+/// <param name="bridge">The bridge; null for a network.</param>
+internal delegate string? FindSwitch(string? network, string? bridge);
+
 /// <summary>The network interfaces of a libvirt domain.</summary>
-internal sealed class DomainAdapters(XmlElements xml, ForeignVm vm) : DomainPart(xml, vm)
+internal sealed class DomainAdapters(XmlElements xml, ForeignVm vm, FindSwitch findSwitch) : DomainPart(xml, vm)
 {
     internal void Read(XElement adapter)
     {
@@ -16,16 +21,20 @@ internal sealed class DomainAdapters(XmlElements xml, ForeignVm vm) : DomainPart
         string? tap = Xml.Attribute(target, "dev");
         string? bridge = Xml.Attribute(source, "bridge");
         _ = Xml.Attribute(target, "managed");
+        string? network = type == "network" ? Xml.Attribute(source, "network") : null;
+        string? switchName = type is "network" or "bridge" && (network ?? bridge) is not null ? findSwitch(network, network is null ? bridge : null) : null;
         string? mac = Xml.Attribute(Xml.Take(adapter, "mac"), "address");
-        if (type is not ("user" or "ethernet" or "bridge") || (type != "user" && tap is null))
+        if (switchName is null && (type is not ("user" or "ethernet" or "bridge") || (type != "user" && tap is null)))
         {
             Xml.TakeWhole(adapter);
-            string to = type == "bridge" ? $" in the bridge '{bridge}'" : "";
-            Leave(adapter, $"<interface type='{type}'>", $"an adapter leads to a tap of a name, or is of user networking; make a tap{to}, and Add-StratoNetworkAdapter adds it");
+            string advice = network is not null ? $"there is no switch '{network}'; New-StratoSwitch '{network}' -Nat, before this is read, makes one"
+                : bridge is not null ? $"no switch has the bridge '{bridge}'; New-StratoSwitch -NetAdapterName {bridge}, before this is read, makes one"
+                : "an adapter leads to a switch or a tap of a name, or is of user networking; Add-StratoNetworkAdapter adds it";
+            Leave(adapter, $"<interface type='{type}'>", advice);
             return;
         }
 
-        if (type == "bridge")
+        if (type == "bridge" && switchName is null)
         {
             Leave(adapter, $"the bridge '{bridge}'", $"the tap '{tap}' is used; 'ip tuntap add {tap} mode tap' and 'ip link set {tap} master {bridge} up' make it before the VM starts");
         }
@@ -48,7 +57,8 @@ internal sealed class DomainAdapters(XmlElements xml, ForeignVm vm) : DomainPart
             Id = $"net{Vm.Adapters.Count}",
             Settings = new()
             {
-                TapName = user ? null : tap,
+                TapName = user || switchName is not null ? null : tap,
+                SwitchName = switchName,
                 User = user ? true : null,
                 MacAddress = mac,
                 Vhost = vhost is null ? null : vhost == "vhost",
@@ -77,7 +87,7 @@ internal sealed class DomainAdapters(XmlElements xml, ForeignVm vm) : DomainPart
                 else
                 {
                     Xml.TakeWhole(range);
-                    Leave(range, $"<range start='{start}'>", "ports are forwarded one by one (-PortForward)");
+                    Leave(range, $"<range start='{start}'>", "ports are forwarded one by one (-Publish)");
                 }
             }
         }

@@ -211,6 +211,7 @@ internal sealed class DomainDevices(XmlElements xml, ForeignVm vm, Func<long> fr
 
         // An address of auto='yes' is that of a domain that runs, and may do so still.
         Vm.At("Vsock", XmlElements.LineOf(vsock));
+        Vm.ChoosesCid = isAuto;
         Vm.Vm = Vm.Vm with { Vsock = new() { GuestCid = isAuto ? freeCid() : address!.Value } };
     }
 

@@ -49,19 +49,22 @@ internal sealed class DomainXml : DomainPart
     };
 
     private readonly Func<long> _freeCid;
+    private readonly FindSwitch _findSwitch;
 
-    private DomainXml(XmlElements xml, ForeignVm vm, Func<long> freeCid)
+    private DomainXml(XmlElements xml, ForeignVm vm, Func<long> freeCid, FindSwitch findSwitch)
         : base(xml, vm)
     {
         _freeCid = freeCid;
+        _findSwitch = findSwitch;
     }
 
     /// <param name="stream">The document.</param>
     /// <param name="name">Its path, for errors.</param>
     /// <param name="folder">What relative paths are relative to.</param>
     /// <param name="freeCid">Gives a vsock address that no VM has, for a domain that has one chosen.</param>
+    /// <param name="findSwitch">Gives the switch that stands for a network or bridge.</param>
     /// <exception cref="StratoException">InvalidDomainXml, with the line.</exception>
-    internal static VmConfigurationDocument Read(Stream stream, string name, string folder, Func<long> freeCid)
+    internal static VmConfigurationDocument Read(Stream stream, string name, string folder, Func<long> freeCid, FindSwitch findSwitch)
     {
         try
         {
@@ -72,7 +75,7 @@ internal sealed class DomainXml : DomainPart
                 throw Invalid(name, XmlElements.LineOf(xml.Root), $"it is <{xml.Root.Name.LocalName}>; a libvirt domain is expected, as virsh dumpxml prints it");
             }
 
-            DomainXml domain = new(xml, vm, freeCid);
+            DomainXml domain = new(xml, vm, freeCid, findSwitch);
             domain.ReadAll();
             domain.TellLeft();
             return vm.ToDocument(folder);
@@ -112,7 +115,7 @@ internal sealed class DomainXml : DomainPart
             drives.Read(disk);
         }
 
-        DomainAdapters adapters = new(Xml, Vm);
+        DomainAdapters adapters = new(Xml, Vm, _findSwitch);
         foreach (XElement adapter in Xml.TakeAll(devices, "interface"))
         {
             adapters.Read(adapter);

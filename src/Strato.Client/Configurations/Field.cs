@@ -107,8 +107,25 @@ internal static class Fields<T>
     internal static Field<T> Choice(string name, string? note, string[] names, Func<T, int?> get, Func<T, int?, T> set) =>
         new(name, note ?? string.Join(", ", names), value => OfText(get(value) is { } index ? names[index] : null), (value, given) => set(value, given.OptionalChoice(names)));
 
-    internal static Field<T> Texts(string name, string? note, Func<T, IReadOnlyList<string>> get, Func<T, IReadOnlyList<string>, T> set) =>
-        new(name, note, value => new ListNode(Each(get(value), OfText)), (value, given) => set(value, Array.ConvertAll(given.List(), item => item.Text())));
+    /// <param name="name">Of the field.</param>
+    /// <param name="note">Beside it in files; null for none.</param>
+    /// <param name="get">The texts.</param>
+    /// <param name="set">Sets them.</param>
+    /// <param name="read">What a text of a file means, which may throw; null for itself.</param>
+    internal static Field<T> Texts(string name, string? note, Func<T, IReadOnlyList<string>> get, Func<T, IReadOnlyList<string>, T> set, Func<string, string>? read = null) =>
+        new(name, note, value => new ListNode(Each(get(value), OfText)), (value, given) => set(value, Array.ConvertAll(given.List(), item => ReadText(item, read))));
+
+    private static string ReadText(ConfigValue item, Func<string, string>? read)
+    {
+        try
+        {
+            return read is null ? item.Text() : read(item.Text());
+        }
+        catch (StratoException e) when (e.Id == "InvalidPublish")
+        {
+            throw item.Source.Error(item.Path, e.Message, e);
+        }
+    }
 
     internal static Field<T> Items<TItem>(string name, string? note, Form<TItem> form, Func<T, IReadOnlyList<TItem>> get, Func<T, IReadOnlyList<TItem>, T> set) =>
         new(

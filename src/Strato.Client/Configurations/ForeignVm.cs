@@ -17,6 +17,9 @@ internal sealed class ForeignVm(string name)
 
     internal VmDefinition Vm { get; set; } = VmForm.Blank() with { CommandLine = "" };
 
+    /// <summary>As of <see cref="VmConfigurationDocument.ChoosesCid"/>.</summary>
+    internal bool ChoosesCid { get; set; }
+
     internal List<DriveDefinition> Drives { get; } = [];
 
     internal List<NetworkAdapterDefinition> Adapters { get; } = [];
@@ -80,6 +83,6 @@ internal sealed class ForeignVm(string name)
         }
 
         ConfigSource source = new(name, folder, path => _lines.TryGetValue(path, out int line) ? line : 0);
-        return new VmConfigurationDocument(new ConfigValue(VmForm.Vm.Write(Vm, all: true), "", source), warnings);
+        return new VmConfigurationDocument(new ConfigValue(VmForm.Vm.Write(Vm, all: true), "", source), warnings) { ChoosesCid = ChoosesCid };
     }
 }

@@ -47,7 +47,12 @@ internal static class VmForm
         Fields<NetworkAdapterDefinition>.Flag("Vhost", null, one => one.Settings.Vhost, (one, value) => one with { Settings = one.Settings with { Vhost = value } }),
         Fields<NetworkAdapterDefinition>.Text("IoThread", null, one => one.Settings.IoThread, (one, value) => one with { Settings = one.Settings with { IoThread = value } }),
         Fields<NetworkAdapterDefinition>.Flag("Connected", "$false for a cable that is out", one => one.Settings.Connected is true ? null : one.Settings.Connected, (one, value) => one with { Settings = one.Settings with { Connected = value } }),
-        Fields<NetworkAdapterDefinition>.Texts("PortForward", null, one => one.Settings.PortForward ?? [], (one, value) => one with { Settings = one.Settings with { PortForward = value.Count == 0 ? null : value } }));
+        Fields<NetworkAdapterDefinition>.Texts(
+            "Publish",
+            "ports of the host that lead to the guest: 8080:80, 127.0.0.1:53:53/udp",
+            one => Array.ConvertAll<string, string>([.. one.Settings.PortForward ?? []], StratoClient.ToPublished),
+            (one, value) => one with { Settings = one.Settings with { PortForward = value.Count == 0 ? null : value } },
+            StratoClient.ParsePublished));
 
     private static readonly Form<ConsolePortDefinition> Port = new(
         () => new ConsolePortDefinition { Id = "" },

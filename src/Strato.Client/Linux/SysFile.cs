@@ -6,6 +6,7 @@ namespace Strato.Client.Linux;
 internal static unsafe partial class Libc
 {
     internal const int SEEK_SET = 0;
+    internal const int SEEK_END = 2;
     internal const int SEEK_DATA = 3;
     internal const int SEEK_HOLE = 4;
 

@@ -27,6 +27,7 @@ internal sealed class MeasuredVm(VmDefinition definition, EngineProcess process)
     private UnixStream? _stream;
     private QmpFramer _framer = QmpCommand.NewFramer();
     private long _firstId;
+    private EngineSample? _sample;
     private EngineSample? _last;
 
     internal VmDefinition Definition => definition;
@@ -43,6 +44,7 @@ internal sealed class MeasuredVm(VmDefinition definition, EngineProcess process)
     internal void Ask()
     {
         Array.Clear(_answers);
+        _sample = null;
         StringBuilder text = new();
         if (_stream is null && !TryConnect())
         {
@@ -99,14 +101,19 @@ internal sealed class MeasuredVm(VmDefinition definition, EngineProcess process)
             Disconnect();
         }
 
-        Fd = IsAnswered ? -1 : Fd;
+        if (IsAnswered)
+        {
+            // Now: others that don't answer are waited for, and the figures are of this moment.
+            Fd = -1;
+            _sample = Sample();
+        }
     }
 
     /// <summary>What was measured since the last time that the engine answered; null the first time, and when it has ended.</summary>
     internal VmMeasurement? Measure()
     {
         Procfs.Stat stat = Procfs.TryReadStat(process.Run.Pid) ?? default;
-        EngineSample? sample = IsAnswered ? Sample() : null;
+        EngineSample? sample = _sample;
         EngineSample? before = _last;
         Fd = -1;
         _last = sample ?? before;

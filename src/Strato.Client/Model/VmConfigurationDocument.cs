@@ -19,4 +19,7 @@ public sealed class VmConfigurationDocument
     public string? Name => Value.Map().Find(VmForm.Name) is TextNode { Value: { Length: > 0 } name } ? name : null;
 
     internal ConfigValue Value { get; }
+
+    /// <summary>Whether the vsock's address is to be one that no VM has; the document's own is but one that none had when it was read.</summary>
+    internal bool ChoosesCid { get; init; }
 }

@@ -138,6 +138,9 @@ public sealed class QmpConnection : IDisposable
         return _events.Dequeue();
     }
 
+    /// <summary>Forgets the events that came before the answer to the last command.</summary>
+    internal void ForgetEvents() => _events.Clear();
+
     /// <summary>An event in store or already received, without waiting.</summary>
     /// <param name="ended">The engine closed the connection; no event comes any more.</param>
     internal QmpEvent? TryTakeEvent(out bool ended)

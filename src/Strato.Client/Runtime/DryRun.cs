@@ -44,10 +44,22 @@ internal static class DryRun
         int pid = Spawn.Start(engine, arguments, output: -1, log, pipe.WriteEnd);
         long startTime = Procfs.TryReadStat(pid)?.StartTime ?? 0;
         using FileDescriptor pidfd = new(Libc.PidfdOpen(pid));
+        int errno = Errno.Last;
+        if (pidfd.IsInvalid)
+        {
+            // No descriptor is left, perhaps. Nobody has reaped it yet, so the number is still its own.
+            _ = Libc.kill(pid, Libc.SIGKILL);
+        }
+
         ChildWatch child = ChildWatch.Begin(pid, startTime, exitFile: null);
         bool ended = false;
         try
         {
+            if (pidfd.IsInvalid)
+            {
+                throw EngineProcess.PidfdFailed(pid, errno);
+            }
+
             pipe.CloseWriteEnd();
             string? line = pipe.ReadLine(pidfd.Value, Deadline.After(Limit), token);
             ended = line is not null && child.Wait(TimeSpan.FromSeconds(5));
@@ -61,7 +73,9 @@ internal static class DryRun
             if (!ended)
             {
                 Libc.PidfdSendSignal(pidfd.Value, Libc.SIGKILL);
-                child.Wait(TimeSpan.FromSeconds(5));
+
+                // One that hangs in the kernel is waited for by that thread alone: Ctrl-C is to be quick.
+                child.Wait(TimeSpan.FromMilliseconds(100));
             }
         }
     }

@@ -26,6 +26,11 @@ internal static class EngineRun
             SandboxOption.CloseOthers(options, ready.Descriptor);
         }
 
+        if (options.DryRun)
+        {
+            DryRunFiles.Check(configuration);
+        }
+
         if (configuration.Name is { } name)
         {
             Libc.SetThreadName(name);

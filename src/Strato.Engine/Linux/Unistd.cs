@@ -9,6 +9,7 @@ namespace Strato.Engine.Linux;
 internal static unsafe partial class Libc
 {
     internal const int X_OK = 1;
+    internal const int W_OK = 2;
 
     private const int _SC_PAGESIZE = 30;
     private const int _SC_PHYS_PAGES = 85;
@@ -115,6 +116,17 @@ internal static unsafe partial class Libc
         fixed (byte* pointer = bytes)
         {
             return access(pointer, X_OK) == 0 && Stat(path, out statx_t status) == 0 && (status.stx_mode & S_IFMT) == S_IFREG;
+        }
+    }
+
+    /// <summary>Whether this process may make files in a folder; <see cref="Errno.Last"/> says why not.</summary>
+    internal static bool MayMakeFiles(string folder)
+    {
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(folder) + 1];
+        Encoding.UTF8.GetBytes(folder, bytes);
+        fixed (byte* pointer = bytes)
+        {
+            return access(pointer, W_OK | X_OK) == 0;
         }
     }
 

@@ -182,13 +182,21 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             if (life == _life && Dump.IsActive)
             {
-                _afterDump.Add(action);
+                _afterDump.Add(() => RunInLife(life, action));
             }
-            else if (life == _life)
+            else
             {
-                action();
+                RunInLife(life, action);
             }
         });
+    }
+
+    private void RunInLife(int life, Action action)
+    {
+        if (life == _life)
+        {
+            action();
+        }
     }
 
     /// <summary>Does something to the CPUs while none of them runs; the guest doesn't notice.</summary>
@@ -214,16 +222,19 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     private void OnDumpEnded()
     {
-        if (_resumesAfterDump && State == RunState.Paused)
-        {
-            Resume();
-        }
-
+        // First: a vCPU that asked for an end or a reset runs nothing more of the guest before it.
         Action[] actions = [.. _afterDump];
         _afterDump.Clear();
         foreach (Action action in actions)
         {
             action();
+        }
+
+        bool resumes = _resumesAfterDump && State == RunState.Paused;
+        _resumesAfterDump = false;
+        if (resumes)
+        {
+            Resume();
         }
     }
 
@@ -250,7 +261,13 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         }
 
         EventRaised(MachineEvent.BlockIoError(failure));
-        if (failure.Action == DriveErrorAction.Stop)
+        if (failure.Action == DriveErrorAction.Stop && _resumesAfterDump && State == RunState.Paused)
+        {
+            // It stands still for a dump that is over, and would have gone on.
+            _resumesAfterDump = false;
+            State = RunState.IoError;
+        }
+        else if (failure.Action == DriveErrorAction.Stop)
         {
             Pause(RunState.IoError);
         }

@@ -72,10 +72,13 @@ internal static class DebugCommands
         if (call.Arguments.Boolean("detach") == true && call.Machine.Dump.IsActive)
         {
             call.Machine.Dump.GoOn();
-            return;
+        }
+        else
+        {
+            call.Machine.Dump.Finish();
         }
 
-        call.Machine.Dump.Finish();
+        // Also of one that fails at its first byte; its event has been told before the answer.
         if (call.Machine.Dump.Error is { } error)
         {
             throw new QmpException($"The dump failed: {error}");

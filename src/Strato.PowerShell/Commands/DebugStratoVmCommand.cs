@@ -69,7 +69,11 @@ public sealed class DebugStratoVmCommand : VmActionCmdlet
         {
             // -Force is for what was there before, not for the dump of the VM before.
             string path = ResolveFile(DumpPath!);
-            Try(vm.Name, () => vm.Client.DumpMemory(vm.Id, path, Force && _written.Add(path), (done, all) => progress.Show(DumpPath!, done, all), Token));
+            Try(vm.Name, () =>
+            {
+                vm.Client.DumpMemory(vm.Id, path, Force && !_written.Contains(path), (done, all) => progress.Show(DumpPath!, done, all), Token);
+                _written.Add(path);
+            });
         }
         finally
         {

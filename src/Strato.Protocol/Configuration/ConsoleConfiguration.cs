@@ -126,7 +126,7 @@ public sealed class PortConfiguration
     public long? Number { get; init; }
 
     /// <summary>Where it leads.</summary>
-    public required SerialConfiguration Backend { get; init; }
+    public required SerialConfiguration Backend { get; set; }
 
     /// <summary>Where the port was given, for errors: <c>-device</c> or <c>console[1]</c>.</summary>
     public string Where { get; init; } = "";

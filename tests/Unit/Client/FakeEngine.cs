@@ -24,7 +24,7 @@ namespace Strato.Tests.Unit.Client;
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
 /// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
-/// <c>old=</c> knows no query-stats, <c>dump=full</c> fails to dump and <c>dump=slow</c> never ends it, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
+/// <c>old=</c> knows no query-stats, <c>dump=full</c> fails to dump and <c>dump=slow</c> never ends it, with <c>dump=other</c> another's ends just before, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
@@ -50,6 +50,7 @@ internal sealed class FakeEngine
     private readonly SortedDictionary<int, (string Id, int Thread)> _plugged = [];
     private readonly string?[] _disks = new string?[6];
     private readonly string?[] _nets = new string?[2];
+    private string? _dumpEnd;
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
     internal static string WriteScript(string folder)
@@ -350,6 +351,11 @@ internal sealed class FakeEngine
                     : $"{{\"return\":{answer},\"id\":{id}}}\r\n");
             }
 
+            if (Interlocked.Exchange(ref _dumpEnd, null) is { } end)
+            {
+                Event("DUMP_COMPLETED", end);
+            }
+
             if (name == "quit" || (name == "system_powerdown" && !_options["-append"].Contains("deaf", StringComparison.Ordinal)))
             {
                 Event("SHUTDOWN", "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
@@ -451,13 +457,16 @@ internal sealed class FakeEngine
                 return "{}";
             case "dump-guest-memory":
                 Print($"{command.GetProperty("arguments").GetRawText()}\r\n");
-                if (Word("dump=") is not { } how || how.StartsWith("full", StringComparison.Ordinal))
+                string how = Word("dump=") ?? "";
+                if (how.StartsWith("other", StringComparison.Ordinal))
                 {
-                    Event("DUMP_COMPLETED", $"{{{(Word("dump=") is null ? "" : "\"error\":\"No space left on device\",")}\"result\":{{}}}}");
+                    Event("DUMP_COMPLETED", "{\"error\":\"of another\",\"result\":{}}");
                 }
 
+                _dumpEnd = how.StartsWith("slow", StringComparison.Ordinal) ? null : $"{{{(how.StartsWith("full", StringComparison.Ordinal) ? "\"error\":\"No space left on device\"," : "")}\"result\":{{}}}}";
                 return "{}";
             case "query-dump":
+                Print($"{name}\r\n");
                 return "{\"status\":\"active\",\"completed\":1048576,\"total\":4194304}";
             case "query-blockstats":
                 // Each sample one more: 1 MiB read by 10 requests of 2 ms.

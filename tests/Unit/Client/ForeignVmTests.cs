@@ -147,7 +147,7 @@ public sealed class ForeignVmTests
 
             try
             {
-                Definition(DomainXml.Read(new MemoryStream(bytes), "x.xml", "/dir", () => 42));
+                Definition(DomainXml.Read(new MemoryStream(bytes), "x.xml", "/dir", () => 42, static (_, _) => null));
                 read++;
             }
             catch (StratoException)
@@ -309,6 +309,58 @@ public sealed class ForeignVmTests
         return damaged.Count == 0 ? [(byte)' '] : [.. damaged];
     }
 
+    [Fact]
+    public void NetworksAndBridgesAreSwitchesWhereThereAreSuch()
+    {
+        const string Xml = """
+            <domain type='kvm'><name>web</name><memory>524288</memory><vcpu>1</vcpu><os><type>hvm</type><kernel>/k</kernel></os><devices>
+              <interface type='network'><mac address='52:54:00:11:22:33'/><source network='default'/><target dev='vnet0'/><model type='virtio'/><driver queues='2'/></interface>
+              <interface type='bridge'><source bridge='br0'/><link state='down'/></interface>
+              <interface type='bridge'><source bridge='br9'/><target dev='tap9'/></interface>
+              <interface type='network'><source network='other'/></interface>
+              <interface type='bridge'><source bridge='br8'/></interface>
+            </devices></domain>
+            """;
+        VmConfigurationDocument document = DomainXml.Read(
+            new MemoryStream(Encoding.UTF8.GetBytes(Xml)), "x.xml", "/dir", () => 42, (network, bridge) => (network, bridge) switch { ("default", null) => "Default", (null, "br0") => "lan", _ => null });
+        Assert.Equal(
+            ["Default  52:54:00:11:22:33 2 ", "lan    False", " tap9   "],
+            Definition(document).NetworkAdapters.Select(one => one.Settings).Select(one => $"{one.SwitchName} {one.TapName} {one.MacAddress} {one.QueueCount} {one.Connected}"));
+        Told(document, "the bridge 'br9'", "<interface type='network'>", "<interface type='bridge'>");
+        Assert.Contains(document.Warnings, warning => warning.Contains("New-StratoSwitch 'other' -Nat", StringComparison.Ordinal));
+        Assert.Contains(document.Warnings, warning => warning.Contains("-NetAdapterName br8", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void AnAddressThatIsChosenIsFreeWhenTheVmIsMade()
+    {
+        using ClientFixture fixture = new();
+        string path = fixture.WriteFile("x.xml", $"<domain type='kvm'><name>web</name><memory>524288</memory><os><type>hvm</type><kernel>{fixture.Kernel}</kernel></os><devices><vsock><cid auto='yes'/></vsock></devices></domain>");
+        VmConfigurationDocument first = fixture.Client.ReadDomainXml(path), second = fixture.Client.ReadDomainXml(path);
+        Assert.Equal(3, fixture.Client.Import(first).Vsock!.GuestCid);
+        Assert.Equal(4, fixture.Client.Import(second, new VmSettings { Name = "other" }).Vsock!.GuestCid);
+
+        // One that is given is kept.
+        File.WriteAllText(path, File.ReadAllText(path).Replace("auto='yes'", "address='3'", StringComparison.Ordinal));
+        Assert.Equal(3, fixture.Client.Import(fixture.Client.ReadDomainXml(path), new VmSettings { Name = "third" }).Vsock!.GuestCid);
+    }
+
+    [Fact]
+    public void APipeIsNoFileAndHoldsUpNobody()
+    {
+        using ClientFixture fixture = new();
+        string path = Path.Combine(fixture.Root, "pipe.json");
+        using (System.Diagnostics.Process made = System.Diagnostics.Process.Start("mkfifo", path))
+        {
+            made.WaitForExit();
+        }
+
+        Assert.Contains("no file", ClientFixture.Fails("DomainXmlNotReadable", () => fixture.Client.ReadDomainXml(path)).Message, StringComparison.Ordinal);
+        ClientFixture.Fails("ConfigurationNotReadable", () => StratoClient.ReadConfiguration(path));
+        ClientFixture.Fails("ConfigurationNotReadable", () => StratoClient.ReadConfiguration(fixture.Root, VmConfigurationFormat.Json));
+        ClientFixture.Fails("ConfigurationNotFound", () => StratoClient.ReadConfiguration(path + ".gone.json"));
+    }
+
     /// <summary>Exactly these are told, each in a warning of its own.</summary>
     private static void Told(VmConfigurationDocument document, params string[] what)
     {
@@ -316,7 +368,7 @@ public sealed class ForeignVmTests
         Assert.True(what.Length == document.Warnings.Count, string.Join('\n', document.Warnings));
     }
 
-    private static VmConfigurationDocument ReadXml(string xml) => DomainXml.Read(new MemoryStream(Encoding.UTF8.GetBytes(xml)), "x.xml", "/dir", () => 42);
+    private static VmConfigurationDocument ReadXml(string xml) => DomainXml.Read(new MemoryStream(Encoding.UTF8.GetBytes(xml)), "x.xml", "/dir", () => 42, static (_, _) => null);
 
     private static VmDefinition Definition(VmConfigurationDocument document) => VmForm.Vm.Read(VmForm.Blank(), document.Value, whole: true);
 }

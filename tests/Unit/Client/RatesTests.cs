@@ -3,9 +3,12 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using System.Text.Json;
+using System.Threading;
 using Strato.Client;
+using Strato.Client.Linux;
 using Strato.Client.Measuring;
 using Strato.Client.Qmp;
+using Strato.Client.Runtime;
 using Xunit;
 
 namespace Strato.Tests.Unit.Client;
@@ -92,6 +95,38 @@ public sealed class RatesTests
         Assert.Equal(600, GuestMemory.Demand(600, assigned: 1000, resident: 900));
         Assert.Equal(900, GuestMemory.Demand(null, assigned: 1000, resident: 900));
         Assert.Equal(1000, GuestMemory.Demand(null, assigned: 1000, resident: 1006));
+    }
+
+    [Fact]
+    public void WhatWasCountedIsOfTheMomentOfTheAnswer()
+    {
+        using ClientFixture fixture = new();
+        VmInfo vm = fixture.Start();
+        using MeasuredVm measured = new(vm.Definition, new EngineRegistry(fixture.Paths).TryOpen(vm.Id)!);
+        long start = Stopwatch.GetTimestamp();
+        Answer();
+        Assert.Null(measured.Measure());
+        Answer();
+        long answered = Stopwatch.GetTimestamp();
+
+        // As while others are waited for that don't answer.
+        SpinWait.SpinUntil(() => Stopwatch.GetElapsedTime(start) > 2 * Stopwatch.GetElapsedTime(start, answered));
+        VmMeasurement rates = measured.Measure()!;
+        Assert.InRange(rates.Interval, TimeSpan.Zero, Stopwatch.GetElapsedTime(start, answered));
+        Assert.Equal(VmState.Running, rates.State);
+
+        void Answer()
+        {
+            measured.Ask();
+            using Waiter waiter = new(fixture.Token);
+            while (measured.Fd >= 0)
+            {
+                Assert.True(waiter.WaitReadable(Deadline.After(TimeSpan.FromSeconds(20)), measured.Fd) == 0);
+                measured.Take();
+            }
+
+            Assert.True(measured.IsAnswered);
+        }
     }
 
     private static EngineSample Sample(int seconds, long? cpu, long? exits, long[] drive, long[]? net) => new()

@@ -71,7 +71,8 @@ public sealed class ConfigurationTests : CmdletTests
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Drives = @(\n@{ Id = 'd'; Path = 'gone' }) }", "DriveFileNotFound", "line 2, Drives[0]: The drive '");
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Drives = @(@{ Id = 'd'; Path = 'vmlinuz' }, @{ Id = 'D'; Path = 'vmlinuz' }) }", "InvalidConfiguration", "Drives[1]: 'D' is there twice");
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Drives = @{ Id = 'd'; Path = 'vmlinuz'; IoThread = 'io' } }", "IoThreadNotFound", "has no iothread 'io'");
-        Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; NetworkAdapters = @{ Id = 'n'; TapName = 'tap0'; PortForward = 'tcp::80-:80' } }", "InvalidNetworkAdapter", "NetworkAdapters[0]: -PortForward");
+        Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; NetworkAdapters = @{ Id = 'n'; TapName = 'tap0'; Publish = '80:80' } }", "InvalidNetworkAdapter", "NetworkAdapters[0]: -PortForward");
+        Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; NetworkAdapters = @{ Id = 'n'; Publish = @('80:80',\n 'tcp::80-:80') } }", "InvalidPublish", "NetworkAdapters.Publish[1]: 'tcp::80-:80' isn't");
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Cpu = 2; Affinity = @{ Cpu = 2; HostCpus = '0' } }", "InvalidConfiguration", "Affinity[0].Cpu: the VM has no virtual CPU 2");
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Weight = 20000 }", "InvalidWeight", "Weight: 20000 is out of range");
         Refused("@{ Name = 'x'; Kernel = 'vmlinuz'; Vsock = @{ GuestCid = 2 } }", "OutOfRange", "Vsock: 2 is out of range");
@@ -131,6 +132,89 @@ public sealed class ConfigurationTests : CmdletTests
         Assert.Equal(("new", 512L << 20, "quiet"), (after.Notes, after.Memory, after.CommandLine));
         Store.WriteFile("good.psd1", "@{ Notes = 'better' }");
         Assert.Equal("better", Run(new Step("Set-StratoVm", "web").With("Configuration", "good.psd1").Switch("PassThru")).Single<Vm>().Notes);
+    }
+
+    [Fact]
+    public void PortsAreWrittenAsPublishTakesThem()
+    {
+        New();
+        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").Switch("User").With("PortForward", new[] { "udp:[::1]:53-:5353" }).With("Publish", new[] { "127.0.0.1:8080:80" }));
+        string text = Assert.IsType<string>(Assert.Single(Run(new Step("Export-StratoVmConfiguration", "web")).Output));
+        Assert.Contains("Publish = @('[::1]:53:5353/udp', '127.0.0.1:8080:80')", text, StringComparison.Ordinal);
+        Store.WriteFile("web.psd1", text);
+        Run(new Step("Import-StratoVmConfiguration", "web.psd1", "other"));
+        Assert.Equal(["udp:[::1]:53-:5353", "tcp:127.0.0.1:8080-:80"], Store.Client.Get("other").NetworkAdapters[0].Settings.PortForward!);
+        Assert.Empty(Run(new Step("Compare-StratoVm", "web").With("DifferenceName", "other")).Output);
+    }
+
+    [Fact]
+    public void ADriveGoesOnlyForOneThatComes()
+    {
+        New("full", commandLine: "full");
+        Store.WriteFile("other", new string('d', 512));
+        Run(new Step("Add-StratoDrive", "vmlinuz").With("VMName", "full").With("Id", "old"));
+        Run(new Step("Start-StratoVm", "full"));
+        Store.WriteFile("want.psd1", "@{ Drives = @{ Id = 'new'; Path = 'other' } }");
+
+        // The engine refuses it.
+        Error(new Step("Set-StratoVm", "full").With("Configuration", "want.psd1"));
+        Assert.Equal(["old"], Store.Client.Get("full").Drives.Select(drive => drive.Id));
+
+        // Another with the same file can't be there before that one has gone.
+        Store.WriteFile("same.psd1", "@{ Drives = @{ Id = 'new'; Path = 'vmlinuz' } }");
+        Error(new Step("Set-StratoVm", "full").With("Configuration", "same.psd1"));
+        Assert.Empty(Store.Client.Get("full").Drives);
+    }
+
+    [Fact]
+    public void WhatARunningVmHasNoPlaceForIsToldAndTheRestIsMade()
+    {
+        New();
+        Store.WriteFile("other", new string('d', 512));
+        Run(new Step("Add-StratoDrive", "vmlinuz").With("VMName", "web").With("Id", "old"));
+        Run(new Step("Start-StratoVm", "web"));
+        Store.WriteFile("want.psd1", "@{ IoThreads = 'io'; Drives = @(@{ Id = 'new'; Path = 'other'; IoThread = 'io' }, @{ Id = 'plain'; Path = 'other'; ReadOnly = $true }) }");
+        string message = Error(new Step("Set-StratoVm", "web").With("Configuration", "want.psd1")).Exception.Message;
+        Assert.Contains("IoThreads", message, StringComparison.Ordinal);
+        Assert.Contains("Drives[new]", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Drives[plain]", message, StringComparison.Ordinal);
+        Assert.Equal(["plain"], Store.Client.Get("web").Drives.Select(drive => drive.Id));
+
+        // Slots that the definition knows nothing of are full as well, and so are ids.
+        foreach (string id in (string[])["a", "b", "c", "d"])
+        {
+            Run(new Step("Add-StratoDrive", "other").With("VMName", "web").With("Id", id).Switch("ReadOnly").Switch("Transient"));
+        }
+
+        Store.WriteFile("more.psd1", "@{ Drives = @(@{ Id = 'a'; Path = 'other' }, @{ Id = 'e'; Path = 'other' }, @{ Id = 'f'; Path = 'other' }, @{ Id = 'g'; Path = 'other' }) }");
+        message = Error(new Step("Set-StratoVm", "web").With("Configuration", "more.psd1")).Exception.Message;
+        Assert.Contains("stopped: Drives[a], Drives[g]. All else it has.", message, StringComparison.Ordinal);
+        Assert.Equal(["e", "f"], Store.Client.Get("web").Drives.Select(drive => drive.Id).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void AnEphemeralVmStaysWhatItIs()
+    {
+        Run(new Step("New-StratoVm", "once").With("Kernel", "vmlinuz").With("CommandLine", "quiet").Switch("Ephemeral"));
+        Run(new Step("Add-StratoDrive", "vmlinuz").With("VMName", "once"));
+        Store.WriteFile("same.psd1", "@{ Ephemeral = $true; Drives = @{ Id = 'disk0'; Path = 'vmlinuz' } }");
+        Store.WriteFile("kept.psd1", "@{ Drives = @{ Id = 'disk0'; Path = 'vmlinuz'; Snapshot = $false } }");
+        Store.WriteFile("other.psd1", "@{ Ephemeral = $false; Notes = 'n' }");
+
+        // Its drives throw changes away without being told.
+        Assert.Empty(Run(new Step("Compare-StratoVm", "once", "same.psd1")).Output);
+        Assert.Empty(Run(new Step("Set-StratoVm", "once").With("Configuration", "same.psd1").Switch("WhatIf")).ShouldProcess);
+        foreach (bool running in (bool[])[false, true])
+        {
+            if (running)
+            {
+                Run(new Step("Start-StratoVm", "once"));
+            }
+
+            Assert.Contains("is there already", Error(new Step("Set-StratoVm", "once").With("Configuration", "other.psd1")).Exception.Message, StringComparison.Ordinal);
+            AssertError(Error(new Step("Set-StratoVm", "once").With("Configuration", "kept.psd1")), "EphemeralDrive", ErrorCategory.InvalidArgument, "once");
+            Assert.Equal("", Store.Client.Get("once").Notes);
+        }
     }
 
     [Fact]

@@ -74,6 +74,30 @@ public sealed class DebugTests : CmdletTests
     }
 
     [Fact]
+    public void WhatEndsWhileItBeginsIsAnothers()
+    {
+        Start("web", "dump=other");
+        Assert.Empty(Run(new Step("Debug-StratoVm", "web").With("DumpPath", "core")).Errors);
+        Assert.True(File.Exists(Path.Combine(Store.Root, "core")));
+    }
+
+    [Fact]
+    public void ForceIsForOneFileOfOneVm()
+    {
+        Start("a");
+        Start("b");
+        File.WriteAllText(Path.Combine(Store.Root, "core"), "old");
+        AssertError(Error(new Step("Debug-StratoVm").With("Name", new[] { "a", "b" }).With("DumpPath", "core").Switch("Force")), "FileExists", ErrorCategory.ResourceExists, "b");
+        Assert.Equal("", File.ReadAllText(Path.Combine(Store.Root, "core")));
+
+        // Of one that could not write, the next is the first.
+        New("a0");
+        File.WriteAllText(Path.Combine(Store.Root, "core"), "old");
+        AssertError(Error(new Step("Debug-StratoVm").With("Name", new[] { "a0", "b" }).With("DumpPath", "core").Switch("Force")), "VmNotRunning", ErrorCategory.InvalidOperation, "a0");
+        Assert.Equal("", File.ReadAllText(Path.Combine(Store.Root, "core")));
+    }
+
+    [Fact]
     public async Task CtrlCEndsItAtOnceAndTheEngineIsTold()
     {
         Vm web = Start("web", "dump=slow");

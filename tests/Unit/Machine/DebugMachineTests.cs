@@ -78,14 +78,16 @@ public sealed class DebugMachineTests : IDisposable
         Assert.Equal("DumpActive", Assert.Throws<UserErrorException>(machine.Resume).Id);
         Assert.Equal("DumpActive", Assert.Throws<UserErrorException>(machine.Reset).Id);
 
-        // What a vCPU told before is heard when the dump is over.
+        // What vCPUs told before is heard when the dump is over, once, and before the guest goes on.
         machine.OnTripleFault(0);
+        machine.OnTripleFault(0);
+        _test.Settle();
         machine.Dump.GoOn();
         _test.Until(() => !machine.Dump.IsActive, "the end of the dump");
         _test.Settle();
         Assert.Equal(DumpState.Completed, machine.Dump.State);
         Assert.Equal(
-            runs ? ["RESUME", "STOP", "RESUME", "RESET guest-triple-fault", "DUMP_COMPLETED completed"] : ["RESUME", "STOP", "RESET guest-triple-fault", "DUMP_COMPLETED completed"],
+            runs ? ["RESUME", "STOP", "RESET guest-triple-fault", "RESUME", "DUMP_COMPLETED completed"] : ["RESUME", "STOP", "RESET guest-triple-fault", "DUMP_COMPLETED completed"],
             _events);
         Assert.Equal(runs ? RunState.Running : RunState.Paused, machine.State);
         Assert.Equal(4096 + _board!.Memory.Size, new FileInfo(path).Length);
@@ -103,6 +105,21 @@ public sealed class DebugMachineTests : IDisposable
         Assert.Equal(["RESUME", "STOP", "DUMP_COMPLETED failed"], _events);
         machine.Resume();
         Assert.Equal(RunState.Running, machine.State);
+    }
+
+    [Fact]
+    public void AGuestThatAskedForItsEndRunsNothingAfterADump()
+    {
+        VirtualMachine machine = Start();
+        ulong before = Count(machine);
+        string path = _test.Path("core");
+        machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
+        before = Count(machine);
+        machine.OnFailure(0, "it fails");
+        _test.Settle();
+        Assert.True(machine.Dump.Cancel());
+        Assert.Equal(["RESUME", "STOP", "SHUTDOWN host-error", "DUMP_COMPLETED failed"], _events);
+        Assert.Equal(before, Count(machine));
     }
 
     private static ulong Count(VirtualMachine machine) => machine.ReadRegisters()[0].General.Rcx;
