@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using Strato.Client.Guest;
 using Strato.Client.Linux;
@@ -25,14 +26,28 @@ public sealed partial class StratoClient
         return GuestExec.Run(agent, command);
     }
 
-    /// <summary>What the agent tells of its guest.</summary>
+    /// <summary>What the agent tells of its guest. Of one without an agent, or whose agent doesn't answer: name and addresses, where a switch has given it some.</summary>
     /// <param name="id">The VM.</param>
     /// <param name="timeout">For all answers together; null for the agent's own limits.</param>
     /// <param name="token">Ends the wait.</param>
     public GuestDetails GetGuestInfo(string id, TimeSpan? timeout = null, CancellationToken token = default)
     {
-        using AgentSession agent = OpenAgent(id, timeout, token);
-        return GuestFacts.Read(agent, Deadline.After(timeout));
+        try
+        {
+            using AgentSession agent = OpenAgent(id, timeout, token);
+            return GuestFacts.Read(agent, Deadline.After(timeout));
+        }
+        catch (StratoException e) when (e.Id is "GuestAgentNotFound" or "GuestAgentTimeout")
+        {
+            VmDefinition vm = GetById(id);
+            using EngineProcess? process = Registry.TryOpen(id);
+            if (process is not null && Leased(vm, process.Run, Served(vm)) is { } known)
+            {
+                return known;
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Copies a file into a guest. Errors: <c>GuestFileExists</c>, <c>GuestFileNotFound</c> (the folder), <c>GuestFilePermission</c>, <c>GuestFileFailed</c>, and those of reading the file here.</summary>
@@ -108,17 +123,34 @@ public sealed partial class StratoClient
         }
     }
 
-    /// <summary>Waits until the guest's agent answers; with <see cref="WaitTarget.IPAddress"/> until it tells of an address, too.</summary>
+    /// <summary>Waits until the guest's agent answers; with <see cref="WaitTarget.IPAddress"/> until it tells of an address, too, or a switch has given one.</summary>
     private void WaitForGuest(VmDefinition vm, WaitTarget target, WaitOptions options, Deadline deadline, CancellationToken token)
     {
         EngineProcess process = WaitUntilReady(vm, options.Timeout, token) ?? throw NotRunning(vm.Name, Registry.WhyStopped(vm.Id));
+        List<(NetworkAdapterDefinition Adapter, SwitchDefinition Switch)> served = target == WaitTarget.IPAddress ? Served(vm) : [];
+        if (served.Count > 0 && !vm.GuestAgent)
+        {
+            using (process)
+            {
+                WaitForLease(vm, process, served, options, deadline, token);
+                return;
+            }
+        }
+
         using AgentSession agent = OpenAgent(vm, process, token);
+        RunRecord run = process.Run;
         TimeSpan pause = FirstLook;
         while (true)
         {
             try
             {
-                agent.Open(sync: null, deadline);
+                if (served.Count > 0 && Leased(vm, run, served) is not null)
+                {
+                    return;
+                }
+
+                // An agent may never come where a lease does.
+                agent.Open(served.Count > 0 ? LastLook : null, deadline);
                 if (target == WaitTarget.GuestAgent || GuestFacts.HasAddress(agent, deadline))
                 {
                     return;

@@ -22,10 +22,13 @@ public sealed partial class StratoClient
 
     private SwitchStore SwitchStore => new(Paths);
 
-    /// <summary>The switches that a name or a wildcard means, sorted by name; null means all. Error <c>SwitchDefinitionDamaged</c>.</summary>
+    /// <summary>The switches that a name or a wildcard means, sorted by name; null means all. Those that can't be read are left out.</summary>
     public IReadOnlyList<SwitchDefinition> FindSwitches(string? pattern = null) => pattern is null ? SwitchStore.List() : SwitchStore.Find(pattern);
 
-    /// <summary>The switch of exactly that name; error <c>SwitchNotFound</c>.</summary>
+    /// <summary>Why switches can't be read: errors <c>SwitchDefinitionDamaged</c>, ready to be written.</summary>
+    public IReadOnlyList<StratoException> FindDamagedSwitches() => SwitchStore.Read().Damaged;
+
+    /// <summary>The switch of exactly that name; error <c>SwitchNotFound</c>, or <c>SwitchDefinitionDamaged</c>.</summary>
     public SwitchDefinition GetSwitch(string name) => SwitchStore.Get(name);
 
     /// <summary>A switch as it is now.</summary>
@@ -74,10 +77,7 @@ public sealed partial class StratoClient
         store.Write(definition);
         try
         {
-            if (SwitchMaker.Ensure(definition, token))
-            {
-                remarks.Add("This host forwards packets between its interfaces now (net.ipv4.ip_forward); it didn't before.");
-            }
+            remarks.AddRange(SwitchMaker.Ensure(definition, token));
 
             token.ThrowIfCancellationRequested();
         }

@@ -18,7 +18,7 @@ public sealed partial class StratoClient
     /// <para>Console: all output since the last reset counts, from its first byte, and what still comes. A VM that ended by itself before the wait
     /// began is looked at as well, all of its last run; if its output doesn't match, that is <c>VmEnded</c>. One that was never started, or that was stopped by
     /// command, is <c>VmNotRunning</c>.</para>
-    /// <para>GuestAgent, IPAddress: of a VM that runs, or starts (else <c>VmNotRunning</c>), with a port for an agent (else <c>GuestAgentNotFound</c>). One that
+    /// <para>GuestAgent, IPAddress: of a VM that runs, or starts (else <c>VmNotRunning</c>), with a port for an agent (else <c>GuestAgentNotFound</c>, unless a switch gives it an address). One that
     /// ends is <c>VmEnded</c>.</para>
     /// </remarks>
     /// <exception cref="StratoException"><c>WaitTimeout</c>, <c>VmEnded</c>, <c>VmNotRunning</c>, <c>VmNotFound</c> (removed meanwhile), <c>QmpTimeout</c> or <c>ConsoleTimeout</c> (the engine doesn't answer).</exception>

@@ -45,7 +45,7 @@ internal sealed class WorkFolder : IDisposable
         {
             string path = System.IO.Path.Combine(parent, Prefix + Guid.NewGuid().ToString("N"));
             Directory.CreateDirectory(path, OwnerOnly);
-            FileLock? held = FileLock.TryTake(System.IO.Path.Combine(path, Lock), Deadline.After(TimeSpan.Zero), token);
+            FileLock? held = FileLock.TryTake(System.IO.Path.Combine(path, Lock), Deadline.After(TimeSpan.Zero), CancellationToken.None);
 
             // Another may have taken it for a leftover before it was locked; and a file system may have no locks.
             if (held is not null || Directory.Exists(path))

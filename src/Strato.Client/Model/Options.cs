@@ -56,7 +56,7 @@ public enum WaitTarget
     /// <summary>The guest's agent answers.</summary>
     GuestAgent,
 
-    /// <summary>The guest has an address that others can reach, as its agent tells.</summary>
+    /// <summary>The guest has an address that others can reach, as its agent tells, or the switch that gave it.</summary>
     IPAddress,
 }
 

@@ -20,17 +20,28 @@ internal sealed class SwitchStore(StratoPaths paths)
     private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(30);
     private static readonly JsonWriterOptions WriterOptions = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Sorted by name. Error <c>SwitchDefinitionDamaged</c>.</summary>
-    internal List<SwitchDefinition> List()
+    /// <summary>Sorted by name; without those that can't be read.</summary>
+    internal List<SwitchDefinition> List() => Read().Definitions;
+
+    /// <summary>All, and why some can't be read: errors <c>SwitchDefinitionDamaged</c>.</summary>
+    internal (List<SwitchDefinition> Definitions, List<StratoException> Damaged) Read()
     {
         List<SwitchDefinition> all = [];
+        List<StratoException> damaged = [];
         try
         {
             foreach (string file in Directory.EnumerateFiles(paths.SwitchesDirectory, $"*{Suffix}"))
             {
-                if (!Path.GetFileName(file).StartsWith('.') && TryRead(file) is { } found)
+                try
                 {
-                    all.Add(found);
+                    if (!Path.GetFileName(file).StartsWith('.') && TryRead(file) is { } found)
+                    {
+                        all.Add(found);
+                    }
+                }
+                catch (StratoException e)
+                {
+                    damaged.Add(e);
                 }
             }
         }
@@ -44,7 +55,7 @@ internal sealed class SwitchStore(StratoPaths paths)
         }
 
         all.Sort(static (a, b) => string.Compare(a.Name, b.Name, StringComparison.OrdinalIgnoreCase));
-        return all;
+        return (all, damaged);
     }
 
     /// <summary>Those that a name or a wildcard means.</summary>
@@ -54,18 +65,18 @@ internal sealed class SwitchStore(StratoPaths paths)
         return all.Find(found => VmStore.SameName(found.Name, pattern)) is { } exact ? [exact] : all.FindAll(found => Wildcard.Matches(pattern, found.Name));
     }
 
-    /// <summary>The switch of exactly that name; error <c>SwitchNotFound</c>.</summary>
+    /// <summary>The switch of exactly that name; error <c>SwitchNotFound</c>, <c>SwitchDefinitionDamaged</c> where it may be one that can't be read.</summary>
     internal SwitchDefinition Get(string name)
     {
-        List<SwitchDefinition> all = List();
-        return all.Find(found => VmStore.SameName(found.Name, name)) ?? throw new StratoException(
+        (List<SwitchDefinition> all, List<StratoException> damaged) = Read();
+        return all.Find(found => VmStore.SameName(found.Name, name)) ?? throw (damaged.Count > 0 ? damaged[0] : new StratoException(
             StratoErrorKind.NotFound,
             "SwitchNotFound",
             $"There is no switch '{name}'; {(all.Count == 0 ? "there is none at all" : $"there are {string.Join(", ", all.ConvertAll(found => $"'{found.Name}'"))}")}.")
         {
             Where = "-SwitchName",
             RecommendedAction = $"New-StratoSwitch '{name}' makes one, as root.",
-        };
+        });
     }
 
     /// <summary>Held while a switch is made, removed or taken up. The deadline is the caller's, at most half a minute. Error <c>StoreBusy</c>.</summary>

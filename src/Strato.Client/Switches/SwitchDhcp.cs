@@ -23,6 +23,9 @@ internal static class SwitchDhcp
     /// <summary>Where programs for the administrator are; a user's PATH may lack them.</summary>
     internal static string Folders => $"{ProgramPath.Folders}:/usr/sbin:/sbin";
 
+    /// <summary>How long an address is a guest's; it asks for more before that.</summary>
+    internal static readonly TimeSpan LeaseTime = TimeSpan.FromHours(12);
+
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(2);
 
@@ -143,7 +146,7 @@ internal static class SwitchDhcp
             "--except-interface=lo",
             "--bind-interfaces",
             "--no-hosts",
-            $"--dhcp-range={subnet.FirstLease},{subnet.LastLease},{subnet.Netmask},12h",
+            string.Create(CultureInfo.InvariantCulture, $"--dhcp-range={subnet.FirstLease},{subnet.LastLease},{subnet.Netmask},{LeaseTime.TotalHours}h"),
 
             // It alone serves here, and fixed addresses have a half of their own: nobody need be asked before an address is given.
             "--dhcp-authoritative",

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Security.Cryptography;
 using System.Text;
@@ -49,15 +50,15 @@ internal static class SwitchMaker
     internal static bool IsOwn(SwitchDefinition definition, NetworkLink link) => link.IsBridge && link.Address == AddressOf(definition.Id);
 
     /// <summary>Makes what isn't there. Under the lock of switches.</summary>
-    /// <returns>Whether the host forwards now and did not before.</returns>
+    /// <returns>What the user should know, each one sentence.</returns>
     /// <exception cref="StratoException"><c>SwitchNeedsRoot</c>, <c>SwitchBridgeTaken</c>, <c>SwitchUplinkMissing</c>, <c>SwitchUplinkTaken</c>, <c>SwitchFailed</c>, <c>NftNotFound</c>, <c>SwitchNatFailed</c>, <c>SwitchDhcpFailed</c>.</exception>
-    internal static bool Ensure(SwitchDefinition definition, CancellationToken token)
+    internal static IReadOnlyList<string> Ensure(SwitchDefinition definition, CancellationToken token)
     {
         using RouteSocket socket = new();
         NetworkLink? link = NetworkLinks.Find(socket, definition.BridgeName);
         if (!definition.OwnsBridge)
         {
-            return link is { IsBridge: true } ? false : throw NoUplink(definition, link);
+            return link is { IsBridge: true } ? [] : throw NoUplink(definition, link);
         }
 
         RequireRight(definition.Name);
@@ -87,7 +88,7 @@ internal static class SwitchMaker
             AttachUplink(definition, socket, link);
         }
 
-        return definition.Subnet is not null && Serve(definition, Ipv4Subnet.Parse(definition.Subnet), socket, link, isNew, token);
+        return definition.Subnet is null ? [] : Serve(definition, Ipv4Subnet.Parse(definition.Subnet), socket, link, isNew, token);
     }
 
     /// <summary>Takes away what the switch made, as much of it as can be; what another made stays. Under the lock of switches. Throws what went wrong first.</summary>
@@ -101,6 +102,10 @@ internal static class SwitchMaker
         if (definition.Nat)
         {
             Do(() => SwitchNat.Remove(definition, limit));
+        }
+        else if (definition.Subnet is not null)
+        {
+            SwitchNat.TryRemove(definition, limit);
         }
 
         Do(() => SwitchDhcp.Clean(definition));
@@ -176,16 +181,26 @@ internal static class SwitchMaker
         ? NeedsRoot(definition.Name)
         : new(StratoErrorKind.Failed, "SwitchFailed", $"The switch '{definition.Name}' can't be as it is to be: {what}: {Errno.Text(errno)}.");
 
-    /// <summary>Address, way out and addresses for guests.</summary>
-    private static bool Serve(SwitchDefinition definition, Ipv4Subnet subnet, RouteSocket socket, NetworkLink link, bool isNew, CancellationToken token)
+    /// <summary>Address, way out or a door that is shut, and addresses for guests.</summary>
+    private static List<string> Serve(SwitchDefinition definition, Ipv4Subnet subnet, RouteSocket socket, NetworkLink link, bool isNew, CancellationToken token)
     {
         int errno = NetworkLinks.AddAddress(socket, link.Index, subnet.HostAddress, subnet.Prefix, subnet.Broadcast);
         Check(definition, $"the bridge can't have the address {subnet.HostAddress}", errno == Errno.EEXIST ? 0 : errno);
-        bool forwards = false;
-        if (definition.Nat)
+        List<string> remarks = [];
+        if (!definition.Nat)
+        {
+            if (SwitchNat.TryShutOff(definition, token) is { } problem)
+            {
+                remarks.Add($"The switch '{definition.Name}' can't be shut off from this host's other networks: {problem} While the host forwards packets (net.ipv4.ip_forward), they lead to its guests and from them.");
+            }
+        }
+        else
         {
             SwitchNat.Apply(definition, token);
-            forwards = SwitchNat.Forward(definition);
+            if (SwitchNat.Forward(definition))
+            {
+                remarks.Add("This host forwards packets between its interfaces now (net.ipv4.ip_forward); it didn't before.");
+            }
         }
 
         if (SwitchDhcp.IsWanted(definition))
@@ -199,7 +214,7 @@ internal static class SwitchMaker
             SwitchDhcp.Start(definition, token);
         }
 
-        return forwards;
+        return remarks;
     }
 
     private static void AttachUplink(SwitchDefinition definition, RouteSocket socket, NetworkLink bridge)

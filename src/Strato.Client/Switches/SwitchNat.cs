@@ -7,7 +7,7 @@ using Strato.Client.Runtime;
 
 namespace Strato.Client.Switches;
 
-/// <summary>The way out of a switch's guests: a table of nftables of its own, and the host's forwarding.</summary>
+/// <summary>The way out of a switch's guests, or that there is none: a table of nftables of its own, and the host's forwarding.</summary>
 internal static class SwitchNat
 {
     internal const string Program = "nft";
@@ -27,6 +27,41 @@ internal static class SwitchNat
     /// <summary>Puts the table there as it is to be, whatever was there, in one transaction. Errors <c>NftNotFound</c>, <c>SwitchNatFailed</c>.</summary>
     internal static void Apply(SwitchDefinition definition, CancellationToken token) => Run(definition, Rules(definition, Ipv4Subnet.Parse(definition.Subnet!)), Limit, token);
 
+    /// <summary>Shuts a switch without NAT off from the host's other networks: a host that forwards for one switch forwards for all.</summary>
+    /// <returns>Why it can't be, a sentence; null if it is.</returns>
+    internal static string? TryShutOff(SwitchDefinition definition, CancellationToken token)
+    {
+        if (ProgramPath.Find(Program, SwitchDhcp.Folders) is null)
+        {
+            return $"'{Program}' isn't installed ({Remedy})";
+        }
+
+        try
+        {
+            Run(definition, ShutRules(definition), Limit, token);
+            return null;
+        }
+        catch (StratoException e) when (e.Id == "SwitchNatFailed")
+        {
+            return e.Message[(e.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..];
+        }
+    }
+
+    internal static string ShutRules(SwitchDefinition definition) =>
+        $$"""
+        add table ip {{Table(definition)}}
+        delete table ip {{Table(definition)}}
+        table ip {{Table(definition)}} {
+            chain forward {
+                type filter hook forward priority filter; policy accept;
+                iifname "{{definition.BridgeName}}" oifname "{{definition.BridgeName}}" accept
+                iifname "{{definition.BridgeName}}" drop
+                oifname "{{definition.BridgeName}}" drop
+            }
+        }
+
+        """;
+
     /// <summary>Removes the table; silent where there is none, or no nft.</summary>
     /// <param name="definition">The switch.</param>
     /// <param name="limit">What nft may take; null for as long as it usually may.</param>
@@ -36,6 +71,20 @@ internal static class SwitchNat
         {
             // A table that isn't there can't be deleted: it is made first.
             Run(definition, $"add table ip {Table(definition)}\ndelete table ip {Table(definition)}\n", limit ?? Limit, CancellationToken.None);
+        }
+    }
+
+    /// <summary>As <see cref="Remove"/>, of a switch that may have been made without one since it couldn't be: what can't be told of there can't be removed either.</summary>
+    /// <param name="definition">The switch.</param>
+    /// <param name="limit">As of <see cref="Remove"/>.</param>
+    internal static void TryRemove(SwitchDefinition definition, TimeSpan? limit)
+    {
+        try
+        {
+            Remove(definition, limit);
+        }
+        catch (StratoException e) when (e.Id == "SwitchNatFailed")
+        {
         }
     }
 

@@ -16,26 +16,9 @@ public sealed class GetStratoGuestInfoCommand : VmPartCmdlet
     [ValidateRange(1, 86400)]
     public int Timeout { get; set; } = 60;
 
-    protected override void BeginProcessing() => _work = new(this, "Asking guest agents", 32, Report, Token);
+    protected override void BeginProcessing() => _work = Parallel<GuestDetails>("Asking guest agents", 32, Report);
 
     private protected override void Process(VmTarget vm) => _work!.Begin(vm, () => vm.Client.GetGuestInfo(vm.Id, System.TimeSpan.FromSeconds(Timeout), Token));
-
-    protected override void ProcessRecord()
-    {
-        base.ProcessRecord();
-        _work!.ReportReady();
-    }
-
-    protected override void EndProcessing() => _work!.ReportAll();
-
-    protected override void Dispose(bool disposing)
-    {
-        base.Dispose(disposing);
-        if (disposing)
-        {
-            _work?.Drain();
-        }
-    }
 
     private void Report(VmTarget vm, Task<GuestDetails> outcome) => Try(vm.Name, () => WriteObject(new GuestInfo(vm, outcome.GetAwaiter().GetResult())));
 }

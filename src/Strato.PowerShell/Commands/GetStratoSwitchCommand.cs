@@ -25,6 +25,10 @@ public sealed class GetStratoSwitchCommand : StratoCmdlet
                     WriteObject(new Switch(Client, Client.GetSwitchInfo(definition)));
                 }
             });
+            foreach (StratoException damaged in name is null ? Client.FindDamagedSwitches() : [])
+            {
+                Try(damaged.Where, () => throw damaged);
+            }
         }
     }
 }

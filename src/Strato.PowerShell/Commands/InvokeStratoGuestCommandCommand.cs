@@ -1,7 +1,4 @@
-using System;
 using System.Collections;
-using System.Collections.Generic;
-using System.Globalization;
 using System.Management.Automation;
 using System.Text;
 using System.Threading.Tasks;
@@ -50,27 +47,24 @@ public sealed class InvokeStratoGuestCommandCommand : VmDeviceCmdlet
 
     protected override void BeginProcessing()
     {
-        if (Command is null == FilePath is null)
+        if (Command is null && FilePath is null)
         {
-            throw Terminating(new StratoException(
-                StratoErrorKind.InvalidArgument,
-                Command is null ? "CommandMissing" : "ParametersConflict",
-                Command is null ? "Neither -Command nor -FilePath says what to run; give one." : "-Command is for the guest's shell, and -FilePath for a program without one; give one of them."));
+            throw Terminating(new StratoException(StratoErrorKind.InvalidArgument, "CommandMissing", "Neither -Command nor -FilePath says what to run; give one."));
         }
 
-        if (ArgumentList.Length > 0 && FilePath is null)
+        if (CommandParameters.Conflict(Command, FilePath, ArgumentList, "guest") is { } conflict)
         {
-            throw Terminating(new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", "-ArgumentList is for -FilePath; arguments of -Command stand in its text."));
+            throw Terminating(conflict);
         }
 
         GuestCommand command = Command is null ? new GuestCommand { Path = FilePath!, Arguments = ArgumentList } : GuestCommand.Shell(Command);
         _command = command with
         {
             Input = InputText is null ? null : Encoding.UTF8.GetBytes(InputText),
-            Environment = Variables(),
+            Environment = CommandParameters.Variables(Environment),
             Timeout = Seconds(nameof(Timeout), Timeout),
         };
-        _work = new(this, $"Running {Shown} in guests", ThrottleLimit, Report, Token);
+        _work = Parallel<GuestCommandOutcome>($"Running {Shown} in guests", ThrottleLimit, Report);
     }
 
     private protected override void Process(VmTarget vm)
@@ -81,38 +75,8 @@ public sealed class InvokeStratoGuestCommandCommand : VmDeviceCmdlet
         }
     }
 
-    protected override void ProcessRecord()
-    {
-        base.ProcessRecord();
-        _work!.ReportReady();
-    }
-
-    protected override void EndProcessing() => _work!.ReportAll();
-
-    /// <summary>After Ctrl-C: commands that still run are being ended.</summary>
-    protected override void Dispose(bool disposing)
-    {
-        base.Dispose(disposing);
-        if (disposing)
-        {
-            _work?.Drain();
-        }
-    }
-
     private string Shown => $"'{Command ?? FilePath}'";
 
     private void Report(VmTarget vm, Task<GuestCommandOutcome> outcome) =>
         Try(vm.Name, () => WriteObject(new GuestCommandResult(vm, outcome.GetAwaiter().GetResult())));
-
-    private Dictionary<string, string> Variables()
-    {
-        Dictionary<string, string> variables = new(StringComparer.Ordinal);
-        foreach (DictionaryEntry entry in Environment ?? new Hashtable())
-        {
-            object? value = entry.Value is PSObject wrapped ? wrapped.BaseObject : entry.Value;
-            variables[Convert.ToString(entry.Key, CultureInfo.InvariantCulture) ?? ""] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
-        }
-
-        return variables;
-    }
 }

@@ -1,7 +1,4 @@
-using System;
 using System.Collections;
-using System.Collections.Generic;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
@@ -74,14 +71,9 @@ public sealed class InvokeStratoVmCommand : StratoCmdlet
 
     protected override void BeginProcessing()
     {
-        if (Command is not null && FilePath is not null)
+        if (CommandParameters.Conflict(Command, FilePath, ArgumentList, "image") is { } conflict)
         {
-            throw Terminating(new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", "-Command is for the image's shell, and -FilePath for a program without one; give one of them."));
-        }
-
-        if (ArgumentList.Length > 0 && FilePath is null)
-        {
-            throw Terminating(new StratoException(StratoErrorKind.InvalidArgument, "ParametersConflict", "-ArgumentList is for -FilePath; arguments of -Command stand in its text."));
+            throw Terminating(conflict);
         }
     }
 
@@ -94,7 +86,7 @@ public sealed class InvokeStratoVmCommand : StratoCmdlet
             {
                 Line = Command,
                 Program = FilePath is null ? [] : [FilePath, .. ArgumentList],
-                Environment = Variables(),
+                Environment = CommandParameters.Variables(Environment),
                 WorkingDirectory = WorkingDirectory,
                 Memory = MyInvocation.BoundParameters.ContainsKey(nameof(Memory)) ? Memory : null,
                 Cpu = MyInvocation.BoundParameters.ContainsKey(nameof(Cpu)) ? Cpu : null,
@@ -140,17 +132,5 @@ public sealed class InvokeStratoVmCommand : StratoCmdlet
             _ => throw new StratoException(StratoErrorKind.InvalidArgument, "ImageUnknown", $"-Image is a {image.GetType().Name}; a path or what New-StratoGuestImage returned is needed.") { Where = "-Image" },
         });
         return new VmCommand { Image = path };
-    }
-
-    private Dictionary<string, string> Variables()
-    {
-        Dictionary<string, string> variables = new(StringComparer.Ordinal);
-        foreach (DictionaryEntry entry in Environment ?? new Hashtable())
-        {
-            object? value = entry.Value is PSObject wrapped ? wrapped.BaseObject : entry.Value;
-            variables[Convert.ToString(entry.Key, CultureInfo.InvariantCulture) ?? ""] = Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
-        }
-
-        return variables;
     }
 }

@@ -6,8 +6,21 @@ using System.Threading.Tasks;
 
 namespace Strato.PowerShell;
 
-/// <summary>A cmdlet's work on several VMs at once: outcomes are reported in the order in which it was begun, on the pipeline's thread.</summary>
-internal sealed class ParallelWork<T>
+/// <summary>A cmdlet's work on several VMs at once, whatever comes of it.</summary>
+internal abstract class ParallelWork
+{
+    /// <summary>Reports what is there.</summary>
+    public abstract void ReportReady();
+
+    /// <summary>Waits for the rest and reports it.</summary>
+    public abstract void ReportAll();
+
+    /// <summary>After Ctrl-C, or an error that ended the pipeline: the shell may end next, and what was begun has to be undone before.</summary>
+    public abstract void Drain();
+}
+
+/// <summary>Work whose outcomes are reported in the order in which it was begun, on the pipeline's thread.</summary>
+internal sealed class ParallelWork<T> : ParallelWork
 {
     // Shorter waits show no progress, so that quick work doesn't flicker.
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
@@ -42,8 +55,7 @@ internal sealed class ParallelWork<T>
     /// <summary>Begins the work; its outcome is reported when it is there.</summary>
     public void Begin(VmTarget vm, Func<T> work) => _work.Add(vm, work);
 
-    /// <summary>Reports what is there.</summary>
-    public void ReportReady()
+    public override void ReportReady()
     {
         while (_work.Count > 0 && _work.Next.Outcome.IsCompleted)
         {
@@ -51,8 +63,7 @@ internal sealed class ParallelWork<T>
         }
     }
 
-    /// <summary>Waits for the rest and reports it.</summary>
-    public void ReportAll()
+    public override void ReportAll()
     {
         _waited.Start();
         while (_work.Count > 0)
@@ -67,8 +78,7 @@ internal sealed class ParallelWork<T>
         }
     }
 
-    /// <summary>After Ctrl-C, or an error that ended the pipeline: the shell may end next, and what was begun has to be undone before.</summary>
-    public void Drain() => _work.Drain(DrainLimit);
+    public override void Drain() => _work.Drain(DrainLimit);
 
     private void Report(PendingWork<T>.Item item)
     {

@@ -16,25 +16,7 @@ public abstract class VmParallelCmdlet : VmPassThruCmdlet
     private protected abstract string Activity { get; }
 
     /// <summary>Begins the work; its outcome is written when it is there.</summary>
-    private protected void Begin(VmTarget vm, Func<VmInfo> work) => (_work ??= new(this, Activity, Limit, Report, Token)).Begin(vm, work);
-
-    protected override void ProcessRecord()
-    {
-        base.ProcessRecord();
-        _work?.ReportReady();
-    }
-
-    protected override void EndProcessing() => _work?.ReportAll();
-
-    /// <summary>After Ctrl-C, or an error that ended the pipeline: the shell may end next, and what was begun has to be undone before.</summary>
-    protected override void Dispose(bool disposing)
-    {
-        base.Dispose(disposing);
-        if (disposing)
-        {
-            _work?.Drain();
-        }
-    }
+    private protected void Begin(VmTarget vm, Func<VmInfo> work) => (_work ??= Parallel<VmInfo>(Activity, Limit, Report)).Begin(vm, work);
 
     private void Report(VmTarget vm, Task<VmInfo> outcome)
     {

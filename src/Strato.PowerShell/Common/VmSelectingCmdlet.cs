@@ -1,4 +1,6 @@
+using System;
 using System.Collections.Generic;
+using System.Threading.Tasks;
 using Strato.Client;
 
 namespace Strato.PowerShell;
@@ -11,6 +13,8 @@ public abstract class VmSelectingCmdlet : StratoCmdlet
     internal const string VMNameSet = "VMName";
     internal const string VMSet = "VM";
 
+    private ParallelWork? _work;
+
     private protected abstract IReadOnlyList<string>? Names { get; }
 
     private protected abstract IReadOnlyList<Vm>? Objects { get; }
@@ -21,6 +25,31 @@ public abstract class VmSelectingCmdlet : StratoCmdlet
         {
             Process(vm);
         }
+
+        _work?.ReportReady();
+    }
+
+    protected override void EndProcessing() => _work?.ReportAll();
+
+    /// <summary>After Ctrl-C, or an error that ended the pipeline: the shell may end next, and what was begun has to be undone before.</summary>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (disposing)
+        {
+            _work?.Drain();
+        }
+    }
+
+    /// <summary>Work that goes on for several VMs at once while others come through the pipeline; its outcomes are reported as they come.</summary>
+    /// <param name="activity">Title of the progress bar.</param>
+    /// <param name="limit">How many VMs are worked on at once.</param>
+    /// <param name="report">Writes what came of the work for one VM.</param>
+    private protected ParallelWork<T> Parallel<T>(string activity, int limit, Action<VmTarget, Task<T>> report)
+    {
+        ParallelWork<T> work = new(this, activity, limit, report, Token);
+        _work = work;
+        return work;
     }
 
     /// <summary>The work for one VM, on the pipeline's thread.</summary>

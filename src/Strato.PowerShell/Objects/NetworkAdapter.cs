@@ -17,7 +17,7 @@ public sealed class NetworkAdapter
         Type = settings.SwitchName is not null ? "Switch" : settings.TapName is null ? "User" : "Tap";
         SwitchName = settings.SwitchName;
         TapName = settings.SwitchName is null ? settings.TapName : StratoClient.GetSwitchTap(vm.Id, adapter.Id);
-        MacAddress = AddressOf(definition, adapter);
+        MacAddress = StratoClient.GetMacAddress(definition, adapter);
         QueueCount = settings.QueueCount ?? 1;
         Vhost = settings.Vhost ?? false;
         IoThread = string.IsNullOrEmpty(settings.IoThread) ? null : settings.IoThread;
@@ -68,18 +68,4 @@ public sealed class NetworkAdapter
     public string[] Publish { get; }
 
     public override string ToString() => Id;
-
-    private static string AddressOf(VmDefinition definition, NetworkAdapterDefinition adapter)
-    {
-        int index = 0;
-        while (definition.NetworkAdapters[index].Id != adapter.Id)
-        {
-            index++;
-        }
-
-        string? given = adapter.Settings.MacAddress;
-        return string.IsNullOrEmpty(given)
-            ? Protocol.Configuration.MacAddress.Format(Protocol.Configuration.MacAddress.Generate(definition.Name, index))
-            : given.Replace('-', ':').ToLowerInvariant();
-    }
 }

@@ -309,6 +309,29 @@ public sealed class ForeignVmTests
         return damaged.Count == 0 ? [(byte)' '] : [.. damaged];
     }
 
+    [Theory]
+    [InlineData("<readonly/>", true, null)]
+    [InlineData("", false, null)]
+    [InlineData("<encryption format='luks'><secret type='passphrase'/></encryption>", false, "it is encrypted")]
+    [InlineData("SOURCE<encryption format='luks'/>", false, "it is encrypted")]
+    [InlineData("SOURCE<slices><slice type='storage' offset='512' size='1024'/></slices>", false, "it is a part of its image")]
+    public void ADiskThatIsNotWhatItsFileIsIsLeft(string inner, bool isReadOnly, string? why)
+    {
+        const string Source = "SOURCE";
+        bool inSource = inner.StartsWith(Source, StringComparison.Ordinal);
+        string disk = inSource ? $"<source file='/d/a'>{inner[Source.Length..]}</source>" : $"<source file='/d/a'/>{inner}";
+        VmConfigurationDocument document = ReadXml($"<domain type='kvm'><name>web</name><memory>524288</memory><os><type>hvm</type><kernel>/k</kernel></os><devices><disk type='file'>{disk}<target dev='vda' bus='virtio'/></disk></devices></domain>");
+        if (why is null)
+        {
+            Assert.Equal(("/d/a", isReadOnly), (Assert.Single(Definition(document).Drives).Path, Definition(document).Drives[0].ReadOnly));
+            Assert.Empty(document.Warnings);
+            return;
+        }
+
+        Assert.Empty(Definition(document).Drives);
+        Assert.Contains($"<disk> 'vda' can't be carried over: {why}", Assert.Single(document.Warnings), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void NetworksAndBridgesAreSwitchesWhereThereAreSuch()
     {

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading;
+using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Client.Linux;
 using Strato.Client.Store;
@@ -237,6 +238,67 @@ public sealed class SwitchTests : IDisposable
     });
 
     [Fact]
+    public void ASwitchWithoutNatIsShutOffFromOtherNetworks() => NetworkNamespace.Run(() =>
+    {
+        RequirePrograms();
+        SwitchDefinition lan = Create(new() { Name = "lan", NoDhcp = true }).Definition;
+        string rules = NetworkNamespace.Command("nft", "list", "table", "ip", $"strato_{lan.Id}");
+        Assert.Contains("iifname \"st-lan\" drop", rules, StringComparison.Ordinal);
+        Assert.Contains("oifname \"st-lan\" drop", rules, StringComparison.Ordinal);
+        Assert.DoesNotContain("masquerade", rules, StringComparison.Ordinal);
+        _fixture.Client.RemoveSwitch("lan", force: false);
+        Assert.DoesNotContain(lan.Id, NetworkNamespace.Command("nft", "list", "ruleset"), StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void WhatCanBeTakenAwayIsWhateverCanNot() => NetworkNamespace.Run(() =>
+    {
+        RequirePrograms();
+        SwitchDefinition lan = Create(new() { Name = "lan", Nat = true }).Definition;
+        int pid = SwitchDhcp.Find(lan)!.Value;
+        NetworkNamespace.GiveUpNetAdmin();
+        ClientFixture.Fails("SwitchNeedsRoot", () => SwitchMaker.Remove(lan));
+        Assert.NotNull(Link("st-lan"));
+        Assert.Null(Procfs.TryReadStat(pid) is { State: not 'Z' } ? "runs" : null);
+        Assert.False(Directory.Exists(lan.Runtime));
+    });
+
+    [Fact]
+    public void AnAddressThatASwitchGaveIsTheGuests() => NetworkNamespace.Run(() =>
+    {
+        RequirePrograms();
+        _fixture.UseEngineScript("echo ok >&3; exec sleep 1000 3>&-");
+        SwitchDefinition lan = Create(new() { Name = "lan" }).Definition;
+        VmDefinition vm = OnSwitch("web", "lan");
+        string mac = StratoClient.GetMacAddress(vm, vm.NetworkAdapters[0]);
+
+        // One of its run before.
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        string Lease(DateTimeOffset given, string address) => string.Create(CultureInfo.InvariantCulture, $"{(given + SwitchDhcp.LeaseTime).ToUnixTimeSeconds()} {mac} {address} guest 01:{mac}\n");
+        string old = Lease(now.AddHours(-1), "192.168.100.200");
+        File.WriteAllText(SwitchDhcp.LeaseFile(lan), old);
+        int pid = _fixture.Client.Start(vm.Id, null, _fixture.Token).ProcessId!.Value;
+        ClientFixture.Fails("GuestAgentNotFound", () => _fixture.Client.GetGuestInfo(vm.Id, null, _fixture.Token));
+        ClientFixture.Fails("WaitTimeout", () => _fixture.Client.Wait(vm.Id, WaitTarget.IPAddress, new WaitOptions { Timeout = TimeSpan.Zero }, _fixture.Token));
+
+        Task wait = Task.Run(() => _fixture.Client.Wait(vm.Id, WaitTarget.IPAddress, null, _fixture.Token), _fixture.Token);
+        File.WriteAllText(SwitchDhcp.LeaseFile(lan), Lease(now.AddSeconds(30), "192.168.100.201") + old.Replace(mac, "52:54:00:00:00:01", StringComparison.Ordinal));
+        Assert.True(wait.Wait(TimeSpan.FromSeconds(20), _fixture.Token));
+        GuestDetails known = _fixture.Client.GetGuestInfo(vm.Id, null, _fixture.Token);
+        GuestInterface one = Assert.Single(known.Interfaces!);
+        Assert.Equal(("guest", "net0", mac, new GuestAddress("192.168.100.201", 24)), (known.HostName, one.Name, one.MacAddress, Assert.Single(one.Addresses)));
+
+        // Nothing is waited for when it has ended.
+        File.WriteAllText(SwitchDhcp.LeaseFile(lan), "");
+        wait = Task.Run(() => _fixture.Client.Wait(vm.Id, WaitTarget.IPAddress, null, _fixture.Token), _fixture.Token);
+        ClientFixture.Signal(pid, 9);
+        AggregateException ended = Assert.Throws<AggregateException>(() => wait.Wait(TimeSpan.FromSeconds(20), _fixture.Token));
+        Assert.Contains(Assert.IsType<StratoException>(ended.InnerException).Id, (string[])["VmEnded", "VmNotRunning"]);
+        ClientFixture.Until(() => _fixture.Client.Snapshot(vm.Id).State == VmState.Stopped, "the end");
+        _fixture.Client.RemoveSwitch("lan", force: true);
+    });
+
+    [Fact]
     public void ANumberOfAnothersIsLeftAlone()
     {
         SwitchDefinition definition = new() { Id = "abcdefgh", Name = "lan", SwitchType = "Internal", BridgeName = "st-lan", Subnet = "10.0.0.0/24", Runtime = _fixture.Root, Created = default };
@@ -311,9 +373,22 @@ public sealed class SwitchTests : IDisposable
         foreach ((string from, string to, string fault) in (ReadOnlySpan<(string, string, string)>)[("\"version\": 1", "\"version\": 2", "version is 2; this module knows 1"), ("Internal", "Private", "type is 'Private' with a subnet"), ("{", "[", "")])
         {
             File.WriteAllText(file, good.Replace(from, to, StringComparison.Ordinal));
-            StratoException error = ClientFixture.Fails("SwitchDefinitionDamaged", () => store.List());
+            Assert.Empty(store.List());
+            StratoException error = Assert.Single(_fixture.Client.FindDamagedSwitches());
+            Assert.Equal("SwitchDefinitionDamaged", error.Id);
             Assert.Contains(fault, error.Message, StringComparison.Ordinal);
             Assert.Equal(file, error.Where);
+
+            // It may be the one that is asked for; the others go on.
+            ClientFixture.Fails("SwitchDefinitionDamaged", () => store.Get("lan"));
+            using (store.Lock(_fixture.Token))
+            {
+                store.Write(definition with { Id = "bbbbbbbb", Name = "other" });
+            }
+
+            Assert.Equal("other", store.Get("OTHER").Name);
+            Assert.Equal("other", Assert.Single(_fixture.Client.FindSwitches()).Name);
+            File.Delete(Path.Combine(_fixture.Paths.SwitchesDirectory, "bbbbbbbb.json"));
         }
     }
 

@@ -1,34 +1,17 @@
 using System;
-using System.Collections.Generic;
 using System.IO;
-using System.Text.Json;
 using Strato.Engine.Boot;
-using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Protocol;
-using Strato.Protocol.Configuration;
 using Strato.Tests.Unit.Boot;
-using Strato.Tests.Unit.Chardev;
 using Xunit;
 
 namespace Strato.Tests.Unit.Machine;
 
 /// <summary>Looking into a machine that runs.</summary>
-public sealed class DebugMachineTests : IDisposable
+public sealed class DebugMachineTests : MachineTests
 {
-    private readonly TestLoop _test = new();
-    private readonly KvmSystem _kvm = PayloadVm.OpenOrSkip();
-    private readonly List<string> _events = [];
-    private MicroVm? _board;
-
-    public void Dispose()
-    {
-        _board?.Dispose();
-        _kvm.Dispose();
-        _test.Dispose();
-    }
-
     [Fact]
     public void RegistersAreThoseOfTheGuestWhichRunsOn()
     {
@@ -41,7 +24,7 @@ public sealed class DebugMachineTests : IDisposable
         Assert.Equal(RunState.Running, machine.State);
         machine.Pause();
         Assert.Equal(Count(machine), Count(machine));
-        Assert.Equal(["RESUME", "STOP"], _events);
+        Assert.Equal(["RESUME", "STOP"], Events);
     }
 
     [Fact]
@@ -72,7 +55,7 @@ public sealed class DebugMachineTests : IDisposable
             machine.Pause();
         }
 
-        string path = _test.Path("core");
+        string path = Test.Path("core");
         machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
         Assert.Equal(RunState.Paused, machine.State);
         Assert.Equal("DumpActive", Assert.Throws<UserErrorException>(machine.Resume).Id);
@@ -81,28 +64,28 @@ public sealed class DebugMachineTests : IDisposable
         // What vCPUs told before is heard when the dump is over, once, and before the guest goes on.
         machine.OnTripleFault(0);
         machine.OnTripleFault(0);
-        _test.Settle();
+        Test.Settle();
         machine.Dump.GoOn();
-        _test.Until(() => !machine.Dump.IsActive, "the end of the dump");
-        _test.Settle();
+        Test.Until(() => !machine.Dump.IsActive, "the end of the dump");
+        Test.Settle();
         Assert.Equal(DumpState.Completed, machine.Dump.State);
         Assert.Equal(
             runs ? ["RESUME", "STOP", "RESET guest-triple-fault", "RESUME", "DUMP_COMPLETED completed"] : ["RESUME", "STOP", "RESET guest-triple-fault", "DUMP_COMPLETED completed"],
-            _events);
+            Events);
         Assert.Equal(runs ? RunState.Running : RunState.Paused, machine.State);
-        Assert.Equal(4096 + _board!.Memory.Size, new FileInfo(path).Length);
+        Assert.Equal(4096 + Board!.Memory.Size, new FileInfo(path).Length);
     }
 
     [Fact]
     public void AMachineThatIsStoppedMeanwhileStaysSo()
     {
         VirtualMachine machine = Start();
-        string path = _test.Path("core");
+        string path = Test.Path("core");
         machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
         machine.Pause();
         Assert.True(machine.Dump.Cancel());
         Assert.Equal(RunState.Paused, machine.State);
-        Assert.Equal(["RESUME", "STOP", "DUMP_COMPLETED failed"], _events);
+        Assert.Equal(["RESUME", "STOP", "DUMP_COMPLETED failed"], Events);
         machine.Resume();
         Assert.Equal(RunState.Running, machine.State);
     }
@@ -112,38 +95,18 @@ public sealed class DebugMachineTests : IDisposable
     {
         VirtualMachine machine = Start();
         ulong before = Count(machine);
-        string path = _test.Path("core");
+        string path = Test.Path("core");
         machine.BeginDump(new FileDescriptor(Libc.Open(path, Libc.O_RDWR | Libc.O_CREAT, 0x180)), path);
         before = Count(machine);
         machine.OnFailure(0, "it fails");
-        _test.Settle();
+        Test.Settle();
         Assert.True(machine.Dump.Cancel());
-        Assert.Equal(["RESUME", "STOP", "SHUTDOWN host-error", "DUMP_COMPLETED failed"], _events);
+        Assert.Equal(["RESUME", "STOP", "SHUTDOWN host-error", "DUMP_COMPLETED failed"], Events);
         Assert.Equal(before, Count(machine));
     }
 
     private static ulong Count(VirtualMachine machine) => machine.ReadRegisters()[0].General.Rcx;
 
-    /// <summary>A guest that counts in RCX.</summary>
-    private VirtualMachine Start()
-    {
-        ElfBuilder kernel = new();
-
-        // cli; inc rcx; jmp back
-        kernel.Segments.Add(new ElfBuilder.Segment(1, ElfBuilder.Base, [0xFA, 0x48, 0xFF, 0xC1, 0xEB, 0xFB]));
-        string path = _test.Path("kernel");
-        File.WriteAllBytes(path, kernel.Build());
-        _board = new MicroVm(_kvm, new VmConfiguration { Kernel = path, Force = true }, _test.Loop, serial: null);
-        VirtualMachine machine = new(_test.Loop, null, _board, noReboot: false, noShutdown: false);
-        machine.StartThreads();
-        machine.EventRaised += told => _events.Add(told.Data == "{}" ? told.Name : $"{told.Name} {Detail(told.Data)}");
-        machine.Resume();
-        return machine;
-    }
-
-    private static string Detail(string data)
-    {
-        using JsonDocument document = JsonDocument.Parse(data);
-        return (document.RootElement.TryGetProperty("reason", out JsonElement reason) ? reason : document.RootElement.GetProperty("result").GetProperty("status")).GetString()!;
-    }
+    /// <summary>A guest that counts in RCX: cli; inc rcx; jmp back.</summary>
+    private VirtualMachine Start() => Start([0xFA, 0x48, 0xFF, 0xC1, 0xEB, 0xFB], noShutdown: false);
 }

@@ -1,49 +1,33 @@
 using System;
-using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using Strato.Engine.Block;
-using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
-using Strato.Tests.Unit.Boot;
-using Strato.Tests.Unit.Chardev;
 using Xunit;
 
 namespace Strato.Tests.Unit.Machine;
 
 /// <summary>A machine's life as the main loop sees it: a guest that halts, and what its vCPUs, the host and the user report.</summary>
-public sealed class VirtualMachineTests : IDisposable
+public sealed class VirtualMachineTests : MachineTests
 {
-    private readonly TestLoop _test = new();
-    private readonly KvmSystem _kvm = PayloadVm.OpenOrSkip();
-    private readonly List<string> _events = [];
-    private MicroVm? _board;
-
-    public void Dispose()
-    {
-        _board?.Dispose();
-        _kvm.Dispose();
-        _test.Dispose();
-    }
-
     [Fact]
     public void WhatTwoVcpusReportOfOneLifeResetsOnce()
     {
         VirtualMachine machine = Start();
         machine.OnTripleFault(0);
         machine.OnTripleFault(0);
-        _test.Settle();
-        Assert.Equal(["RESUME", "RESET guest-triple-fault"], _events);
+        Test.Settle();
+        Assert.Equal(["RESUME", "RESET guest-triple-fault"], Events);
         Assert.Equal(RunState.Running, machine.State);
 
         // The next life's is another.
         machine.OnTripleFault(0);
-        _test.Settle();
-        Assert.Equal(2, _events.Count(e => e == "RESET guest-triple-fault"));
+        Test.Settle();
+        Assert.Equal(2, Events.Count(e => e == "RESET guest-triple-fault"));
     }
 
     [Fact]
@@ -52,8 +36,8 @@ public sealed class VirtualMachineTests : IDisposable
         VirtualMachine machine = Start();
         machine.OnTripleFault(0);
         machine.Reset();
-        _test.Settle();
-        Assert.Equal(["RESUME", "RESET host-qmp-system-reset"], _events);
+        Test.Settle();
+        Assert.Equal(["RESUME", "RESET host-qmp-system-reset"], Events);
     }
 
     [Fact]
@@ -62,8 +46,8 @@ public sealed class VirtualMachineTests : IDisposable
         VirtualMachine machine = Start();
         machine.OnFailure(0, "the old boot's");
         machine.Reset();
-        _test.Settle();
-        Assert.Equal(["RESUME", "RESET host-qmp-system-reset"], _events);
+        Test.Settle();
+        Assert.Equal(["RESUME", "RESET host-qmp-system-reset"], Events);
         Assert.Equal(RunState.Running, machine.State);
     }
 
@@ -73,9 +57,9 @@ public sealed class VirtualMachineTests : IDisposable
         VirtualMachine machine = Start();
         machine.OnFailure(0, "one");
         machine.OnFailure(0, "another");
-        _test.Loop.Post(() => machine.Quit("host-qmp-quit"));
-        _test.Loop.Run();
-        Assert.Equal(["RESUME", "SHUTDOWN host-error"], _events);
+        Test.Loop.Post(() => machine.Quit("host-qmp-quit"));
+        Test.Loop.Run();
+        Assert.Equal(["RESUME", "SHUTDOWN host-error"], Events);
         Assert.Equal((RunState.Shutdown, EngineExit.Failure), (machine.State, machine.ExitCode));
     }
 
@@ -85,8 +69,8 @@ public sealed class VirtualMachineTests : IDisposable
         VirtualMachine machine = Start();
         machine.Quit("host-qmp-quit");
         machine.OnFailure(0, "late");
-        _test.Loop.Run();
-        Assert.Equal(["RESUME", "SHUTDOWN host-qmp-quit"], _events);
+        Test.Loop.Run();
+        Assert.Equal(["RESUME", "SHUTDOWN host-qmp-quit"], Events);
         Assert.Equal(EngineExit.Success, machine.ExitCode);
     }
 
@@ -94,9 +78,9 @@ public sealed class VirtualMachineTests : IDisposable
     public void WhatTheHostRefusesWhileItRunsIsAHostError()
     {
         VirtualMachine machine = Start();
-        _test.Loop.Post(() => throw new LinuxException("KVM_GET_CLOCK", Errno.EPERM));
-        _test.Loop.Run();
-        Assert.Equal(["RESUME", "SHUTDOWN host-error"], _events);
+        Test.Loop.Post(() => throw new LinuxException("KVM_GET_CLOCK", Errno.EPERM));
+        Test.Loop.Run();
+        Assert.Equal(["RESUME", "SHUTDOWN host-error"], Events);
         Assert.Equal(EngineExit.Failure, machine.ExitCode);
     }
 
@@ -104,42 +88,42 @@ public sealed class VirtualMachineTests : IDisposable
     public void UnderNoShutdownAFailureWaitsForAReset()
     {
         VirtualMachine machine = Start(noShutdown: true);
-        _test.Loop.Post(() => throw new LinuxException("KVM_GET_CLOCK", Errno.EPERM));
+        Test.Loop.Post(() => throw new LinuxException("KVM_GET_CLOCK", Errno.EPERM));
         machine.OnFailure(0, "another");
-        _test.Settle();
-        Assert.Equal(["RESUME", "STOP"], _events);
+        Test.Settle();
+        Assert.Equal(["RESUME", "STOP"], Events);
         Assert.Equal(RunState.InternalError, machine.State);
         Assert.Equal("MachineFailed", Assert.Throws<UserErrorException>(machine.Resume).Id);
         machine.Reset();
         Assert.Equal(RunState.Paused, machine.State);
         machine.Resume();
         Assert.Equal(RunState.Running, machine.State);
-        Assert.Equal(["RESUME", "STOP", "RESET host-qmp-system-reset", "RESUME"], _events);
+        Assert.Equal(["RESUME", "STOP", "RESET host-qmp-system-reset", "RESUME"], Events);
 
         // A reset that fails is a failure of its own, told each time.
-        _events.Clear();
-        File.WriteAllBytes(_test.Path("kernel"), []);
+        Events.Clear();
+        File.WriteAllBytes(Test.Path("kernel"), []);
         machine.Reset();
         machine.Reset();
         Assert.Equal(RunState.InternalError, machine.State);
-        Assert.Equal(["RESET host-qmp-system-reset", "STOP", "RESET host-qmp-system-reset", "STOP"], _events);
+        Assert.Equal(["RESET host-qmp-system-reset", "STOP", "RESET host-qmp-system-reset", "STOP"], Events);
     }
 
     [Fact]
     public void AFailureOfADiskThatHasGoneMeanwhileDoesntStopTheMachine()
     {
         VirtualMachine machine = Start();
-        string image = _test.Path("image");
+        string image = Test.Path("image");
         File.WriteAllBytes(image, new byte[4096]);
         BlockDevice gone = Plug();
-        _board!.DiskFailed(gone, Failure);
+        Board!.DiskFailed(gone, Failure);
         machine.HotPlug.Remove("d");
         BlockDevice here = Plug();
-        _test.Settle();
-        Assert.Equal(["RESUME", "DEVICE_DELETED d"], _events);
+        Test.Settle();
+        Assert.Equal(["RESUME", "DEVICE_DELETED d"], Events);
         Assert.Equal(RunState.Running, machine.State);
-        _board.DiskFailed(here, Failure);
-        _test.Settle();
+        Board.DiskFailed(here, Failure);
+        Test.Settle();
         Assert.Equal(RunState.IoError, machine.State);
 
         BlockDevice Plug()
@@ -152,18 +136,6 @@ public sealed class VirtualMachineTests : IDisposable
 
     private static BlockFailure Failure => new("d", Writes: true, Errno.ENOSPC, DriveErrorAction.Stop);
 
-    private VirtualMachine Start(bool noShutdown = false)
-    {
-        // cli; hlt; jmp to it: nothing reports but the test.
-        ElfBuilder kernel = new();
-        kernel.Segments.Add(new ElfBuilder.Segment(1, ElfBuilder.Base, [0xFA, 0xF4, 0xEB, 0xFC]));
-        string path = _test.Path("kernel");
-        File.WriteAllBytes(path, kernel.Build());
-        _board = new MicroVm(_kvm, new VmConfiguration { Kernel = path, Force = true }, _test.Loop, serial: null);
-        VirtualMachine machine = new(_test.Loop, null, _board, noReboot: false, noShutdown);
-        machine.StartThreads();
-        machine.EventRaised += e => _events.Add(e.Data == "{}" ? e.Name : $"{e.Name} {e.Data.Split('"')[^2]}");
-        machine.Resume();
-        return machine;
-    }
+    /// <summary>cli; hlt; jmp to it: nothing reports but the test.</summary>
+    private VirtualMachine Start(bool noShutdown = false) => Start([0xFA, 0xF4, 0xEB, 0xFC], noShutdown);
 }

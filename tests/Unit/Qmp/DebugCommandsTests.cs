@@ -89,6 +89,35 @@ public sealed class DebugCommandsTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void TheEndOfItsConnectionEndsADumpThatNobodyElseCanGetAt(bool passed)
+    {
+        if (passed)
+        {
+            Pass("core");
+        }
+
+        string protocol = passed ? "fd:core" : $"file:{_file.Path}";
+        _client.Send($$$"""{"execute":"dump-guest-memory","arguments":{"paging":false,"protocol":"{{{protocol}}}","detach":true}}""");
+        Assert.Contains("STOP", _client.ReadLine(), StringComparison.Ordinal);
+        Assert.Equal(Done, _client.ReadLine());
+        _client.Dispose();
+        using TestClient other = _harness.Connect();
+        if (!passed)
+        {
+            // A file with a path is there for whoever asks.
+            Assert.Equal("active", Text(Return(other.Ask("""{"execute":"query-dump"}""")), "status"));
+            Assert.True(_harness.Machine.Dump.Cancel());
+            return;
+        }
+
+        _harness.TurnUntil(() => !_harness.Machine.Dump.IsActive, "the end of the dump");
+        Assert.Equal((DumpState.Failed, "cancelled"), (_harness.Machine.Dump.State, _harness.Machine.Dump.Error));
+        Assert.Equal(RunState.Running, _harness.Machine.State);
+    }
+
+    [Theory]
     [InlineData("""{"paging":true,"protocol":"file:/x"}""", "Parameter 'paging' is true, which is not built; allowed: false (memory by guest-physical addresses)")]
     [InlineData("""{"paging":false,"protocol":"/x"}""", "Parameter 'protocol' is '/x'; allowed: file:PATH, fd:NAME (of getfd)")]
     [InlineData("""{"paging":false,"protocol":"fd:x"}""", "File descriptor named 'x' has not been found; getfd on the same connection names one")]
