@@ -42,7 +42,7 @@ public sealed partial class StratoClient
         VmDefinition source = Store.GetById(id);
         CheckCopy(source, newName, options);
         List<string> warnings = [];
-        List<string> made = [];
+        List<NewFile> made = [];
         try
         {
             VmDefinition copy = source with
@@ -52,12 +52,11 @@ public sealed partial class StratoClient
                 NetworkAdapters = options.KeepMacAddress ? source.NetworkAdapters : [.. Converted(source.NetworkAdapters, adapter => adapter with { Settings = adapter.Settings with { MacAddress = null } })],
                 ConsolePorts = [.. Converted(source.ConsolePorts, port => CopyPort(source, port, warnings))],
             };
-            return new CopyResult(Store.Add(copy, token, vm => vm.Vsock is null ? vm : vm with { Vsock = vm.Vsock with { GuestCid = FreeCid() } }), warnings);
+            return new CopyResult(Store.Add(copy, token, vm => vm.Vsock is null ? vm : vm with { Vsock = vm.Vsock with { GuestCid = FreeCid() } }, directory => KeepAll(directory, made)), warnings);
         }
-        catch
+        finally
         {
-            made.ForEach(AtomicFile.Remove);
-            throw;
+            made.ForEach(file => file.Dispose());
         }
     }
 
@@ -81,13 +80,20 @@ public sealed partial class StratoClient
             if (IsWritten(drive))
             {
                 RefuseRunning(source, "A disk that its guest writes to");
-                NewFile.RefuseExisting(CopyPath(drive, newName, options));
+                string path = CopyPath(drive, newName, options);
+                if (File.Exists(path))
+                {
+                    // Perhaps it is what a shell has left that died.
+                    Store.Sweep(CancellationToken.None);
+                }
+
+                NewFile.RefuseExisting(path);
                 DiskCopy.Open(drive.Path, out _).Dispose();
             }
         }
     }
 
-    private static List<DriveDefinition> CopyDrives(VmDefinition source, string newName, CopyOptions options, List<string> made, List<string> warnings, CancellationToken token)
+    private static List<DriveDefinition> CopyDrives(VmDefinition source, string newName, CopyOptions options, List<NewFile> made, List<string> warnings, CancellationToken token)
     {
         List<DriveDefinition> drives = [];
         foreach (DriveDefinition drive in source.Drives)
@@ -104,12 +110,19 @@ public sealed partial class StratoClient
             }
 
             string path = CopyPath(drive, newName, options);
-            DiskCopy.Copy(drive.Path, path, options.Progress is { } progress ? (done, all) => progress(drive.Path, done, all) : null, token);
-            made.Add(path);
+            made.Add(DiskCopy.Copy(drive.Path, path, options.Progress is { } progress ? (done, all) => progress(drive.Path, done, all) : null, token));
             drives.Add(drive with { Path = path });
         }
 
         return drives;
+    }
+
+    private static void KeepAll(string directory, List<NewFile> files)
+    {
+        if (files.Count > 0)
+        {
+            FileJournal.Keep(directory, files);
+        }
     }
 
     private static ConsolePortDefinition CopyPort(VmDefinition source, ConsolePortDefinition port, List<string> warnings)

@@ -393,19 +393,21 @@ public sealed partial class StratoClient
     /// <summary>Tells the engine to quit, and kills it if it doesn't.</summary>
     private static void TurnOff(VmDefinition vm, EngineProcess process, CancellationToken token)
     {
+        bool asked = false;
         try
         {
             using QmpConnection qmp = QmpConnection.Open(process.Run.QmpSocket, vm.Name, QmpConnection.QuickLimit, token);
+            asked = true;
             qmp.Execute("quit", null, QmpConnection.QuickLimit, token);
             if (process.WaitForEnd(Deadline.After(EndLimit), token))
             {
                 return;
             }
         }
-        catch (StratoException e) when (e.Kind is StratoErrorKind.Timeout or StratoErrorKind.Connection)
+        catch (StratoException e)
         {
-            // It ends so fast that the answer is lost, or it hears nothing any more.
-            if (e.Id == "QmpDisconnected" && process.WaitForEnd(Deadline.After(EndLimit), token))
+            // It ends so fast that the answer is lost, or it hears nothing any more, or doesn't know the command.
+            if (asked && e.Id == "QmpDisconnected" && process.WaitForEnd(Deadline.After(EndLimit), token))
             {
                 return;
             }

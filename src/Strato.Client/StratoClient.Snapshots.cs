@@ -114,6 +114,7 @@ public sealed partial class StratoClient
             Status = reason ?? vm.Damage ?? (state == VmState.Starting ? "Starting" : "Operating normally"),
             ProcessId = run.Pid,
             IsSandboxed = run.Sandboxed,
+            EngineVersion = answer.Package is { } package ? HostPrograms.ParseVersion(package) : null,
             Uptime = age,
             CpuUsage = Usage(usedBefore, Procfs.TryReadCpuNanoseconds(run.Pid), span, vm.Cpu),
             MemoryAssigned = assigned,

@@ -64,6 +64,9 @@ public sealed record StratoPaths
 
     internal string RunFile(string id) => Path.Combine(VmsDirectory, id, "run.json");
 
+    /// <summary>There while an engine is being started that <see cref="RunFile"/> doesn't tell of yet; in it stands the folder of its sockets.</summary>
+    internal string LaunchFile(string id) => Path.Combine(VmsDirectory, id, "launch");
+
     internal string ExitFile(string id) => Path.Combine(VmsDirectory, id, "exit.json");
 
     /// <summary>The paths that the environment asks for at this moment.</summary>

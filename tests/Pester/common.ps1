@@ -102,6 +102,17 @@ function New-TinyKernel([string] $Path) {
         0xe6, 0x64                          #       out 0x64, al          (the i8042's reset)
         0xeb, 0xe7                          #       jmp poll
     ) + [System.Text.Encoding]::ASCII.GetBytes("tiny guest`r`n`0")
+    New-ElfKernel $Path $code
+}
+
+# A kernel that sleeps for ever, and takes no processor's time.
+function New-IdleKernel([string] $Path) {
+    # cli; next: hlt; jmp next
+    New-ElfKernel $Path 0xfa, 0xf4, 0xeb, 0xfd
+}
+
+# An ELF file of one segment, which is entered in long mode.
+function New-ElfKernel([string] $Path, [byte[]] $Code) {
     $entry = 0x1000000
     $file = [System.IO.MemoryStream]::new()
     $w = [System.IO.BinaryWriter]::new($file)

@@ -17,20 +17,32 @@ internal static unsafe class DiskCopy
     /// <param name="token">Ends it.</param>
     /// <param name="reflink">Whether blocks may be shared.</param>
     /// <param name="ranges">Whether the kernel may copy.</param>
-    internal static void Copy(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true)
+    /// <returns>The copy, which has its name when it is kept.</returns>
+    internal static NewFile Copy(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true)
     {
         using FileDescriptor from = Open(source, out Libc.statx_t stat);
         NewFile.RefuseExisting(target);
-        using NewFile to = new(target, 0x180);
-        if (!reflink || Libc.ioctl(to.Fd, Libc.FICLONE, from.Value) != 0)
+        NewFile to = new(target, 0x180);
+        try
         {
-            CopyData(source, from.Value, to, (long)stat.stx_size, ranges, progress, token);
-        }
+            if (!reflink || Libc.ioctl(to.Fd, Libc.FICLONE, from.Value) != 0)
+            {
+                CopyData(source, from.Value, to, (long)stat.stx_size, ranges, progress, token);
+            }
 
-        progress?.Invoke((long)stat.stx_size, (long)stat.stx_size);
-        token.ThrowIfCancellationRequested();
-        to.Check(Libc.fchmod(to.Fd, (uint)stat.stx_mode & 0x1ff) == 0);
-        to.Keep(replace: false);
+            progress?.Invoke((long)stat.stx_size, (long)stat.stx_size);
+            token.ThrowIfCancellationRequested();
+            to.Check(Libc.fchmod(to.Fd, (uint)stat.stx_mode & 0x1ff) == 0);
+
+            // Now, and not when others wait for a lock.
+            to.Check(Libc.fsync(to.Fd) == 0);
+            return to;
+        }
+        catch
+        {
+            to.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Opens and locks what is copied. Errors <c>DriveFileNotFound</c>, <c>DriveNotFile</c>, <c>DriveInUse</c>, <c>DiskCopyFailed</c>.</summary>

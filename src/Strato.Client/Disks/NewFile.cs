@@ -42,6 +42,9 @@ internal sealed class NewFile : IDisposable
 
     internal int Fd => _file.Value;
 
+    /// <summary>The name that it is to have.</summary>
+    internal string Target => _path;
+
     /// <summary>To be passed to others.</summary>
     internal FileDescriptor Descriptor => _file;
 
@@ -93,7 +96,20 @@ internal sealed class NewFile : IDisposable
             throw Failed(_path, errno, _kind);
         }
 
-        AtomicFile.SyncDirectory(folder);
+        try
+        {
+            AtomicFile.SyncDirectory(folder);
+        }
+        catch (IOException)
+        {
+            int errno = Errno.Last;
+            if (!replace)
+            {
+                AtomicFile.Remove(_path);
+            }
+
+            throw Failed(_path, errno, _kind);
+        }
     }
 
     public void Dispose()

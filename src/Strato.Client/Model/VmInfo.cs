@@ -90,6 +90,9 @@ public sealed record VmInfo
     /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
     public bool? IsSandboxed { get; init; }
 
+    /// <summary>Version of the engine that runs, which may be older or newer than the one that a start takes now; null when none runs, or it doesn't say.</summary>
+    public string? EngineVersion { get; init; }
+
     public int Cpu => Definition.Cpu;
 
     public ProcessorDefinition Processor => Definition.Processor;

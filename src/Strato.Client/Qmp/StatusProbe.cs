@@ -27,7 +27,8 @@ internal static class StatusProbe
     /// <param name="Status">Answer to query-status.</param>
     /// <param name="Memory">Bytes that the guest has, where a balloon tells; else null.</param>
     /// <param name="Used">Bytes that it uses, where it tells; else null.</param>
-    internal readonly record struct Result(Outcome Outcome, JsonElement Status, long? Memory = null, long? Used = null);
+    /// <param name="Package">What the engine's greeting calls it; null where it doesn't.</param>
+    internal readonly record struct Result(Outcome Outcome, JsonElement Status, long? Memory = null, long? Used = null, string? Package = null);
 
     // Sent at once, without waiting for the greeting: one round for everything.
     private static readonly byte[] Question = Encoding.UTF8.GetBytes(
@@ -96,9 +97,13 @@ internal static class StatusProbe
         {
             while (QmpCommand.TryTake(framer, out JsonElement message))
             {
-                if (QmpCommand.Answers(message, 2))
+                if (message.ValueKind == JsonValueKind.Object && message.TryGetProperty("QMP", out JsonElement greeting))
                 {
-                    result = new Result(Outcome.Answered, QmpCommand.Result(message, "query-status", null));
+                    result = result with { Package = PackageOf(greeting) };
+                }
+                else if (QmpCommand.Answers(message, 2))
+                {
+                    result = result with { Outcome = Outcome.Answered, Status = QmpCommand.Result(message, "query-status", null) };
                 }
                 else if (QmpCommand.Answers(message, 3))
                 {
@@ -119,6 +124,12 @@ internal static class StatusProbe
 
         return false;
     }
+
+    private static string? PackageOf(JsonElement greeting) =>
+        greeting.ValueKind == JsonValueKind.Object && greeting.TryGetProperty("version", out JsonElement version)
+        && version.ValueKind == JsonValueKind.Object
+            ? QmpCommand.Text(version, "package")
+            : null;
 
     /// <summary>Nothing where the engine answers with an error.</summary>
     private static JsonElement Answer(JsonElement message) => message.TryGetProperty("return", out JsonElement answer) ? answer : default;

@@ -83,6 +83,9 @@ internal sealed class EngineLauncher
         using (StartFiles files = new(_paths, vm.Id, deadline, token))
         {
             List<string> arguments = EngineArguments.Build(vm, runtime, log, _paths.ConsoleLog(vm.Id), options, sandbox, files);
+
+            // Should this process die before the engine's number is noted, it is looked for.
+            File.WriteAllText(_paths.LaunchFile(vm.Id), runtime);
             pid = Spawn.Start(engine, arguments, output: -1, log, pipe.WriteEnd, files.Files);
         }
 
@@ -113,6 +116,7 @@ internal sealed class EngineLauncher
             }
 
             run.Write(_paths.RunFile(vm.Id));
+            AtomicFile.Remove(_paths.LaunchFile(vm.Id));
             run.WritePidFile();
             string? line = pipe.ReadLine(pidfd.Value, deadline, token);
             if (line != "ok")

@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Threading;
 using Strato.Client.Linux;
@@ -76,6 +77,24 @@ internal sealed class EngineProcess : IDisposable
                 ? TryOpen(new RunRecord(pid, stat.StartTime, Procfs.BootId, runtimeDirectory, Ready: true, Sandboxed: IsSandboxed(pid)))
                 : null;
         }
+    }
+
+    /// <summary>An engine that was started to have its sockets in a folder, known by its arguments.</summary>
+    internal static EngineProcess? TryFind(string runtimeDirectory)
+    {
+        string socket = Path.Combine(runtimeDirectory, "qmp.sock");
+        foreach (string folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+                && (Procfs.ReadText($"{folder}/cmdline") ?? "").Contains($"\0-qmp\0unix:{EngineArguments.Part(socket)},", StringComparison.Ordinal)
+                && Procfs.TryReadStat(pid) is { } stat
+                && TryOpen(new RunRecord(pid, stat.StartTime, Procfs.BootId, runtimeDirectory, Ready: false, Sandboxed: IsSandboxed(pid))) is { } process)
+            {
+                return process;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Whether it was started to shut itself in.</summary>

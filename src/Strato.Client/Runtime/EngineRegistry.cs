@@ -22,7 +22,22 @@ internal sealed class EngineRegistry
     {
         RunRecord? last = LastRun(id);
         EngineProcess? process = last is null ? null : EngineProcess.TryOpen(last);
-        return process ?? EngineProcess.TryAdopt(last?.Runtime ?? _paths.RuntimeDirectory(id));
+        return process ?? EngineProcess.TryAdopt(last?.Runtime ?? _paths.RuntimeDirectory(id)) ?? TryFindLaunched(id);
+    }
+
+    /// <summary>The engine of a shell that died between starting it and noting its number: it runs on, and doesn't listen yet.</summary>
+    private EngineProcess? TryFindLaunched(string id)
+    {
+        string mark = _paths.LaunchFile(id);
+        try
+        {
+            return File.Exists(mark) ? EngineProcess.TryFind(File.ReadAllText(mark)) : null;
+        }
+        catch (IOException)
+        {
+            // The shell lives, and has just noted it.
+            return LastRun(id) is { } last ? EngineProcess.TryOpen(last) : null;
+        }
     }
 
     /// <summary>Why a VM that isn't running isn't; null if there is nothing to say.</summary>
@@ -34,6 +49,7 @@ internal sealed class EngineRegistry
     internal void Clean(string id)
     {
         CleanRuntime(id);
+        AtomicFile.Remove(_paths.LaunchFile(id));
         AtomicFile.Remove(_paths.RunFile(id));
         AtomicFile.Remove(_paths.ExitFile(id));
         AtomicFile.RemoveLeftovers(_paths.RunFile(id));

@@ -108,13 +108,15 @@ internal sealed class SwitchStore(StratoPaths paths)
     /// <summary>Under the lock.</summary>
     internal void Write(SwitchDefinition definition) => Guard(() =>
     {
-        AtomicFile.RemoveLeftovers(FileOf(definition.Id));
+        // Each switch has a file of its own: what a writer who died has left beside it, nobody else writes again.
+        AtomicFile.RemoveLeftovers(Path.Combine(paths.SwitchesDirectory, "*"));
         AtomicFile.Write(FileOf(definition.Id), Json(definition));
     });
 
     /// <summary>Under the lock.</summary>
     internal void Delete(SwitchDefinition definition) => Guard(() =>
     {
+        AtomicFile.RemoveLeftovers(Path.Combine(paths.SwitchesDirectory, "*"));
         File.Delete(FileOf(definition.Id));
         AtomicFile.SyncDirectory(paths.SwitchesDirectory);
     });

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Security.Cryptography;
 using System.Threading;
+using Strato.Client.Disks;
 using Strato.Client.Linux;
 
 namespace Strato.Client.Store;
@@ -201,11 +202,23 @@ internal sealed class VmStore
         }
         catch (StratoException)
         {
-            DeleteLeftover(directory);
+            // What could not be made to last goes, too.
+            string there = Directory.Exists(_paths.VmDirectory(id)) ? _paths.VmDirectory(id) : directory;
+            FileJournal.Undo(there);
+            DeleteLeftover(there);
             throw;
         }
 
+        FileJournal.Forget(_paths.VmDirectory(id));
         return vm;
+    }
+
+    /// <summary>Removes what makers and removers that died have left.</summary>
+    internal void Sweep(CancellationToken token)
+    {
+        EnsureDirectories();
+        using FileLock names = LockNames(token);
+        RemoveLeftovers();
     }
 
     /// <summary>Changes a VM under its lock.</summary>
@@ -414,7 +427,12 @@ internal sealed class VmStore
         foreach (string leftover in Directory.EnumerateDirectories(_paths.VmsDirectory, ".*"))
         {
             string name = Path.GetFileName(leftover);
-            if (name.StartsWith(".new-", StringComparison.Ordinal) || name.StartsWith(".old-", StringComparison.Ordinal))
+            if (name.StartsWith(".new-", StringComparison.Ordinal))
+            {
+                FileJournal.Undo(leftover);
+                DeleteLeftover(leftover);
+            }
+            else if (name.StartsWith(".old-", StringComparison.Ordinal))
             {
                 DeleteLeftover(leftover);
             }

@@ -120,6 +120,9 @@ public sealed class Vm
     /// <summary>Whether the engine that runs is shut in; null when none runs.</summary>
     public bool? IsSandboxed => _info.IsSandboxed;
 
+    /// <summary>Version of the engine that runs; null when none runs. After an update of the module it may be another one than that of the next start.</summary>
+    public string? EngineVersion => _info.EngineVersion;
+
     /// <summary>Machine type.</summary>
     public string Machine => _info.Machine;
 

@@ -24,17 +24,18 @@ namespace Strato.Tests.Unit.Client;
 /// <c>mute</c> never becomes ready, <c>slow=FILE</c> binds its console, and is busy
 /// (serves nothing, isn't ready) until FILE is there, <c>deaf</c> ignores system_powerdown and balloon and refuses block_set_io_throttle and set_link, <c>full</c> refuses device_add, <c>blind</c> has a guest that looks at no device, <c>broken</c> one whose driver looks at nothing any more,
 /// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
+/// <c>alien</c> is of another version: it says what nobody knows, and lacks commands that all have,
 /// <c>old=</c> knows no query-stats, <c>dump=full</c> fails to dump and <c>dump=slow</c> never ends it, with <c>dump=other</c> another's ends just before, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
 /// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
 internal sealed class FakeEngine
 {
-    private const string RoleVariable = "STRATO_TEST_ROLE";
+    internal const string RoleVariable = "STRATO_TEST_ROLE";
     private const string Starter = "starter";
     private const string StarterWithoutPidfds = "starter-without-pidfds";
     private const string Terminal = "terminal";
     private const string Taken = "taken";
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
+    internal static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Strato.Tests.Unit");
     private readonly Lock _guard = new();
     private readonly List<Socket> _clients = [];
     private readonly List<Socket> _readers = [];
@@ -81,6 +82,9 @@ internal sealed class FakeEngine
         {
             case "engine":
                 return new FakeEngine().Run(arguments);
+            case FaultyShell.Role:
+                Environment.SetEnvironmentVariable(RoleVariable, null);
+                return FaultyShell.Play(arguments);
             case Starter:
                 return Start(arguments);
             case StarterWithoutPidfds:
@@ -172,8 +176,16 @@ internal sealed class FakeEngine
             Print(append[(print + 6)..] + "\r\n");
         }
 
-        ready.Write("ok\n"u8);
-        ready.Dispose();
+        try
+        {
+            ready.Write("ok\n"u8);
+            ready.Dispose();
+        }
+        catch (IOException)
+        {
+            // Nobody reads it any more.
+        }
+
         if (!append.Contains("short", StringComparison.Ordinal))
         {
             _ended.Wait();
@@ -330,7 +342,9 @@ internal sealed class FakeEngine
     private void ServeQmp(Socket client)
     {
         using NetworkStream stream = new(client, ownsSocket: true);
-        stream.Write("{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":0,\"major\":5},\"package\":\"fake\"},\"capabilities\":[]}}\r\n"u8);
+        stream.Write(_options["-append"].Contains("alien", StringComparison.Ordinal)
+            ? "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":0,\"minor\":0,\"major\":11},\"package\":\"strato-9.8.7\",\"more\":[1]},\"capabilities\":[\"oob\"],\"more\":{}}}\r\n"u8
+            : "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":1,\"minor\":0,\"major\":5},\"package\":\"fake\"},\"capabilities\":[]}}\r\n"u8);
         lock (_guard)
         {
             _clients.Add(client);
@@ -356,7 +370,7 @@ internal sealed class FakeEngine
                 Event("DUMP_COMPLETED", end);
             }
 
-            if (name == "quit" || (name == "system_powerdown" && !_options["-append"].Contains("deaf", StringComparison.Ordinal)))
+            if (answer is not null && (name == "quit" || (name == "system_powerdown" && !_options["-append"].Contains("deaf", StringComparison.Ordinal))))
             {
                 Event("SHUTDOWN", "{\"guest\":true,\"reason\":\"guest-shutdown\"}");
                 _ended.Set();
@@ -368,6 +382,10 @@ internal sealed class FakeEngine
     {
         switch (name)
         {
+            case "quit" or "query-balloon" or "qom-get" when _options["-append"].Contains("alien", StringComparison.Ordinal):
+                return null;
+            case "query-status" when _options["-append"].Contains("alien", StringComparison.Ordinal):
+                return $"{{\"running\":{(_status == "running" ? "true" : "false")},\"status\":\"{_status}\",\"singlestep\":false,\"more\":[]}}";
             case "query-status":
                 return $"{{\"running\":{(_status == "running" ? "true" : "false")},\"status\":\"{_status}\"}}";
             case "stop":

@@ -151,7 +151,11 @@ public sealed class CopyTests : CmdletTests
 
         string target = Path.Combine(Store.Root, "copy");
         long last = 0;
-        DiskCopy.Copy(source, target, (done, all) => (last, _) = (done, all), Store.Token, reflink, ranges);
+        using (NewFile copy = DiskCopy.Copy(source, target, (done, all) => (last, _) = (done, all), Store.Token, reflink, ranges))
+        {
+            copy.Keep(replace: false);
+        }
+
         Assert.Equal(64 << 20, last);
         Assert.Equal(64 << 20, new FileInfo(target).Length);
         Assert.Equal(File.ReadAllBytes(source), File.ReadAllBytes(target));
