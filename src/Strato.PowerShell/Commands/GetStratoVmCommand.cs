@@ -22,6 +22,7 @@ public sealed class GetStratoVmCommand : StratoCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = IdSet, HelpMessage = "Id of the VM: the eight characters that never change.")]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(VmIdCompleter))]
     public string[] Id { get; set; } = null!;
 
     protected override void ProcessRecord()

@@ -13,6 +13,7 @@ public sealed class RemoveStratoVmCommand : VmActionCmdlet
 
     [Parameter(Mandatory = true, ParameterSetName = IdSet, HelpMessage = "Id of the VM: the eight characters that never change.")]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(VmIdCompleter))]
     public string[] Id { get; set; } = null!;
 
     [Parameter(HelpMessage = "Don't ask. A running VM is refused all the same.")]

@@ -22,6 +22,7 @@ public sealed class SetStratoCpuCommand : VmSingleDeviceCmdlet
     [Parameter(ParameterSetName = VMNameSet, HelpMessage = "Numbers of the virtual CPUs that are pinned, from 0.")]
     [Parameter(ParameterSetName = VMSet, HelpMessage = "Numbers of the virtual CPUs that are pinned, from 0.")]
     [ValidateNotNull]
+    [ArgumentCompleter(typeof(VirtualCpuCompleter))]
     public int[] Cpu { get; set; } = [];
 
     [Parameter(ParameterSetName = VMNameSet, HelpMessage = "Ids of the iothreads that are pinned.")]
@@ -38,6 +39,7 @@ public sealed class SetStratoCpuCommand : VmSingleDeviceCmdlet
     [AllowEmptyString]
     [AllowEmptyCollection]
     [ValidateNotNull]
+    [ArgumentCompleter(typeof(HostCpuCompleter))]
     public string[] Affinity { get; set; } = null!;
 
     [Parameter(HelpMessage = "The VM's weight beside others, 1 to 10000; those without one have 100; 0 takes it back.")]

@@ -17,6 +17,9 @@ internal static class Completion
 
     public static CompletionResult Result(string value, string tip) => new(Quote(value), value, CompletionResultType.ParameterValue, tip);
 
+    /// <summary>Of a number, which needs no quotes.</summary>
+    public static CompletionResult Number(string value, string tip) => new(value, value, CompletionResultType.ParameterValue, tip);
+
     /// <summary>As it has to be typed: quoted when it has characters that mean something to PowerShell.</summary>
     internal static string Quote(string value)
     {

@@ -1,6 +1,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Language;
@@ -29,11 +30,13 @@ public abstract class DeviceIdCompleter : IArgumentCompleter
             {
                 if (Completion.Matches(id, wordToComplete) && seen.Add(id))
                 {
-                    yield return Completion.Result(id, tip);
+                    yield return Result(id, tip);
                 }
             }
         }
     }
+
+    private protected virtual CompletionResult Result(string id, string tip) => Completion.Result(id, tip);
 
     private static bool IsMeant(VmDefinition vm, IDictionary bound)
     {
@@ -87,4 +90,13 @@ public sealed class NetworkAdapterIdCompleter : DeviceIdCompleter
 public sealed class SharedFolderTagCompleter : DeviceIdCompleter
 {
     private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) => vm.SharedFolders.Select(folder => (folder.Tag, folder.Path));
+}
+
+/// <summary>Completes numbers of virtual CPUs.</summary>
+public sealed class VirtualCpuCompleter : DeviceIdCompleter
+{
+    private protected override IEnumerable<(string Id, string Tip)> Of(VmDefinition vm) =>
+        Enumerable.Range(0, vm.Cpu).Select(index => (index.ToString(CultureInfo.InvariantCulture), "virtual CPU"));
+
+    private protected override CompletionResult Result(string id, string tip) => Completion.Number(id, tip);
 }

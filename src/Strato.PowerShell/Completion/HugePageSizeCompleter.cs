@@ -15,11 +15,11 @@ public sealed class HugePageSizeCompleter : IArgumentCompleter
     {
         foreach (HugePageInfo pages in StratoClient.GetHugePages())
         {
-            // PowerShell's units: a number, which needs no quotes.
+            // PowerShell's units.
             string size = ByteSize.Format(pages.PageSize) + "B";
             if (Completion.Matches(size, wordToComplete))
             {
-                yield return new CompletionResult(size, size, CompletionResultType.ParameterValue, $"{pages.Free} of {pages.Total} are free");
+                yield return Completion.Number(size, $"{pages.Free} of {pages.Total} are free");
             }
         }
     }

@@ -2,6 +2,7 @@ using System;
 using System.Collections;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Language;
 using Strato.Client;
@@ -34,5 +35,19 @@ public sealed class VmNameCompleter : IArgumentCompleter
         {
             return [];
         }
+    }
+}
+
+/// <summary>Completes ids of VMs, also of those whose definition is damaged: Remove-StratoVm -Id takes them.</summary>
+public sealed class VmIdCompleter : IArgumentCompleter
+{
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        SwitchNameCompleter.Offered(Ids, wordToComplete);
+
+    private static IEnumerable<(string Id, string Tip)> Ids()
+    {
+        VmListing vms = StratoClient.FromEnvironment().List();
+        return [.. vms.Definitions.Select(vm => (vm.Id, vm.Name)), .. vms.Damaged.Select(vm => (vm.Id, $"{vm.Name ?? "no name"} (damaged)"))];
     }
 }

@@ -3,6 +3,7 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using System.Management.Automation.Language;
+using Strato.Client;
 using Strato.PowerShell;
 using Strato.Tests.CmdletHost;
 using Xunit;
@@ -45,6 +46,35 @@ public sealed class CompletionTests : CmdletTests
         Assert.Equal(["web-root"], Texts(new DriveIdCompleter(), "", ("VMName", "w*")));
         Assert.Equal(["web-root"], Texts(new DriveIdCompleter(), "", ("VM", Run(new Step("Get-StratoVm", "web")).Single<Vm>())));
         Assert.Empty(Texts(new DriveIdCompleter(), "web", ("VMName", new[] { "db" })));
+    }
+
+    [Fact]
+    public void IdsOfVmsAlsoOfDamagedOnes()
+    {
+        string good = New("web").Id;
+        string damaged = New("db").Id;
+        File.WriteAllText(Path.Combine(Store.Paths.StateRoot, "vms", damaged, "vm.json"), "{");
+        Assert.Equal([.. new[] { good, damaged }.Order(System.StringComparer.Ordinal)], Texts(new VmIdCompleter(), "").Select(text => text.Trim('\'')).Order(System.StringComparer.Ordinal));
+        Assert.Equal([good], Texts(new VmIdCompleter(), good).Select(text => text.Trim('\'')));
+    }
+
+    [Fact]
+    public void NumbersOfVirtualCpusWithoutQuotes()
+    {
+        Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").With("Cpu", 2));
+        Run(new Step("New-StratoVm", "db").With("Kernel", "vmlinuz").With("Cpu", 3));
+        Assert.Equal(["0", "1"], Texts(new VirtualCpuCompleter(), "", ("VMName", "web")));
+        Assert.Equal(["0", "1", "2"], Texts(new VirtualCpuCompleter(), "").Order(System.StringComparer.Ordinal));
+        Assert.Equal(["2"], Texts(new VirtualCpuCompleter(), "2", ("VMName", new[] { "db" })));
+    }
+
+    [Fact]
+    public void CpusOfTheHostThatSetStratoCpuTakes()
+    {
+        string[] offered = [.. Texts(new HostCpuCompleter(), "").Select(text => text.Trim('\''))];
+        Assert.NotEmpty(offered);
+        Assert.All(offered, cpus => Assert.Equal(cpus, HostCpus.Parse(cpus, "").ToString()));
+        Assert.Contains("0", Texts(new HostCpuCompleter(), "0"));
     }
 
     [Fact]
