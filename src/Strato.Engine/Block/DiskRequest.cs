@@ -82,6 +82,9 @@ internal struct DiskRequestList
 
     public readonly bool IsEmpty => _first is null;
 
+    /// <summary>The first, from which <see cref="DiskRequest.Next"/> leads on; null when there is none.</summary>
+    public readonly DiskRequest? First => _first;
+
     public void Add(DiskRequest request)
     {
         request.Next = null;

@@ -70,6 +70,7 @@ internal static class BootLoader
         if (announcement == Announcement.Acpi)
         {
             rsdp = AcpiTables.Write(memory, request.Topology, isThere, request.VirtioSlots, request.HasSerial);
+            GenerationId.Write(memory);
         }
         else
         {

@@ -48,6 +48,55 @@ internal static class CpuFilter
         return supported;
     }
 
+    /// <summary>Checks that a guest which was told of some processor finds the same here: each feature, and the way in which its state is kept.</summary>
+    /// <param name="saved">What the guest was told.</param>
+    /// <param name="here">What the same model gives here.</param>
+    /// <exception cref="UserErrorException">SnapshotMismatch names what is missing.</exception>
+    public static void CheckSame(KvmCpuidEntry[] saved, KvmCpuidEntry[] here)
+    {
+        string vendor = VendorOf(saved);
+        if (vendor != VendorOf(here))
+        {
+            throw new UserErrorException("SnapshotMismatch", $"The snapshot's processor is of '{vendor}', and this host's of '{VendorOf(here)}'.", "-incoming");
+        }
+
+        List<string> missing = [];
+        foreach (CpuFeature feature in CpuFeature.All)
+        {
+            if (Has(saved, feature) && !Has(here, feature))
+            {
+                missing.Add(feature.Name);
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            throw new UserErrorException(
+                "SnapshotMismatch",
+                $"The snapshot's guest uses a processor with {string.Join(", ", missing)}, which this host's KVM, or the model of -cpu, doesn't give.",
+                "-incoming");
+        }
+
+        foreach (KvmCpuidEntry entry in saved)
+        {
+            if (entry.Function == LeafState && entry.Index == 0 && (entry.Eax & ~Array.Find(here, other => other.Function == LeafState && other.Index == 0).Eax) is var components and not 0)
+            {
+                throw new UserErrorException("SnapshotMismatch", $"The snapshot's guest keeps state of its processor that this host doesn't have (XCR0 bits 0x{components:x}).", "-incoming");
+            }
+        }
+    }
+
+    /// <summary>Who made the processor (leaf 0).</summary>
+    public static string VendorOf(KvmCpuidEntry[] entries)
+    {
+        KvmCpuidEntry entry = Array.Find(entries, entry => entry.Function == 0);
+        Span<byte> text = stackalloc byte[12];
+        BitConverter.TryWriteBytes(text, entry.Ebx);
+        BitConverter.TryWriteBytes(text[4..], entry.Edx);
+        BitConverter.TryWriteBytes(text[8..], entry.Ecx);
+        return Encoding.ASCII.GetString(text).TrimEnd('\0');
+    }
+
     /// <summary>Names of the features that KVM offers, in the table's order.</summary>
     public static List<string> Offered(KvmCpuidEntry[] supported)
     {

@@ -24,6 +24,7 @@ internal static class Dsdt
         }
 
         PowerButton(aml);
+        Generation(aml);
         bool comesMore = topology.Present < topology.Count;
         if (comesMore)
         {
@@ -73,6 +74,21 @@ internal static class Dsdt
         aml.End(device);
     }
 
+    /// <summary>The machine's generation id (Microsoft, "Virtual Machine Generation ID"): drivers find it by its _CID, and its address in two halves by ADDR.</summary>
+    private static void Generation(Aml aml)
+    {
+        int device = aml.BeginDevice("VGEN");
+        aml.Name("_HID", "STRA0001");
+        aml.Name("_CID", "VM_Gen_Counter");
+        aml.Name("_DDN", "VM_Gen_Counter");
+        aml.Name("ADDR");
+        int package = aml.BeginPackage(2);
+        aml.Integer(Layout.GenerationId);
+        aml.Integer(0);
+        aml.End(package);
+        aml.End(device);
+    }
+
     /// <summary>The generic event device (5.6.9): reads which events came, and tells the devices they are for.</summary>
     private static void EventDevice(Aml aml, bool hasCpuEvents)
     {
@@ -90,6 +106,9 @@ internal static class Dsdt
         int button = aml.BeginIfLocal0Has(Layout.GedPowerButton);
         aml.Notify("\\_SB_.PWRB", 0x80); // 5.6.6: the button was pressed while the system was up
         aml.End(button);
+        int generation = aml.BeginIfLocal0Has(Layout.GedGeneration);
+        aml.Notify("\\_SB_.VGEN", 0x80); // the id's document: it has changed
+        aml.End(generation);
         if (hasCpuEvents)
         {
             int cpus = aml.BeginIfLocal0Has(Layout.GedCpuHotplug);

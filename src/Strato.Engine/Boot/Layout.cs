@@ -73,7 +73,10 @@ internal static class Layout
     public const ulong AcpiTables = 0xE_0000;
 
     /// <summary>Room for the ACPI tables: MADT of 254 CPUs (2 KiB), a DSDT with a device for each that may come (28 KiB).</summary>
-    public const int AcpiTablesRoom = 0x1_0000;
+    public const int AcpiTablesRoom = 0xF000;
+
+    /// <summary>The page of the generation id (VMGENID), reserved as all of this: <see cref="Boot.GenerationId"/>.</summary>
+    public const ulong GenerationId = AcpiTables + AcpiTablesRoom;
 
     /// <summary>MP floating pointer, then the table. Linux scans 0xF0000–0xFFFFF for it; 254 CPUs take 5 KiB, more than an EBDA's KiB.</summary>
     public const ulong MpTable = 0xF_0000;
@@ -154,6 +157,9 @@ internal static class Layout
 
     /// <summary>GED event: CPUs came, or are asked to go.</summary>
     public const uint GedCpuHotplug = (uint)PowerEvents.CpuHotplug;
+
+    /// <summary>GED event: the generation id has changed.</summary>
+    public const uint GedGeneration = (uint)PowerEvents.Generation;
 
     /// <summary>CPUs that come and go, which the DSDT speaks of: <see cref="Devices.CpuHotplug"/>.</summary>
     public const ushort CpuHotplug = Power + PowerLength;

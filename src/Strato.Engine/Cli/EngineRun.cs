@@ -5,6 +5,7 @@ using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Qmp;
 using Strato.Engine.Security;
+using Strato.Engine.Snapshot;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
 
@@ -41,7 +42,9 @@ internal static class EngineRun
         using PidFile? pidFile = configuration.PidFile is { } path ? new PidFile(path) : null;
         using KvmSystem kvm = OpenKvm();
         using ICharBackend? serial = CharBackends.Create(loop, configuration.Serial, "ttyS0", "-serial");
-        using MicroVm board = new(kvm, configuration, loop, serial);
+        RestoredMachine? restored = options.Incoming is { } incoming ? SnapshotFiles.Open(IncomingSnapshot.Parse(incoming, options.KeepsTime)) : null;
+        using FileDescriptor? memory = restored?.MemoryFile;
+        using MicroVm board = new(kvm, configuration, loop, serial, restored);
         if (options.DryRun)
         {
             // All that could have been refused was there, and locked; it is let go again.
@@ -65,6 +68,8 @@ internal static class EngineRun
             Sandbox.Enter(plan);
         }
 
+        // What comes late is the owner's as well; programs that were started set their own.
+        _ = Libc.umask(0x3F /* 0077 */);
         if (!configuration.DisableSeccomp)
         {
             // The threads that the guest drives aren't there yet. No code can be loaded, and no program started, from here on.

@@ -28,6 +28,12 @@ internal sealed class Options
     /// <summary>Build the machine, tell whether that went well, and end without running it.</summary>
     public bool DryRun { get; set; }
 
+    /// <summary>The snapshot that the machine goes on from; null for a machine that boots.</summary>
+    public string? Incoming { get; set; }
+
+    /// <summary>Whether a restored guest's clock goes on from where it was, instead of the time that it is.</summary>
+    public bool KeepsTime { get; set; }
+
     /// <summary>Print what <c>-cpu</c> takes and end.</summary>
     public bool CpuHelp { get; set; }
 

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Threading;
 using Strato.Engine.Bus;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Devices;
 
@@ -107,6 +108,45 @@ internal sealed class CpuHotplug : IBusDevice
 
             _selected = 0;
         }
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.U32(_selected);
+        state.U32((uint)_slots.Length);
+        foreach (Slot slot in _slots)
+        {
+            state.Bool(slot.IsThere);
+            state.U32(slot.Event);
+            state.U32(slot.Asked);
+            state.Bool(slot.IsFound);
+            state.U32((uint)slot.Looks);
+        }
+    }
+
+    /// <summary>Takes what <see cref="Save"/> wrote, of a machine with as many CPUs; before anything runs.</summary>
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
+    public void Restore(StateReader state)
+    {
+        _selected = state.U32();
+        int count = state.Count(_slots.Length);
+        for (int cpu = 0; cpu < count; cpu++)
+        {
+            _slots[cpu] = new Slot
+            {
+                IsThere = state.Bool(),
+                Event = state.U32(),
+                Asked = state.U32(),
+                IsFound = state.Bool(),
+                Looks = state.Count(int.MaxValue),
+            };
+            if (cpu < _fixed && !_slots[cpu].IsThere)
+            {
+                throw state.Damaged($"CPU {cpu}, which stays, isn't there");
+            }
+        }
+
+        state.End();
     }
 
     public void Read(ulong offset, Span<byte> data)

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Threading;
 using Strato.Engine.Bus;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Devices;
 
@@ -16,6 +17,11 @@ internal enum PowerEvents : uint
 
     /// <summary><see cref="Devices.CpuHotplug"/> has events.</summary>
     CpuHotplug = 1 << 1,
+
+    /// <summary>The machine's generation id has changed: it was restored from a snapshot.</summary>
+    Generation = 1 << 2,
+
+    All = PowerButton | CpuHotplug | Generation,
 }
 
 /// <summary>Power-off, reset and events for a guest with ACPI: the ports that the FADT and the DSDT speak of.</summary>
@@ -78,6 +84,26 @@ internal sealed class PowerControl(ILevelInterruptLine eventLine, Action powerOf
 
     /// <summary>Drops events that the guest has not taken: the machine is reset.</summary>
     public void Reset() => _ = Take();
+
+    public void Save(StateWriter state) => state.U32((uint)_events);
+
+    /// <summary>Takes what <see cref="Save"/> wrote; before anything runs.</summary>
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
+    public void Restore(StateReader state)
+    {
+        PowerEvents events = (PowerEvents)state.U32();
+        state.End();
+        if ((events & ~PowerEvents.All) != 0)
+        {
+            throw state.Damaged($"the events 0x{(uint)events:x} can't be");
+        }
+
+        // The line isn't part of what the interrupt controllers keep.
+        if (events != PowerEvents.None)
+        {
+            Raise(events);
+        }
+    }
 
     public void Read(ulong offset, Span<byte> data)
     {

@@ -2,6 +2,7 @@ using System;
 using System.Threading;
 using Strato.Engine.Bus;
 using Strato.Engine.Chardev;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Devices;
 
@@ -235,6 +236,66 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
 
         _backend.BeginBoot();
         Do(then);
+    }
+
+    public void Save(StateWriter state)
+    {
+        lock (_lock)
+        {
+            state.Bytes([_ier, _lcr, _mcr, _msr, _scr, _signalled]);
+            state.U16(_divisor);
+            state.Bool(_fifoEnabled);
+            state.U8((byte)_fifoTrigger);
+            state.Bool(_overrun);
+            state.Bool(_transmitPending);
+            state.Bool(_transmitEdge != Owed.Nothing);
+            state.U8((byte)_fifoCount);
+            for (int i = 0; i < _fifoCount; i++)
+            {
+                state.U8(_fifo[(_fifoHead + i) % FifoSize]);
+            }
+        }
+    }
+
+    /// <summary>Takes what <see cref="Save"/> wrote; before anything runs, when the interrupt controllers are as they were.</summary>
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
+    public void Restore(StateReader state)
+    {
+        bool isOwed;
+        lock (_lock)
+        {
+            ReadOnlySpan<byte> registers = state.Bytes();
+            if (registers.Length != 6)
+            {
+                throw state.Damaged($"{registers.Length} registers stand where 6 are expected");
+            }
+
+            (_ier, _lcr, _mcr, _msr, _scr, _signalled) = (registers[0], registers[1], registers[2], registers[3], registers[4], registers[5]);
+            _divisor = state.U16();
+            _fifoEnabled = state.Bool();
+            _fifoTrigger = state.U8();
+            _overrun = state.Bool();
+            _transmitPending = state.Bool();
+            isOwed = state.Bool();
+            (_fifoHead, _fifoCount) = (0, state.U8());
+            if (_fifoCount > FifoSize || _fifoTrigger is not (1 or 4 or 8 or 14))
+            {
+                throw state.Damaged($"a receiver of {_fifoCount} bytes and trigger {_fifoTrigger} can't be");
+            }
+
+            for (int i = 0; i < _fifoCount; i++)
+            {
+                _fifo[i] = state.U8();
+            }
+
+            state.End();
+        }
+
+        // An edge too many enters the handler once for nothing; one too few stops the output.
+        if (isOwed)
+        {
+            _interrupt.Trigger();
+        }
     }
 
     private byte ReadRegister(int register)

@@ -52,6 +52,8 @@ internal static class KvmAbi
     public const uint KVM_SET_XSAVE = 0x5000AEA5;
     public const uint KVM_GET_XCRS = 0x8188AEA6;
     public const uint KVM_SET_XCRS = 0x4188AEA7;
+    public const uint KVM_SET_TSC_KHZ = 0xAEA2;
+    public const uint KVM_GET_TSC_KHZ = 0xAEA3;
     public const uint KVM_KVMCLOCK_CTRL = 0xAEAD;
     public const uint KVM_GET_NESTED_STATE = 0xC080AEBE;
     public const uint KVM_SET_NESTED_STATE = 0x4080AEBF;
@@ -66,6 +68,7 @@ internal static class KvmAbi
     public const int KVM_CAP_IRQFD = 32;
     public const int KVM_CAP_PIT2 = 33;
     public const int KVM_CAP_IOEVENTFD = 36;
+    public const int KVM_CAP_TSC_CONTROL = 60;
     public const int KVM_CAP_MAX_VCPUS = 66;
     public const int KVM_CAP_IMMEDIATE_EXIT = 136;
     public const int KVM_CAP_NESTED_STATE = 157;

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.InteropServices;
 using System.Threading;
 using Strato.Engine.Linux;
 
@@ -80,17 +81,41 @@ internal sealed unsafe class KvmVcpu : IDisposable
 
     public void SetXcrs(ref KvmXcrs value) => Set(KvmAbi.KVM_SET_XCRS, ref value, "KVM_SET_XCRS");
 
-    /// <summary>The state of a guest's own virtualization, of a vCPU that isn't in it (with more, the kernel answers E2BIG).</summary>
-    public void GetNestedState(out KvmNestedState value)
+    /// <summary>Thousands of cycles a second of the counter that the guest reads; 0 where the kernel doesn't know.</summary>
+    public int GetTscKilohertz() => Math.Max(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_GET_TSC_KHZ, 0), 0);
+
+    /// <summary>Has the guest's counter go at another speed than the host's.</summary>
+    /// <exception cref="LinuxException">The processor can't.</exception>
+    public void SetTscKilohertz(int kilohertz) => Check(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_SET_TSC_KHZ, kilohertz), "KVM_SET_TSC_KHZ");
+
+    /// <summary>The state of a guest's own virtualization: struct kvm_nested_state, and what belongs to a guest of its own where it is in one.</summary>
+    /// <param name="most">The answer to KVM_CAP_NESTED_STATE.</param>
+    public byte[] GetNestedState(int most)
     {
-        value = new KvmNestedState { Size = (uint)sizeof(KvmNestedState) };
-        fixed (KvmNestedState* pointer = &value)
+        byte[] buffer = new byte[Math.Max(most, sizeof(KvmNestedState))];
+        fixed (byte* pointer = buffer)
         {
+            KvmNestedState* state = (KvmNestedState*)pointer;
+            state->Size = (uint)buffer.Length;
             Check(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_GET_NESTED_STATE, pointer), "KVM_GET_NESTED_STATE");
+            return buffer[..(int)Math.Min(state->Size, (uint)buffer.Length)];
         }
     }
 
-    public void SetNestedState(ref KvmNestedState value) => Set(KvmAbi.KVM_SET_NESTED_STATE, ref value, "KVM_SET_NESTED_STATE");
+    /// <param name="state">As <see cref="GetNestedState"/> gave it.</param>
+    public void SetNestedState(ReadOnlySpan<byte> state)
+    {
+        // The kernel believes the size that stands in it.
+        if (state.Length < sizeof(KvmNestedState) || MemoryMarshal.Read<KvmNestedState>(state).Size > (uint)state.Length)
+        {
+            throw new LinuxException($"a nested state of {state.Length} bytes", Errno.EINVAL);
+        }
+
+        fixed (byte* pointer = state)
+        {
+            Check(Libc.ioctl(_vcpu.Value, KvmAbi.KVM_SET_NESTED_STATE, pointer), "KVM_SET_NESTED_STATE");
+        }
+    }
 
     /// <summary>What the guest's CPUID instruction answers on this vCPU. Before MSRs and the first run.</summary>
     public void SetCpuid(ReadOnlySpan<KvmCpuidEntry> entries)

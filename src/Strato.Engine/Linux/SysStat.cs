@@ -62,6 +62,21 @@ internal static unsafe partial class Libc
     internal static partial int statx(int directory, byte* path, int flags, uint mask, statx_t* buffer);
 
     [LibraryImport("libc")]
+    private static partial int mkdir(byte* path, uint mode);
+
+    /// <summary>mkdir(2); -1 with errno on failure.</summary>
+    internal static int MakeDirectory(string path, uint mode)
+    {
+        fixed (byte* pointer = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            return mkdir(pointer, mode);
+        }
+    }
+
+    [LibraryImport("libc")]
+    internal static partial uint umask(uint mask);
+
+    [LibraryImport("libc")]
     internal static partial int fchmod(int fd, uint mode);
 
     /// <summary>What an open file is; -1 with errno on failure.</summary>

@@ -26,6 +26,14 @@ internal static unsafe partial class Libc
     [LibraryImport("libc")]
     internal static partial int clock_gettime(int clock, timespec* time);
 
+    /// <summary>Nanoseconds since 1970.</summary>
+    internal static ulong RealTimeNanoseconds()
+    {
+        timespec now;
+        _ = clock_gettime(CLOCK_REALTIME, &now);
+        return ((ulong)now.tv_sec * 1_000_000_000) + (ulong)now.tv_nsec;
+    }
+
     /// <summary>Processor time the calling thread has used, in nanoseconds.</summary>
     internal static long ThreadCpuNanoseconds()
     {

@@ -55,6 +55,7 @@ internal sealed class UnixListener : IDisposable
         try
         {
             // The mode of the descriptor's inode becomes the path's, less the umask (unix(7), unix_bind): at no moment is the path open to others.
+            // Of a socket that comes late the umask alone sees to that.
             _ = Libc.fchmod(socket.Value, 0x180);
             if (Libc.Bind(socket.Value, path) < 0)
             {

@@ -1,11 +1,13 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using Strato.Engine.Boot;
 using Strato.Engine.Bus;
 using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Protocol;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Machine;
 
@@ -16,6 +18,8 @@ namespace Strato.Engine.Machine;
 /// </remarks>
 internal sealed class CpuSet : IDisposable
 {
+    private const string CpuidSection = "cpuid";
+
     private readonly KvmSystem _system;
     private readonly KvmVm _vm;
     private readonly KvmCpuidEntry[] _supported;
@@ -89,12 +93,16 @@ internal sealed class CpuSet : IDisposable
     public void Start(IVcpuEvents events)
     {
         _events = events;
-        _threads = new VcpuThread[Topology.Present];
-        for (int cpu = 0; cpu < _threads.Length; cpu++)
+        List<VcpuThread> threads = [];
+        for (int cpu = 0; cpu < Topology.Count; cpu++)
         {
-            _threads[cpu] = new VcpuThread(cpu, _vcpus[cpu]!, _ports, _memory, events);
+            if (_isThere[cpu])
+            {
+                threads.Add(new VcpuThread(cpu, _vcpus[cpu]!, _ports, _memory, events));
+            }
         }
 
+        _threads = [.. threads];
         foreach (VcpuThread thread in _threads)
         {
             thread.Start();
@@ -246,6 +254,72 @@ internal sealed class CpuSet : IDisposable
             state.ApplyTo(thread.Vcpu, Topology.ApicId(thread.Index));
         }
     }
+
+    /// <summary>What CPUID tells the guest, and the state of each CPU that is there. Parked.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public List<SnapshotSection> Save()
+    {
+        StateWriter cpuid = new();
+        cpuid.Structs<KvmCpuidEntry>(_supported);
+        List<SnapshotSection> sections = [cpuid.ToSection(CpuidSection)];
+        uint[] msrs = VcpuState.ListMsrs(_system);
+        foreach (VcpuThread thread in _threads)
+        {
+            StateWriter state = new();
+            state.Text(_ids[thread.Index] ?? "");
+            VcpuState.Read(_system, thread.Vcpu, msrs).Write(state);
+            sections.Add(state.ToSection(NameOf(thread.Index)));
+        }
+
+        return sections;
+    }
+
+    /// <summary>What CPUID told a snapshot's guest, if this host can tell the same.</summary>
+    /// <param name="state">The snapshot's.</param>
+    /// <param name="here">What the host offers.</param>
+    /// <exception cref="UserErrorException">SnapshotMismatch names what is missing; SnapshotDamaged.</exception>
+    public static KvmCpuidEntry[] ParseCpuid(StateFile state, KvmCpuidEntry[] here)
+    {
+        StateReader reader = state.Require(CpuidSection).Read();
+        KvmCpuidEntry[] saved = reader.Structs<KvmCpuidEntry>();
+        reader.End();
+        CpuFilter.CheckSame(saved, here);
+        return saved;
+    }
+
+    /// <summary>Takes what <see cref="Save"/> made. Before <see cref="Start"/>.</summary>
+    /// <exception cref="UserErrorException">SnapshotMismatch, SnapshotDamaged.</exception>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void Restore(StateFile state)
+    {
+        for (int cpu = 0; cpu < Topology.Count; cpu++)
+        {
+            SnapshotSection? section = cpu < Topology.Present ? state.Require(NameOf(cpu)) : state.Find(NameOf(cpu));
+            if (section is null)
+            {
+                continue;
+            }
+
+            StateReader reader = section.Read();
+            string id = reader.Text();
+            VcpuState saved = VcpuState.Parse(reader);
+            reader.End();
+            if (!_isThere[cpu])
+            {
+                Create(cpu);
+                _isThere[cpu] = true;
+                _ids[cpu] = id;
+            }
+
+            saved.MatchTsc(_vcpus[cpu]!);
+            if (saved.ApplyTo(_vcpus[cpu]!) is { } refused)
+            {
+                throw new UserErrorException("SnapshotMismatch", $"This host's KVM refuses the snapshot's value 0x{refused.Data:x} of MSR 0x{refused.Index:x} of CPU {cpu}.", "-incoming");
+            }
+        }
+    }
+
+    private static string NameOf(int cpu) => string.Create(CultureInfo.InvariantCulture, $"cpu {cpu}");
 
     /// <summary>Sets the registers with which the kernel is entered, from those of power-on.</summary>
     /// <exception cref="LinuxException">The host refuses.</exception>

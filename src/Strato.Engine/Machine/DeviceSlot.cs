@@ -19,6 +19,9 @@ internal abstract class DeviceSlot(MmioTransport transport, int index)
     /// <summary>What the guest calls it, unless its driver names devices in another way.</summary>
     public abstract string GuestName { get; }
 
+    /// <summary>Whether a transport is what the driver of this slot talks to.</summary>
+    public bool IsBehind(MmioTransport other) => transport == other;
+
     /// <summary>Whether the driver has looked at what is in it now.</summary>
     public bool IsSeen => Device.IsConfigurationSeen;
 

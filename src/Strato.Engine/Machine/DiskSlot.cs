@@ -31,10 +31,13 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     public static BlockDevice CreateSpare(int index) =>
         new($"slot vd{(char)('a' + index)}", new EmptyImage(EmptyImage.Usual, readOnly: false), new BlockOptions { OfferDiscard = true });
 
+    /// <summary>Id of the device that a drive becomes.</summary>
+    public static string DeviceIdOf(DriveConfiguration drive) => drive.DeviceId.Length > 0 ? drive.DeviceId : drive.Id;
+
     /// <summary>Tells of the disk that is in the slot from the start.</summary>
     public void Describe(DriveConfiguration drive, DiskImage image)
     {
-        DeviceId = drive.DeviceId.Length > 0 ? drive.DeviceId : drive.Id;
+        DeviceId = DeviceIdOf(drive);
         Set(drive, image);
     }
 

@@ -107,6 +107,12 @@ internal sealed class HotPlug : IDisposable
         return slot;
     }
 
+    /// <summary>What a snapshot has to know of what is behind a transport, which may be any device's.</summary>
+    public SlotState Describe(MmioTransport transport) =>
+        _disks.Find(slot => slot.IsBehind(transport)) is { } disk ? new SlotState(SlotKind.Disk, disk.DeviceId ?? "", "")
+        : _nets.Find(slot => slot.IsBehind(transport)) is { } net ? new SlotState(SlotKind.Net, net.DeviceId ?? "", net.Mac)
+        : new SlotState(SlotKind.Device, transport.Device.Id, "");
+
     /// <summary>The disk of an id; null when there is none.</summary>
     public BlockDevice? FindDisk(string id) => _disks.Find(slot => slot.DeviceId == id)?.Disk;
 

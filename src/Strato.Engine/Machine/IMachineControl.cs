@@ -7,9 +7,11 @@ using System.Text.Json;
 using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Machine;
 
@@ -118,6 +120,10 @@ internal readonly record struct MachineEvent(string Name, string Data)
         return new MachineEvent("DEVICE_DELETED", $$"""{"device":"{{name}}","path":"{{name}}"}""");
     }
 
+    /// <summary>The saving of a snapshot has come to another state, as QEMU tells it.</summary>
+    /// <param name="status">QMP's name of it.</param>
+    public static MachineEvent Migration(string status) => new("MIGRATION", $$"""{"status":"{{status}}"}""");
+
     /// <summary>A CPU has come or gone.</summary>
     public static MachineEvent CpuResize => new("CPU_RESIZE", "{}");
 
@@ -195,6 +201,29 @@ internal interface IMachineControl
     /// <param name="file">As <see cref="MemoryDump.Begin"/>.</param>
     /// <param name="path">As there.</param>
     void BeginDump(FileDescriptor file, string? path);
+
+    /// <summary>All RAM.</summary>
+    GuestMemory GuestMemory { get; }
+
+    /// <summary>Why the machine can't be saved; null when it can.</summary>
+    string? CannotBeSaved { get; }
+
+    /// <summary>Pauses the machine, which nobody lets go on until <see cref="Release"/>.</summary>
+    /// <param name="what">What holds it, for those who want it to go on: "A snapshot".</param>
+    /// <param name="held">Called later on the loop: with null when it stands still and all that its CPUs had told is done, else with why it doesn't.</param>
+    /// <exception cref="UserErrorException">It is held already, or has ended.</exception>
+    void Hold(string what, Action<string?> held);
+
+    /// <summary>Ends <see cref="Hold"/>.</summary>
+    /// <param name="run">Whether the machine goes on, if it can.</param>
+    void Release(bool run);
+
+    /// <summary>All that the guest counts on but its memory. Held.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    IReadOnlyList<SnapshotSection> SaveState();
+
+    /// <summary>Tells those who listen of something that isn't the machine's own doing.</summary>
+    void Raise(MachineEvent raised);
 
     /// <summary>What KVM counts.</summary>
     KvmCounters Counters { get; }

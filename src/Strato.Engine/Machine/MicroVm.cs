@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Bus;
@@ -11,6 +12,7 @@ using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Machine;
 
@@ -30,25 +32,35 @@ internal sealed class MicroVm : IDisposable
     private readonly PowerControl _power;
     private readonly Serial16550? _serial;
     private Announcement _announcedBy;
-    private ulong? _stoppedClock;
+    private GuestClock? _stoppedClock;
+    private bool _clockLags;
 
-    /// <summary>Makes the board and loads the kernel; no vCPU runs yet.</summary>
+    /// <summary>Makes the board and loads the kernel, or restores what was saved; no vCPU runs yet.</summary>
     /// <param name="system">The host's KVM.</param>
     /// <param name="configuration">Validated.</param>
     /// <param name="loop">The main loop, which serves the devices.</param>
     /// <param name="serial">What ttyS0 is connected to; null when the machine has no serial port. Stays the caller's.</param>
+    /// <param name="restored">What it goes on from; null for a machine that boots.</param>
     /// <exception cref="Strato.Protocol.UserErrorException">A file, disk or the host is not fit.</exception>
     /// <exception cref="LinuxException">The host refuses.</exception>
-    public MicroVm(KvmSystem system, VmConfiguration configuration, EventLoop loop, ICharBackend? serial)
+    public MicroVm(KvmSystem system, VmConfiguration configuration, EventLoop loop, ICharBackend? serial, RestoredMachine? restored = null)
     {
         try
         {
+            CpuTopology topology = CpuTopology.Of(configuration.Shape);
+            if (restored is not null)
+            {
+                RestoreCheck.Check(restored, configuration, topology, serial is not null);
+            }
+
+            List<PlannedSlot> plan = restored is null ? SlotPlan.Of(configuration) : SlotPlan.Of(configuration, restored.Board);
+
             // Closed last of all, when the ports have written what they had.
             Ports = Own(new PortPlug(loop, id => HotPlug!.CheckDeviceId(id)));
 
             // Files first: what a user got wrong is told before anything is built.
-            _boot = OpenFiles(configuration, loop, serial is not null, out List<DiskImage> disks, out List<VirtioDevice> devices);
-            _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory)));
+            _boot = OpenFiles(configuration, loop, serial is not null, plan.Count, out List<DiskImage> disks, out List<VirtioDevice> devices);
+            _memory = Own(MemoryOpener.Open(configuration, Layout.RamRanges((ulong)configuration.Memory), restored?.MemoryFile));
             Memory = new MemoryStatus(configuration, _memory);
             Dump = Own(new MemoryDump(loop, _memory));
             _vm = Own(system.CreateVm());
@@ -65,7 +77,8 @@ internal sealed class MicroVm : IDisposable
 
             _vm.CreateIrqchip();
             _vm.CreatePit();
-            _cpus = new CpuSet(system, _vm, _boot.Topology, CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid()), _ports, _mmio);
+            KvmCpuidEntry[] cpuid = CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid());
+            _cpus = new CpuSet(system, _vm, _boot.Topology, restored is null ? cpuid : CpuSet.ParseCpuid(restored.State, cpuid), _ports, _mmio);
             Counters = Own(new KvmCounters(_vm.OpenStatistics(), _cpus.StatisticsOf));
             if (!configuration.Force)
             {
@@ -96,32 +109,9 @@ internal sealed class MicroVm : IDisposable
             CpuPlug = new CpuPlug(_cpus, _cpuHotplug, loop, () => _announcedBy == Announcement.Acpi, HotPlug.CheckDeviceId);
             HotPlug.DiskFailed = (disk, failure) => DiskFailed(disk, failure);
             HotPlug.NetLost = netdev => NetLost(netdev);
-            for (int i = 0; i < disks.Count; i++)
+            foreach (PlannedSlot slot in plan)
             {
-                DriveConfiguration drive = configuration.Drives[i];
-                AddDisk(disks[i], drive, LoopOf(drive.IoThread) ?? loop);
-            }
-
-            for (int i = 0; i < CountSpareDisks(configuration); i++)
-            {
-                AddSpareDisk(loop);
-            }
-
-            for (int i = 0; i < devices.Count; i++)
-            {
-                EventLoop ownLoop = LoopOf(configuration.Devices[i].IoThread) ?? loop;
-                MmioTransport transport = Attach(devices[i], ownLoop);
-                if (devices[i] is NetInterface net)
-                {
-                    NetConfiguration wish = (NetConfiguration)configuration.Devices[i];
-                    HotPlug.AddNetSlot(transport).Describe(wish);
-                    net.Lost = () => NetLost(wish.Netdev);
-                }
-            }
-
-            for (int i = 0; i < CountSpareNets(configuration); i++)
-            {
-                AddSpareNet(configuration, loop);
+                Plug(slot, configuration, disks, devices, loop);
             }
 
             if (devices.Find(device => device is BalloonDevice) is BalloonDevice balloon)
@@ -129,7 +119,14 @@ internal sealed class MicroVm : IDisposable
                 Balloon = Own(new MemoryBalloon(balloon, configuration.Memory, loop));
             }
 
-            Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
+            if (restored is null)
+            {
+                Log.Info("machine", $"kernel format: {LoadKernel().KernelFormat}");
+            }
+            else
+            {
+                Restore(restored);
+            }
         }
         catch
         {
@@ -200,7 +197,7 @@ internal sealed class MicroVm : IDisposable
     /// <summary>The guest's clock stands still from here on, until <see cref="UnparkVcpus"/>. With the vCPUs parked.</summary>
     /// <remarks>A reset may come while the machine is paused: then the clock stopped with the pause.</remarks>
     /// <exception cref="LinuxException">The host refuses.</exception>
-    public void StopClock() => _stoppedClock ??= _vm.GetClock();
+    public void StopClock() => _stoppedClock ??= GuestClock.Read(_vm);
 
     /// <summary>For a device on a vCPU's thread: that vCPU parks after the present exit.</summary>
     public void ParkCallingVcpu() => _cpus.ParkCalling();
@@ -211,8 +208,9 @@ internal sealed class MicroVm : IDisposable
     {
         if (_stoppedClock is { } clock)
         {
-            _vm.SetClock(clock);
+            _vm.SetClock(_clockLags ? clock.WithLostTime() : clock.Nanoseconds);
             _stoppedClock = null;
+            _clockLags = false;
         }
 
         _cpus.Unpark();
@@ -237,6 +235,44 @@ internal sealed class MicroVm : IDisposable
         LoadKernel();
     }
 
+    /// <summary>Whether the guest goes on from a snapshot, and so has run before.</summary>
+    public bool IsRestored { get; private set; }
+
+    /// <summary>All RAM.</summary>
+    public GuestMemory GuestMemory => _memory;
+
+    /// <summary>Why the machine can't be saved, which names the device; null when it can.</summary>
+    public string? CannotBeSaved => _transports.Find(transport => transport.Device.CannotBeSaved is not null) is { } transport
+        ? $"the device '{transport.Device.Id}' can't: {transport.Device.CannotBeSaved}"
+        : null;
+
+    /// <summary>All that the guest counts on but its memory. With the vCPUs parked, the devices quiesced and the clock stopped.</summary>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public List<SnapshotSection> Save()
+    {
+        List<SlotState> slots = _transports.ConvertAll(HotPlug.Describe);
+        List<SnapshotSection> sections =
+        [
+            new BoardState(Topology, _announcedBy, _serial is not null, slots).ToSection(),
+            .. _cpus.Save(),
+            ToSection("interrupts", InterruptState.Read(_vm).Write),
+            _stoppedClock!.Value.ToSection(),
+            ToSection("power", _power.Save),
+            ToSection("cpu-hotplug", _cpuHotplug.Save),
+        ];
+        if (_serial is not null)
+        {
+            sections.Add(ToSection("serial", _serial.Save));
+        }
+
+        for (int slot = 0; slot < _transports.Count; slot++)
+        {
+            sections.Add(ToSection(NameOf(slot), _transports[slot].Save));
+        }
+
+        return sections;
+    }
+
     public void Dispose()
     {
         _cpus?.Dispose();
@@ -251,7 +287,7 @@ internal sealed class MicroVm : IDisposable
         _owned.Clear();
     }
 
-    private BootRequest OpenFiles(VmConfiguration configuration, EventLoop loop, bool hasSerial, out List<DiskImage> disks, out List<VirtioDevice> devices)
+    private BootRequest OpenFiles(VmConfiguration configuration, EventLoop loop, bool hasSerial, int slots, out List<DiskImage> disks, out List<VirtioDevice> devices)
     {
         BootRequest request = new()
         {
@@ -260,7 +296,7 @@ internal sealed class MicroVm : IDisposable
             CommandLine = configuration.CommandLine,
             CommandLineWhere = configuration.CommandLineWhere,
             Topology = CpuTopology.Of(configuration.Shape),
-            VirtioSlots = new int[configuration.Drives.Count + CountSpareDisks(configuration) + configuration.Devices.Count + CountSpareNets(configuration)],
+            VirtioSlots = new int[slots],
             HasSerial = hasSerial,
         };
         for (int slot = 0; slot < request.VirtioSlots.Length; slot++)
@@ -289,33 +325,36 @@ internal sealed class MicroVm : IDisposable
         return request;
     }
 
-    // Spare slots come behind the devices that were given, so that those have the names that they would have alone.
-    private static int CountSpareDisks(VmConfiguration configuration) =>
-        CountSpare(configuration, HotPlug.SpareDisks, ConfigurationLimits.MaxDrives - configuration.Drives.Count, taken: 0);
-
-    private static int CountSpareNets(VmConfiguration configuration) => CountSpare(
-        configuration,
-        NetConfiguration.Maximum,
-        NetConfiguration.Maximum - configuration.Devices.FindAll(device => device is NetConfiguration).Count,
-        CountSpareDisks(configuration));
-
-    private static int CountSpare(VmConfiguration configuration, int wanted, int allowed, int taken)
+    private void Plug(PlannedSlot slot, VmConfiguration configuration, List<DiskImage> disks, List<VirtioDevice> devices, EventLoop loop)
     {
-        int room = DeviceLimits.MaxDevices - configuration.Drives.Count - configuration.Devices.Count - taken;
-        return configuration.HotPlug ? int.Min(wanted, int.Min(allowed, room)) : 0;
+        if (slot.Drive >= 0)
+        {
+            DriveConfiguration drive = configuration.Drives[slot.Drive];
+            AddDisk(disks[slot.Drive], drive, LoopOf(drive.IoThread) ?? loop);
+        }
+        else if (slot.Device >= 0)
+        {
+            AddDevice(devices[slot.Device], configuration.Devices[slot.Device], loop);
+        }
+        else if (slot.Kind == SlotKind.Disk)
+        {
+            _ = HotPlug.AddDiskSlot(Attach(DiskSlot.CreateSpare(HotPlug.DiskSlots), loop, isSpare: true));
+        }
+        else
+        {
+            _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, slot.Mac), loop, isSpare: true));
+        }
     }
 
-    private void AddSpareDisk(EventLoop loop)
+    private void AddDevice(VirtioDevice device, DeviceConfiguration wish, EventLoop loop)
     {
-        BlockDevice device = DiskSlot.CreateSpare(HotPlug.DiskSlots);
-        _ = HotPlug.AddDiskSlot(Attach(device, loop, isSpare: true));
-    }
-
-    private void AddSpareNet(VmConfiguration configuration, EventLoop loop)
-    {
-        // A machine without a name has nothing that an address could follow from.
-        byte[] mac = MacAddress.Generate(configuration.Name ?? Guid.NewGuid().ToString(), HotPlug.NetSlots);
-        _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, mac), loop, isSpare: true));
+        MmioTransport transport = Attach(device, LoopOf(wish.IoThread) ?? loop);
+        if (device is NetInterface net)
+        {
+            NetConfiguration interfaceWish = (NetConfiguration)wish;
+            HotPlug.AddNetSlot(transport).Describe(interfaceWish);
+            net.Lost = () => NetLost(interfaceWish.Netdev);
+        }
     }
 
     private void AddDisk(DiskImage disk, DriveConfiguration drive, EventLoop loop)
@@ -345,6 +384,44 @@ internal sealed class MicroVm : IDisposable
         EventInterruptLine line = Own(new EventInterruptLine());
         _vm.AssignIrqfd(line.EventFd, gsi);
         return line;
+    }
+
+    private static SnapshotSection ToSection(string name, Action<StateWriter> save)
+    {
+        StateWriter writer = new();
+        save(writer);
+        return writer.ToSection(name);
+    }
+
+    private static string NameOf(int slot) => string.Create(CultureInfo.InvariantCulture, $"slot {slot}");
+
+    /// <summary>Takes what <see cref="Save"/> made. The machine stands still, as when it was saved.</summary>
+    private void Restore(RestoredMachine restored)
+    {
+        StateFile state = restored.State;
+        IsRestored = true;
+        _announcedBy = restored.Board.AnnouncedBy;
+        _cpuHotplug.Restore(state.Require("cpu-hotplug").Read());
+        _cpus.Restore(state);
+
+        // Behind the local APICs, to which the IOAPIC delivers what it holds.
+        StateReader interrupts = state.Require("interrupts").Read();
+        InterruptState.Parse(interrupts).ApplyTo(_vm);
+        interrupts.End();
+        for (int slot = 0; slot < _transports.Count; slot++)
+        {
+            _transports[slot].Restore(state.Require(NameOf(slot)).Read());
+        }
+
+        _serial?.Restore(state.Require("serial").Read());
+        _power.Restore(state.Require("power").Read());
+        _stoppedClock = GuestClock.Parse(state);
+        _clockLags = !restored.KeepsTime;
+        if (_announcedBy == Announcement.Acpi)
+        {
+            GenerationId.Write(_memory);
+            _power.Raise(PowerEvents.Generation);
+        }
     }
 
     /// <summary>Fills RAM, which is all zeros, and sets the registers of all vCPUs, which are as at power-on.</summary>

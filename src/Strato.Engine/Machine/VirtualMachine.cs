@@ -5,9 +5,11 @@ using Strato.Engine.Block;
 using Strato.Engine.Boot;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
+using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Machine;
 
@@ -33,6 +35,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     private readonly List<Action> _afterDump = [];
     private bool _resumesAfterDump;
 
+    // What has the machine stand still; null when nothing does. From when it stands still, what vCPUs tell waits.
+    private string? _holder;
+    private bool _isHeld;
+
     private bool _ended;
 
     /// <param name="loop">The main loop.</param>
@@ -45,6 +51,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         _loop = loop;
         Name = name;
         _board = board;
+        State = board.IsRestored ? RunState.Paused : RunState.Prelaunch;
         _noReboot = noReboot;
         _noShutdown = noShutdown;
         board.PowerOffRequested = () => FromGuest(() => PowerOff("guest-shutdown"));
@@ -70,7 +77,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public string MachineType => "microvm";
 
-    public RunState State { get; private set; } = RunState.Prelaunch;
+    public RunState State { get; private set; }
 
     public CpuTopology Topology => _board.Topology;
 
@@ -105,6 +112,12 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public void BeginDump(FileDescriptor file, string? path)
     {
+        if (_holder is not null)
+        {
+            file.Dispose();
+            RefuseWhileHeld("a dump");
+        }
+
         bool runs = State == RunState.Running;
         Pause(RunState.Paused);
         _resumesAfterDump = runs;
@@ -117,6 +130,50 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
             file.Dispose();
             OnDumpEnded();
             throw;
+        }
+    }
+
+    public GuestMemory GuestMemory => _board.GuestMemory;
+
+    public string? CannotBeSaved => _board.CannotBeSaved;
+
+    public IReadOnlyList<SnapshotSection> SaveState() => _board.Save();
+
+    public void Raise(MachineEvent raised) => EventRaised(raised);
+
+    public void Hold(string what, Action<string?> held)
+    {
+        RefuseWhileHeld("another");
+        Dump.RefuseWhileActive("a snapshot");
+        if (State is RunState.Shutdown or RunState.InternalError)
+        {
+            throw new UserErrorException("MachineShutDown", $"The machine {(State == RunState.Shutdown ? "has powered off" : "stopped with an internal error")}; there is nothing to save.");
+        }
+
+        Pause(RunState.Paused);
+        _holder = what;
+
+        // Behind what vCPUs have posted by now: a reset that the guest asked for is made, and saved as such.
+        _loop.Post(() =>
+        {
+            if (_ended || State is not (RunState.Paused or RunState.IoError or RunState.Prelaunch))
+            {
+                held("the machine has ended, or failed, meanwhile");
+                return;
+            }
+
+            _isHeld = true;
+            held(TryStandStill());
+        });
+    }
+
+    public void Release(bool run)
+    {
+        (_holder, _isHeld) = (null, false);
+        DoDeferred();
+        if (run && !_ended && State is RunState.Paused or RunState.IoError)
+        {
+            Resume();
         }
     }
 
@@ -134,6 +191,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public void Resume()
     {
         Dump.RefuseWhileActive("the guest");
+        RefuseWhileHeld("the guest");
         switch (State)
         {
             case RunState.Prelaunch or RunState.Paused or RunState.IoError:
@@ -158,6 +216,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public void Reset()
     {
         Dump.RefuseWhileActive("a reset");
+        RefuseWhileHeld("a reset");
         Reset(guest: false, "host-qmp-system-reset");
     }
 
@@ -180,7 +239,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         int life = Volatile.Read(ref _life);
         _loop.Post(() =>
         {
-            if (life == _life && Dump.IsActive)
+            if (life == _life && (Dump.IsActive || _isHeld))
             {
                 _afterDump.Add(() => RunInLife(life, action));
             }
@@ -222,19 +281,46 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     private void OnDumpEnded()
     {
-        // First: a vCPU that asked for an end or a reset runs nothing more of the guest before it.
+        DoDeferred();
+        bool resumes = _resumesAfterDump && State == RunState.Paused;
+        _resumesAfterDump = false;
+        if (resumes)
+        {
+            Resume();
+        }
+    }
+
+    /// <summary>What vCPUs told meanwhile; before they run: one that asked for an end or a reset runs nothing more of the guest before it.</summary>
+    private void DoDeferred()
+    {
         Action[] actions = [.. _afterDump];
         _afterDump.Clear();
         foreach (Action action in actions)
         {
             action();
         }
+    }
 
-        bool resumes = _resumesAfterDump && State == RunState.Paused;
-        _resumesAfterDump = false;
-        if (resumes)
+    /// <summary>A machine that never ran has neither clock nor devices stopped yet. Null, or why it isn't possible.</summary>
+    private string? TryStandStill()
+    {
+        try
         {
-            Resume();
+            _board.QuiesceDevices();
+            _board.StopClock();
+            return null;
+        }
+        catch (LinuxException error)
+        {
+            return error.Message;
+        }
+    }
+
+    private void RefuseWhileHeld(string what)
+    {
+        if (_holder is { } holder)
+        {
+            throw new UserErrorException("SnapshotActive", $"{holder} is being saved, and {what} would change what it reads; migrate_cancel ends it.");
         }
     }
 

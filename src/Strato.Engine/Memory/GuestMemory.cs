@@ -18,8 +18,12 @@ internal sealed unsafe class GuestMemory : IDisposable
 
     private const ulong HugePageSize = 2 << 20;
 
+    /// <summary>From here on a piece that is given back is worth a map of its own, where the memory is that of an image.</summary>
+    private const ulong WorthMapping = 64 * 1024;
+
     private readonly MemoryRegion[] _regions;
     private readonly MemoryFile? _file;
+    private bool _isImage;
     private bool _isKept;
     private bool _disposed;
 
@@ -76,6 +80,44 @@ internal sealed unsafe class GuestMemory : IDisposable
         {
             memory.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Maps memory that begins as a file's contents, which stay as they are: what the guest changes is this process's alone.</summary>
+    /// <param name="ranges">Start and length of each; they lie in the file one behind the other.</param>
+    /// <param name="image">May be closed afterwards; nobody may write to it or make it shorter.</param>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public static GuestMemory MapImage(ReadOnlySpan<(ulong Start, ulong Length)> ranges, FileDescriptor image)
+    {
+        GuestMemory memory = Allocate(ranges);
+        memory._isImage = true;
+        ulong offset = 0;
+        foreach (MemoryRegion region in memory._regions)
+        {
+            const int Flags = Libc.MAP_PRIVATE | Libc.MAP_FIXED | Libc.MAP_NORESERVE;
+            if (Libc.mmap((void*)region.HostAddress, (nuint)region.Length, Libc.PROT_READ | Libc.PROT_WRITE, Flags, image.Value, (long)offset) == Libc.MAP_FAILED)
+            {
+                LinuxException error = LinuxException.Last($"mmap of {region.Length} bytes of a snapshot's memory");
+                memory.Dispose();
+                throw error;
+            }
+
+            offset += region.Length;
+        }
+
+        return memory;
+    }
+
+    /// <summary>Copies a file's contents in, but for its holes: the memory is all zeros.</summary>
+    /// <param name="image">The ranges lie in it one behind the other.</param>
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public void Fill(FileDescriptor image)
+    {
+        ulong offset = 0;
+        foreach (MemoryRegion region in _regions)
+        {
+            MemoryWorkers.Fill((byte*)region.HostAddress, region.Length, HostPageSize, image.Value, offset);
+            offset += region.Length;
         }
     }
 
@@ -203,7 +245,15 @@ internal sealed unsafe class GuestMemory : IDisposable
     {
         foreach (MemoryRegion region in _regions)
         {
-            if (_isKept)
+            if (_isImage)
+            {
+                // What a piece of the file's map is given back to is the file's contents.
+                if (!MapZeros((void*)region.HostAddress, region.Length))
+                {
+                    throw LinuxException.Last("mmap of guest memory");
+                }
+            }
+            else if (_isKept)
             {
                 MemoryWorkers.Clear((byte*)region.HostAddress, region.Length, HostPageSize);
             }
@@ -335,8 +385,19 @@ internal sealed unsafe class GuestMemory : IDisposable
     }
 
     /// <summary>Whole pages go back to the host. Of a file they have to be taken out: others hold them as well.</summary>
+    /// <remarks>
+    /// Of an image a large piece becomes zeros, so that it takes no room in the next snapshot; of a small one the host gets back the copy, and
+    /// the guest finds the image's contents again: what it gives away it takes back as anything. A process can't have maps without number.
+    /// </remarks>
     private bool GiveBack(void* address, ulong length) =>
-        Libc.madvise(address, (nuint)length, _file is null ? Libc.MADV_DONTNEED : Libc.MADV_REMOVE) == 0;
+        (_isImage && length >= WorthMapping && MapZeros(address, length))
+        || Libc.madvise(address, (nuint)length, _file is null ? Libc.MADV_DONTNEED : Libc.MADV_REMOVE) == 0;
+
+    private static bool MapZeros(void* address, ulong length)
+    {
+        const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_FIXED | Libc.MAP_NORESERVE;
+        return Libc.mmap(address, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0) != Libc.MAP_FAILED;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private byte* Find(ulong address, ulong length)

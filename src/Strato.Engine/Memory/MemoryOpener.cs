@@ -13,13 +13,18 @@ internal static class MemoryOpener
 
     /// <param name="machine">Validated.</param>
     /// <param name="ranges">Start and length of each range of RAM, as many bytes in all as the configuration says.</param>
+    /// <param name="image">A file that begins with what the memory is to hold; null for zeros. Stays the caller's, and may be closed.</param>
+    /// <remarks>
+    /// Memory that is this process's alone is mapped from the image, so it is there at once, and those who map the same share what they don't
+    /// change. What others can map as well, or has huge pages, is a copy.
+    /// </remarks>
     /// <exception cref="UserErrorException">
     /// MemPathNotFound, MemPathNotFolder, MemPathPermission, MemPathFailed, MemPathNotHuge, MemPathFull: the folder; HugePagesTooFew,
     /// HugePageSizeUnavailable, InvalidMemory, BalloonWithHugePages: huge pages; MemoryUnavailable: what is to be allocated
     /// beforehand; KsmUnavailable.
     /// </exception>
     /// <exception cref="LinuxException">The host refuses for another reason.</exception>
-    public static GuestMemory Open(VmConfiguration machine, ReadOnlySpan<(ulong Start, ulong Length)> ranges)
+    public static GuestMemory Open(VmConfiguration machine, ReadOnlySpan<(ulong Start, ulong Length)> ranges, FileDescriptor? image = null)
     {
         MemoryBacking wish = machine.Backing;
         MemoryFile? file = OpenFile(machine);
@@ -28,7 +33,7 @@ internal static class MemoryOpener
             CheckAvailable(machine.Memory, file);
         }
 
-        GuestMemory memory = Allocate(machine, ranges, file);
+        GuestMemory memory = image is not null && file is null ? GuestMemory.MapImage(ranges, image) : Allocate(machine, ranges, file);
         try
         {
             if (!machine.DumpGuestCore)
@@ -44,6 +49,11 @@ internal static class MemoryOpener
             if (wish.Preallocate)
             {
                 memory.Populate();
+            }
+
+            if (image is not null && file is not null)
+            {
+                memory.Fill(image);
             }
 
             return memory;

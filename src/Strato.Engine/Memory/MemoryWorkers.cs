@@ -16,6 +16,8 @@ internal static unsafe class MemoryWorkers
 
     private const int StackBytes = 128 * 1024;
 
+    private const int FillBytes = 256 * 1024;
+
     /// <summary>Gives each page of a map memory of the host.</summary>
     /// <param name="map">Zeros, which nobody touches meanwhile.</param>
     /// <param name="length">Bytes.</param>
@@ -50,6 +52,39 @@ internal static unsafe class MemoryWorkers
     public static void Clear(byte* map, ulong length, ulong pageSize) => Run(map, length, pageSize, (start, count) =>
     {
         new Span<byte>((void*)start, (int)count).Clear();
+        return 0;
+    });
+
+    /// <summary>Copies a file into a map of zeros; what is zeros there stays untouched.</summary>
+    /// <param name="map">May be touched by nobody else meanwhile.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="pageSize">Bytes of one of its pages.</param>
+    /// <param name="file">Where it comes from.</param>
+    /// <param name="offset">Where in the file it begins.</param>
+    /// <exception cref="LinuxException">The host refuses, or the file is shorter.</exception>
+    public static void Fill(byte* map, ulong length, ulong pageSize, int file, ulong offset) => Run(map, length, pageSize, (start, count) =>
+    {
+        byte[] buffer = new byte[FillBytes];
+        ulong first = (ulong)(start - (nint)map);
+        for (ulong at = 0; at < count; at += FillBytes)
+        {
+            Span<byte> piece = buffer.AsSpan(0, (int)Math.Min(FillBytes, count - at));
+            nint read = Libc.PRead(file, piece, (long)(offset + first + at));
+            if (read != piece.Length)
+            {
+                return read < 0 ? Errno.Last : Errno.EIO;
+            }
+
+            for (int page = 0; page < piece.Length; page += (int)GuestMemory.PageSize)
+            {
+                Span<byte> bytes = piece.Slice(page, (int)GuestMemory.PageSize);
+                if (bytes.ContainsAnyExcept((byte)0))
+                {
+                    bytes.CopyTo(new Span<byte>((byte*)start + at + page, bytes.Length));
+                }
+            }
+        }
+
         return 0;
     });
 

@@ -2,12 +2,13 @@ using System;
 using System.Collections.Generic;
 using System.Text.Json;
 using Strato.Engine.Machine;
+using Strato.Engine.Snapshot;
 using Strato.Protocol.Qmp;
 
 namespace Strato.Engine.Qmp;
 
 /// <summary>One command while it runs: what it may look at, and where its return value goes.</summary>
-internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8JsonWriter result, PassedFiles files, Func<IReadOnlyList<OptionGroup>> options)
+internal sealed class QmpCall(IMachineControl machine, Migration migration, QmpRequest request, Utf8JsonWriter result, PassedFiles files, Func<IReadOnlyList<OptionGroup>> options)
 {
     /// <summary>Descriptors that came over the client's connection.</summary>
     public PassedFiles Files { get; } = files;
@@ -16,6 +17,9 @@ internal sealed class QmpCall(IMachineControl machine, QmpRequest request, Utf8J
     public IReadOnlyList<OptionGroup> Options => options();
 
     public IMachineControl Machine { get; } = machine;
+
+    /// <summary>The snapshot that is being saved, or was the last.</summary>
+    public Migration Migration { get; } = migration;
 
     /// <summary>Takes the return value, one JSON value; a command that writes nothing returns <c>{}</c>.</summary>
     public Utf8JsonWriter Result { get; } = result;

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
+using Strato.Engine.Snapshot;
 using Strato.Protocol;
 using Strato.Protocol.Qmp;
 
@@ -21,6 +22,7 @@ internal sealed class QmpServer : IDisposable
 
     private readonly EventLoop _loop;
     private readonly IMachineControl _machine;
+    private readonly Migration _migration;
     private readonly List<UnixListener> _listeners = [];
     private readonly List<QmpClient> _clients = [];
     private readonly QmpWriter _writer = new();
@@ -39,6 +41,7 @@ internal sealed class QmpServer : IDisposable
         _options = options;
         _loop = loop;
         _machine = machine;
+        _migration = new Migration(loop, machine);
         machine.EventRaised += Broadcast;
     }
 
@@ -72,6 +75,7 @@ internal sealed class QmpServer : IDisposable
         }
 
         _disposed = true;
+        _migration.Dispose();
         _machine.EventRaised -= Broadcast;
         foreach (UnixListener listener in _listeners)
         {
@@ -117,10 +121,15 @@ internal sealed class QmpServer : IDisposable
     {
         _clients.Remove(client);
 
-        // Nobody else can have the file that came over its connection.
+        // Nobody else can have the files that came over its connection.
         if (!_disposed && _machine.Dump.IsActive && ReferenceEquals(_machine.Dump.Owner, client.Files))
         {
             _machine.Dump.Cancel();
+        }
+
+        if (!_disposed && ReferenceEquals(_migration.Owner, client.Files))
+        {
+            _ = _migration.Cancel();
         }
     }
 
@@ -162,7 +171,7 @@ internal sealed class QmpServer : IDisposable
 
         int files = client.Files.Unnamed;
         bool done = false;
-        QmpCall call = new(_machine, request, _writer.BeginReturn(), client.Files, _options);
+        QmpCall call = new(_machine, _migration, request, _writer.BeginReturn(), client.Files, _options);
         try
         {
             QmpCommands.Find(request).Run(call);

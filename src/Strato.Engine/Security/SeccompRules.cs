@@ -109,7 +109,7 @@ internal static class SeccompRules
             KvmAbi.KVM_SET_REGS, KvmAbi.KVM_GET_SREGS, KvmAbi.KVM_SET_SREGS, KvmAbi.KVM_GET_MSRS, KvmAbi.KVM_SET_MSRS, KvmAbi.KVM_GET_LAPIC,
             KvmAbi.KVM_SET_LAPIC, KvmAbi.KVM_GET_MP_STATE, KvmAbi.KVM_SET_MP_STATE, KvmAbi.KVM_GET_VCPU_EVENTS, KvmAbi.KVM_SET_VCPU_EVENTS,
             KvmAbi.KVM_GET_DEBUGREGS, KvmAbi.KVM_SET_DEBUGREGS, KvmAbi.KVM_GET_XSAVE, KvmAbi.KVM_SET_XSAVE, KvmAbi.KVM_GET_XCRS,
-            KvmAbi.KVM_SET_XCRS, KvmAbi.KVM_GET_NESTED_STATE, KvmAbi.KVM_SET_NESTED_STATE, KvmAbi.KVM_GET_STATS_FD, KvmAbi.KVM_NMI))
+            KvmAbi.KVM_SET_XCRS, KvmAbi.KVM_GET_NESTED_STATE, KvmAbi.KVM_SET_NESTED_STATE, KvmAbi.KVM_GET_STATS_FD, KvmAbi.KVM_NMI, KvmAbi.KVM_GET_TSC_KHZ))
         {
             Meaning = "KVM: clock, ioeventfds, irqfds, a CPU that comes, an NMI, and all state that a reset sets",
         },
@@ -129,8 +129,8 @@ internal static class SeccompRules
         },
         new("ftruncate", 77, Main),
         new("rename", 82, Main),
+        new("mkdir", 83, Main),
         new("unlink", 87, Main),
-        new("fchmod", 91, Main),
         new("dup3", 292, Main),
         new("eventfd2", 290, Main),
         new("socket", 41, Main, OneOf(0, Libc.AF_UNIX)) { Meaning = "AF_UNIX" },
@@ -157,6 +157,7 @@ internal static class SeccompRules
         new("fstat", 5, Every) { Errno = Linux.Errno.ENOSYS, Meaning = "the same, of other C libraries" },
         new("lseek", 8, Every) { Errno = Linux.Errno.ESPIPE, Meaning = "fclose(3) leaves a file where it is" },
         new("access", 21, Main) { Errno = Linux.Errno.ENOENT, Meaning = "if_nametoindex(3) looks no further" },
+        new("fchmod", 91, Main) { Errno = Linux.Errno.EPERM, Meaning = "sockets that come late: the umask keeps others out" },
         new("fsync", 74, Every) { Errno = Linux.Errno.EINVAL, Meaning = "a runtime's last words are written all the same" },
         new("brk", 12, Every) { Errno = 0, Meaning = "by its result the heap stays as it is: malloc(3) takes memory by mmap" },
         new("writev", 20, Every) { Errno = Linux.Errno.ENOSYS, Meaning = "the C library's last words before an abort are lost, the abort isn't" },

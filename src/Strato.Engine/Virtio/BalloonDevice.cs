@@ -6,6 +6,7 @@ using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -116,6 +117,22 @@ internal sealed class BalloonDevice : VirtioDevice
     }
 
     protected override void OnDispose() => _statistics.Dispose();
+
+    protected override void OnSave(StateWriter state)
+    {
+        state.U32((uint)Volatile.Read(ref _actual));
+        state.U32((uint)_statistics.Period.TotalSeconds);
+    }
+
+    /// <remarks>Buffers that the driver gave and hasn't got back are taken anew: pages once more, statistics as they were.</remarks>
+    protected override void OnRestore(StateReader state)
+    {
+        SetActual((int)state.U32());
+        _statistics.SetPeriod(TimeSpan.FromSeconds(state.Count(int.MaxValue)));
+    }
+
+    /// <remarks>What was asked of the driver, and what it has given.</remarks>
+    protected override void MergeConfiguration(ReadOnlySpan<byte> saved, Span<byte> now) => saved.CopyTo(now);
 
     protected override void ProcessQueue(int index)
     {

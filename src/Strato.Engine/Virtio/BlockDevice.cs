@@ -1,4 +1,5 @@
 using System;
+using System.Buffers.Binary;
 using System.Diagnostics;
 using Strato.Engine.Block;
 using Strato.Engine.Linux;
@@ -6,6 +7,7 @@ using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
 using Strato.Protocol;
 using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -32,6 +34,7 @@ internal sealed class BlockDevice : VirtioDevice
     private readonly bool[] _answered;
     private readonly bool[] _starved;
     private TokenBucket? _limit;
+    private int _limitNow;
     private LoopTimer? _timer;
     private DiskRequestList _free;
     private DiskRequestList _held;
@@ -53,7 +56,8 @@ internal sealed class BlockDevice : VirtioDevice
         _isEmpty = disk.Length == 0;
         Geometry = disk.Geometry;
         _disk = new DiskQueue(disk, _capacity, OnCompleted);
-        _limit = LimitOf(_options.Iops, Stopwatch.GetTimestamp());
+        _limitNow = _options.Iops;
+        _limit = LimitOf(_limitNow, Stopwatch.GetTimestamp());
         Span<byte> configuration = stackalloc byte[BlockLayout.ConfigurationBytes];
         configuration.Clear();
         BlockLayout.Describe(disk, _options, configuration);
@@ -89,6 +93,7 @@ internal sealed class BlockDevice : VirtioDevice
     {
         lock (Gate)
         {
+            _limitNow = iops;
             _limit = LimitOf(iops, Stopwatch.GetTimestamp());
             RingStarved();
         }
@@ -143,6 +148,62 @@ internal sealed class BlockDevice : VirtioDevice
         {
             Release((BlockRequest)request);
         }
+    }
+
+    /// <remarks>Those that the host failed at, which wait for the machine to go on (werror=stop).</remarks>
+    protected override bool KeepsRequests => true;
+
+    protected override void OnSave(StateWriter state)
+    {
+        state.U32((uint)_limitNow);
+        uint held = 0;
+        for (DiskRequest? request = _held.First; request is not null; request = request.Next)
+        {
+            held++;
+        }
+
+        state.U32(held);
+        for (DiskRequest? request = _held.First; request is not null; request = request.Next)
+        {
+            state.U16((ushort)((BlockRequest)request).Queue);
+            state.U16(((BlockRequest)request).Chain.Head);
+        }
+    }
+
+    /// <summary>A request that was held is one anew, as if nothing of it had been done: the driver has heard nothing of it.</summary>
+    protected override void OnRestore(StateReader state)
+    {
+        int limit = state.Count(int.MaxValue);
+        if (_options.Iops == 0)
+        {
+            SetIops(limit);
+        }
+
+        for (int left = state.Count(_capacity); left > 0; left--)
+        {
+            (int queue, ushort head) = (state.U16(), state.U16());
+            BlockRequest request = BlockRequest.Create(_made++);
+            if (queue >= Queues.Length || !Queues[queue].TryPopAgain(head, request.Chain) || !request.TryBegin(out bool hasHeader)
+                || _meaning.Begin(request, hasHeader, Features) is not null)
+            {
+                throw state.Damaged($"request {head} of queue {queue} is none");
+            }
+
+            request.Queue = queue;
+            request.Ask();
+            _held.Add(request);
+        }
+    }
+
+    protected override void MergeConfiguration(ReadOnlySpan<byte> saved, Span<byte> now)
+    {
+        (ulong was, ulong @is) = (BinaryPrimitives.ReadUInt64LittleEndian(saved), BinaryPrimitives.ReadUInt64LittleEndian(now));
+        if (was != @is)
+        {
+            throw Mismatch($"it has {@is * DiskGeometry.SectorBytes} bytes, and had {was * DiskGeometry.SectorBytes}");
+        }
+
+        base.MergeConfiguration(saved, now);
     }
 
     protected override void ProcessQueue(int index)

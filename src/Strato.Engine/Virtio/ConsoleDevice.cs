@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -35,6 +36,9 @@ internal sealed class ConsoleDevice : VirtioDevice
 
     /// <summary>Bytes of output of one port before the loop does other work.</summary>
     private const int MostPerTurn = 1 << 20;
+
+    /// <summary>Ports are bits of a number.</summary>
+    private const int MostBits = 32;
 
     private readonly List<VirtioPort> _ports;
     private readonly VirtioPort?[] _portOfQueue;
@@ -126,6 +130,43 @@ internal sealed class ConsoleDevice : VirtioDevice
 
     protected override void OnDispose() => _ports.ForEach(port => port.Dispose());
 
+    protected override void OnSave(StateWriter state)
+    {
+        state.Bool(_driverListens);
+        state.U32(_gone);
+        state.U32(_stale);
+        state.U32((uint)_ports.Count);
+        foreach (VirtioPort port in _ports)
+        {
+            port.Save(state);
+        }
+    }
+
+    /// <remarks>Ports are known by their numbers; where they lead may be another place.</remarks>
+    protected override void OnRestore(StateReader state)
+    {
+        _driverListens = state.Bool();
+        _gone = state.U32();
+        _stale = state.U32();
+        uint restored = 0;
+        for (int left = state.Count(MostBits); left > 0; left--)
+        {
+            int number = state.Count(MostBits - 1);
+            VirtioPort port = _ports.Find(port => port.Number == number)
+                ?? throw Mismatch($"it has no port {number}, which the guest's driver knows");
+            port.Restore(state, name => Mismatch($"its port {number} is another than the one that the guest's driver knows as {name}"));
+            restored |= 1u << number;
+            RestoreSending(port, state);
+            TellOfPeer(port);
+        }
+
+        foreach (VirtioPort port in _ports)
+        {
+            // One that the snapshot hadn't comes as if it were plugged in.
+            port.News |= _driverListens && (restored & (1u << port.Number)) == 0 ? ConsoleNews.Add : ConsoleNews.None;
+        }
+    }
+
     protected override void ProcessQueue(int index)
     {
         // Before the driver hears of a port that has come in another's place, and before that port's output.
@@ -194,6 +235,19 @@ internal sealed class ConsoleDevice : VirtioDevice
             case ConsoleEvent.PortOpen:
                 port.SetOpen(message.Value != 0);
                 break;
+        }
+    }
+
+    /// <summary>What was sent of a request stays sent, and the rest follows.</summary>
+    private void RestoreSending(VirtioPort port, StateReader state)
+    {
+        bool sending = state.Bool();
+        uint left = state.U32();
+        if (sending && TryPop(port.OutputQueue, port.Output))
+        {
+            ulong all = port.Output.Readable.Length;
+            port.Output.Readable.Advance(all - ulong.Min(all, left));
+            port.IsSending = true;
         }
     }
 

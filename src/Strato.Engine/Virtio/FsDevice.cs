@@ -51,6 +51,9 @@ internal sealed class FsDevice : VirtioDevice
 
     public override bool KernelSignalsQueues => true;
 
+    /// <remarks>virtiofsd knows which files the guest has open, and has no way to tell.</remarks>
+    public override string? CannotBeSaved => "a shared folder's open files are virtiofsd's, which can't be saved";
+
     protected override bool IsKernels(int queue) => true;
 
     protected override void OnPlug(GuestMemory memory, EventLoop loop)

@@ -6,6 +6,7 @@ using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -103,6 +104,34 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
             ResetDevice();
             _deviceFeaturesSelect = _driverFeaturesSelect = _queueSelect = 0;
         }
+    }
+
+    /// <summary>Writes registers and device. With the vCPUs stopped and the device quiesced.</summary>
+    public void Save(StateWriter state)
+    {
+        lock (_registers)
+        {
+            // The kernel's interrupts leave no cause. Of one that the driver hasn't answered yet it would find none where the engine serves the queues.
+            state.U32(Volatile.Read(ref _interruptStatus) | (Device.KernelSignalsQueues ? MmioRegister.InterruptQueue : 0));
+            state.U32(_deviceFeaturesSelect);
+            state.U32(_driverFeaturesSelect);
+            state.U32(_queueSelect);
+            _status.Save(state);
+            Device.Save(state);
+        }
+    }
+
+    /// <summary>Takes what <see cref="Save"/> wrote. Before anything runs; the device stays quiesced.</summary>
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotMismatch, SnapshotDamaged.</exception>
+    public void Restore(StateReader state)
+    {
+        _interruptStatus = state.U32();
+        _deviceFeaturesSelect = state.U32();
+        _driverFeaturesSelect = state.U32();
+        _queueSelect = state.U32();
+        _status.Restore(state);
+        Device.Restore(state);
+        state.End();
     }
 
     public void Read(ulong offset, Span<byte> data)

@@ -4,6 +4,8 @@ using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
 using Strato.Engine.Net;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -155,6 +157,42 @@ internal abstract class NetInterface : VirtioDevice
     {
         int count = ((NetInterface)previous).ActivePairs;
         ActivePairs = TryUse(count) ? count : 1;
+    }
+
+    protected override void OnSave(StateWriter state)
+    {
+        state.Bool(_linkUp);
+        state.U16((ushort)ActivePairs);
+    }
+
+    protected override void OnRestore(StateReader state)
+    {
+        _linkUp = state.Bool();
+        int pairs = state.U16();
+        if (pairs < 1 || pairs > _backends.Length)
+        {
+            throw state.Damaged($"{pairs} queue pairs are in use of {_backends.Length}");
+        }
+
+        if (!TryUse(pairs))
+        {
+            throw Mismatch($"the host doesn't serve {pairs} queue pairs");
+        }
+
+        ActivePairs = pairs;
+        TellLink();
+    }
+
+    /// <remarks>The link may be another's, which the driver is told; the address is what it has read.</remarks>
+    protected override void MergeConfiguration(ReadOnlySpan<byte> saved, Span<byte> now)
+    {
+        if (!saved[..MacBytes].SequenceEqual(now[..MacBytes]))
+        {
+            throw Mismatch($"it has the address {MacAddress.Format(now[..MacBytes].ToArray())}, and had {MacAddress.Format(saved[..MacBytes].ToArray())}");
+        }
+
+        saved[StatusOffset..PairsOffset].CopyTo(now[StatusOffset..PairsOffset]);
+        base.MergeConfiguration(saved, now);
     }
 
     /// <summary>5.1.2: the control queue is behind all pairs that are offered, or behind the first for a driver that takes but one.</summary>

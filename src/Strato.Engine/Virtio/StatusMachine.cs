@@ -1,4 +1,5 @@
 using Strato.Engine.Diagnostics;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -95,6 +96,27 @@ internal sealed class StatusMachine(RateLimit log)
         _said = VirtioStatus.None;
         _driverFeatures = 0;
         _impossibleFeature = false;
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.U32((uint)_said);
+        state.U64(_driverFeatures);
+        state.Bool(_impossibleFeature);
+    }
+
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
+    public void Restore(StateReader state)
+    {
+        uint said = state.U32();
+        _said = (VirtioStatus)said;
+        if ((_said & ~(Progress | VirtioStatus.Failed)) != 0 || !IsInOrder(_said))
+        {
+            throw state.Damaged($"the status 0x{said:x} can't be");
+        }
+
+        _driverFeatures = state.U64();
+        _impossibleFeature = state.Bool();
     }
 
     private static bool IsInOrder(VirtioStatus wanted) => (wanted & Progress) switch

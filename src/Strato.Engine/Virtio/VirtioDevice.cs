@@ -15,7 +15,7 @@ namespace Strato.Engine.Virtio;
 /// driver may reuse its buffers at once). Order of locks: the transport's, then the gate, then the configuration's.
 /// A device overrides <see cref="ProcessQueue"/> and little else. Whatever the guest does, nothing here throws.
 /// </remarks>
-internal abstract class VirtioDevice : IDisposable
+internal abstract partial class VirtioDevice : IDisposable
 {
     private const string Room = "virtio";
 
@@ -237,6 +237,7 @@ internal abstract class VirtioDevice : IDisposable
             if (_running)
             {
                 OnResume();
+                TellRestored();
             }
         }
 

@@ -4,6 +4,7 @@ using System.Threading;
 using Strato.Engine.Chardev;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio.Queue;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio;
 
@@ -225,6 +226,57 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
         }
 
         return sent;
+    }
+
+    public void Save(StateWriter state)
+    {
+        state.U32((uint)Number);
+        state.Bool(IsConsole);
+        state.Bytes(Name);
+        state.Bool(IsTold);
+        state.Bool(IsKnown);
+        state.U32((uint)News);
+        state.Bool(_hadPeer);
+        lock (_lock)
+        {
+            state.Bool(_open);
+            state.Bytes(_input.AsSpan(_first, _end - _first));
+        }
+
+        state.Bool(IsSending);
+        state.U32(IsSending ? (uint)Output.Readable.Length : 0);
+    }
+
+    /// <summary>Takes what <see cref="Save"/> wrote from the kind on to the input.</summary>
+    /// <param name="state">Behind the port's number.</param>
+    /// <param name="mismatch">Makes the error of a port that the driver knows as another.</param>
+    public void Restore(StateReader state, Func<string, Exception> mismatch)
+    {
+        bool isConsole = state.Bool();
+        ReadOnlySpan<byte> name = state.Bytes();
+        if (isConsole != IsConsole || !name.SequenceEqual(Name))
+        {
+            throw mismatch(isConsole ? "a terminal" : $"'{Encoding.UTF8.GetString(name)}'");
+        }
+
+        IsTold = state.Bool();
+        IsKnown = state.Bool();
+        News = (ConsoleNews)state.U32();
+        _ = state.Bool();
+        lock (_lock)
+        {
+            _open = state.Bool();
+            ReadOnlySpan<byte> input = state.Bytes();
+            if (input.Length > _input.Length)
+            {
+                throw state.Damaged($"{input.Length} bytes of input are too many");
+            }
+
+            input.CopyTo(_input);
+            (_first, _end) = (0, input.Length);
+        }
+
+        _backend.ResumeInput();
     }
 
     /// <summary>The driver has gone.</summary>

@@ -5,6 +5,7 @@ using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Memory;
+using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 
 namespace Strato.Tests.Unit.Qmp;
@@ -68,6 +69,29 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
                 Resume();
             }
         });
+    }
+
+    public GuestMemory GuestMemory => Ram;
+
+    public string? CannotBeSaved { get; set; }
+
+    /// <summary>What is saved as the machine's state.</summary>
+    public List<SnapshotSection> Sections { get; } = [new("board", 1, new byte[] { 1, 2, 3 })];
+
+    public IReadOnlyList<SnapshotSection> SaveState() => Sections;
+
+    public void Hold(string what, Action<string?> held)
+    {
+        Pause();
+        Board.Loop.Post(() => held(null));
+    }
+
+    public void Release(bool run)
+    {
+        if (run)
+        {
+            Resume();
+        }
     }
 
     public KvmCounters Counters { get; set; } = new(null, _ => null);

@@ -8,6 +8,7 @@ using System.Text.Json;
 using Strato.Engine.Cli;
 using Strato.Engine.Linux;
 using Strato.Engine.Qmp;
+using Strato.Engine.Snapshot;
 using Strato.Protocol.Qmp;
 using Xunit;
 
@@ -167,7 +168,7 @@ internal sealed class TestClient : IDisposable
         using QmpHarness harness = new();
         using QmpWriter writer = new();
         using PassedFiles files = new();
-        SchemaCommands.Schema(new QmpCall(harness.Machine, default, writer.BeginReturn(), files, QmpHarness.Options));
+        SchemaCommands.Schema(new QmpCall(harness.Machine, new Migration(harness.Loop, harness.Machine), default, writer.BeginReturn(), files, QmpHarness.Options));
         writer.EndReturn(default);
         using JsonDocument reply = JsonDocument.Parse(writer.Message.ToArray());
         return new SchemaCheck(reply.RootElement.GetProperty("return"));

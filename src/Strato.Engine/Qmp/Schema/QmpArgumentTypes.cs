@@ -115,6 +115,8 @@ internal static class QmpArgumentTypes
 
     public static readonly QmpEnum DumpFormat = new("DumpGuestMemoryFormat", "elf");
 
+    public static readonly QmpStruct Migrate = new("migrate-arg", Must("uri", Text), May("stay-paused", Bool));
+
     public static readonly QmpStruct Dump = new(
         "dump-guest-memory-arg", Must("paging", Bool), Must("protocol", Text), May("detach", Bool), May("format", DumpFormat));
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Strato.Engine.Memory;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Virtio.Queue;
 
@@ -135,6 +136,63 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
         DescriptorTable = AvailableRing = UsedRing = 0;
         _next = _seenAvailable = _pushed = _signalled = 0;
         _signalledByOther = false;
+    }
+
+    /// <summary>Writes what the driver set up, and how far the queue is. With nobody serving it.</summary>
+    public void Save(StateWriter state)
+    {
+        state.U32(Size);
+        state.U64(DescriptorTable);
+        state.U64(AvailableRing);
+        state.U64(UsedRing);
+        state.Bool(Enabled);
+        state.U16(_next);
+        state.U16(_pushed);
+        state.U16(_signalled);
+        state.Bool(_signalledByOther);
+    }
+
+    /// <summary>Takes what <see cref="Save"/> wrote; a queue that was enabled goes on where it was.</summary>
+    /// <param name="state">Of a queue of the same device.</param>
+    /// <param name="eventIndex">As <see cref="TryEnable"/>.</param>
+    /// <param name="indirect">As there.</param>
+    /// <param name="keepsRequests">Whether requests that were popped and not pushed are the device's still; else they are taken anew.</param>
+    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
+    public void Restore(StateReader state, bool eventIndex, bool indirect, bool keepsRequests)
+    {
+        Size = state.U32();
+        DescriptorTable = state.U64();
+        AvailableRing = state.U64();
+        UsedRing = state.U64();
+        bool enabled = state.Bool();
+        (ushort next, ushort pushed, ushort signalled, bool byOther) = (state.U16(), state.U16(), state.U16(), state.Bool());
+        if (!enabled)
+        {
+            return;
+        }
+
+        if (!TryEnable(eventIndex, indirect))
+        {
+            throw state.Damaged($"a queue {Fault.Describe(FaultValue)}");
+        }
+
+        if ((ushort)(next - pushed) > Size)
+        {
+            throw state.Damaged($"a queue of {Size} has {(ushort)(next - pushed)} requests under way");
+        }
+
+        _next = keepsRequests ? next : pushed;
+        _seenAvailable = _next;
+        (_pushed, _signalled, _signalledByOther) = (pushed, signalled, byOther);
+    }
+
+    /// <summary>Takes a request again that was popped before a <see cref="Save"/>, by its head; false when it isn't one any more.</summary>
+    public bool TryPopAgain(ushort head, DescriptorChain chain)
+    {
+        chain.Clear();
+        ChainWalker walker = new(memory, chain, _mask + 1, _indirect);
+        chain.Head = head;
+        return Enabled && walker.TryWalk(_descriptors, head);
     }
 
     /// <summary>Takes the next request into <paramref name="chain"/>, all its addresses checked.</summary>

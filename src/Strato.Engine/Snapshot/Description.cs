@@ -1,0 +1,62 @@
+using System;
+using System.Buffers;
+using System.Text.Json;
+using Strato.Engine.Linux;
+using Strato.Engine.Machine;
+using Strato.Protocol;
+using Strato.Protocol.Snapshots;
+
+namespace Strato.Engine.Snapshot;
+
+/// <summary>What a snapshot tells of itself to those who list it: a JSON object, which the engine itself doesn't read.</summary>
+internal static class Description
+{
+    public static SnapshotSection Of(IMachineControl machine, bool ran)
+    {
+        ArrayBufferWriter<byte> text = new();
+        using (Utf8JsonWriter json = new(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("engine", StratoVersion.Number);
+            json.WriteString("saved", DateTimeOffset.UtcNow);
+            json.WriteString("host-kernel", KernelFile.Read("/proc/sys/kernel/osrelease")?.TrimEnd());
+            json.WriteString("name", machine.Name);
+            json.WriteString("machine", machine.MachineType);
+            json.WriteBoolean("running", ran);
+            json.WriteNumber("memory", (long)machine.GuestMemory.Size);
+            json.WriteNumber("cpus", machine.Cpus.Count);
+            json.WriteNumber("max-cpus", machine.Topology.Count);
+            json.WriteStartArray("drives");
+            foreach (DriveStatus drive in machine.HotPlug.Drives)
+            {
+                Write(json, drive);
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("nets");
+            foreach (NetStatus net in machine.HotPlug.Nets)
+            {
+                json.WriteStartObject();
+                json.WriteString("id", net.Id);
+                json.WriteString("mac", net.Mac);
+                json.WriteString("netdev", net.Netdev);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return new SnapshotSection(SnapshotDescription.SectionName, 1, text.WrittenMemory.ToArray());
+    }
+
+    private static void Write(Utf8JsonWriter json, in DriveStatus drive)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", drive.Id);
+        json.WriteString("file", drive.File);
+        json.WriteBoolean("read-only", drive.ReadOnly);
+        json.WriteNumber("size", drive.Length);
+        json.WriteEndObject();
+    }
+}

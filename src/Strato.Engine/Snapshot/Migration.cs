@@ -1,0 +1,264 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using Strato.Engine.Diagnostics;
+using Strato.Engine.Linux;
+using Strato.Engine.Machine;
+using Strato.Engine.Security;
+using Strato.Protocol;
+using Strato.Protocol.Snapshots;
+
+namespace Strato.Engine.Snapshot;
+
+/// <summary>How the saving of a snapshot goes; QMP's <c>status</c> names them.</summary>
+internal enum MigrationState
+{
+    None,
+
+    /// <summary>The files are there, and the machine comes to a stand.</summary>
+    Setup,
+
+    /// <summary>The memory is written.</summary>
+    Active,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// <summary>Saves the machine, which stands still meanwhile; QEMU calls it a migration to a file.</summary>
+/// <remarks>
+/// On the main loop's thread, which serves others meanwhile; the memory is written by a thread of its own. When all is on the disk
+/// the files get their names, and the machine goes on if it ran before.
+/// </remarks>
+internal sealed class Migration : IDisposable
+{
+    private const string Room = "snapshot";
+    private const int StackBytes = 256 * 1024;
+    private const string Busy = "A snapshot";
+
+    private readonly EventLoop _loop;
+    private readonly IMachineControl _machine;
+    private ISnapshotTarget? _target;
+    private MemoryWriter? _memory;
+    private Thread? _writer;
+    private bool _staysPaused;
+    private bool _ran;
+
+    public Migration(EventLoop loop, IMachineControl machine)
+    {
+        _loop = loop;
+        _machine = machine;
+    }
+
+    public MigrationState State { get; private set; }
+
+    public bool IsActive => State is MigrationState.Setup or MigrationState.Active;
+
+    /// <summary>Why the last one failed; null when it didn't.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>Bytes of memory in all, those dealt with, and of these those that were written, of the one under way.</summary>
+    public (long Total, long Done, long Written) Progress => _memory is null ? default : (_memory.Total, _memory.Done, _memory.Written);
+
+    /// <summary>Who can get at the files of the one under way, and goes with the wish for it; null for a folder.</summary>
+    public object? Owner { get; private set; }
+
+    /// <summary>QMP's name of a state.</summary>
+    public static string NameOf(MigrationState state) => state switch
+    {
+        MigrationState.None => "none",
+        MigrationState.Setup => "setup",
+        MigrationState.Active => "active",
+        MigrationState.Completed => "completed",
+        MigrationState.Cancelled => "cancelled",
+        _ => "failed",
+    };
+
+    /// <summary>Begins; the machine is paused when this returns.</summary>
+    /// <param name="target">Owned from now on.</param>
+    /// <param name="staysPaused">Whether a machine that ran doesn't go on afterwards.</param>
+    /// <param name="owner">As <see cref="Owner"/>.</param>
+    /// <exception cref="UserErrorException">SnapshotUnsupported, or what the machine is busy with; nothing has changed then.</exception>
+    public void Begin(ISnapshotTarget target, bool staysPaused, object? owner)
+    {
+        try
+        {
+            if (_machine.CannotBeSaved is { } why)
+            {
+                throw new UserErrorException("SnapshotUnsupported", $"The machine can't be saved: {why}.");
+            }
+
+            _ran = _machine.State == RunState.Running;
+            _machine.Hold(Busy, Save);
+        }
+        catch
+        {
+            target.Dispose();
+            throw;
+        }
+
+        (_target, _staysPaused, Owner, Error) = (target, staysPaused, owner, null);
+        _memory = new MemoryWriter(_machine.GuestMemory, target.Memory);
+        Enter(MigrationState.Setup);
+    }
+
+    /// <summary>Ends the one under way, which has failed then; false when there is none. The state tells when it has.</summary>
+    public bool Cancel()
+    {
+        bool active = IsActive;
+        if (active)
+        {
+            _memory!.Cancel();
+        }
+
+        return active;
+    }
+
+    /// <summary>The machine ends: what isn't done stays undone.</summary>
+    public void Dispose()
+    {
+        _memory?.Cancel();
+        _writer?.Join();
+        _target?.Dispose();
+        _target = null;
+    }
+
+    /// <summary>The machine stands still, or has ended instead.</summary>
+    private void Save(string? failure)
+    {
+        if (failure is not null || _memory!.IsCancelled)
+        {
+            End(MigrationState.Failed, failure);
+            return;
+        }
+
+        try
+        {
+            Guid id = Guid.NewGuid();
+            _memory.Prepare();
+            if (Libc.ftruncate(_target!.State.Value, 0) < 0)
+            {
+                throw LinuxException.Last("ftruncate of the snapshot's state");
+            }
+
+            List<SnapshotSection> sections = [Description.Of(_machine, _ran), .. _machine.SaveState()];
+            Enter(MigrationState.Active);
+            _writer = new Thread(() => Write(id, sections), StackBytes) { IsBackground = true };
+            _writer.Start();
+        }
+        catch (Exception error) when (error is LinuxException or OutOfMemoryException)
+        {
+            _writer = null;
+            End(MigrationState.Failed, error.Message);
+        }
+    }
+
+    /// <summary>On a thread of its own.</summary>
+    private void Write(Guid id, List<SnapshotSection> sections)
+    {
+        string? failure = null;
+        try
+        {
+            Libc.SetThreadName(Room);
+            Seccomp.EnterThread(ThreadKinds.Worker);
+            Thread sync = new(Sync, StackBytes) { IsBackground = true };
+            sync.Start();
+            MemoryMap? map;
+            try
+            {
+                map = _memory!.Run(id);
+            }
+            finally
+            {
+                _memory!.EndSync();
+                sync.Join();
+            }
+
+            if (map is not null)
+            {
+                sections.Add(map.ToSection());
+                Write(new StateFile(id, sections).ToBytes());
+            }
+        }
+        catch (LinuxException error)
+        {
+            failure = error.Message;
+        }
+
+        _loop.Post(() => Finish(failure));
+    }
+
+    private void Sync()
+    {
+        Libc.SetThreadName($"{Room} sync");
+        Seccomp.EnterThread(ThreadKinds.Worker);
+        _memory!.Sync();
+    }
+
+    private void Write(byte[] state)
+    {
+        int file = _target!.State.Value;
+        for (int at = 0; at < state.Length;)
+        {
+            nint written = Libc.PWrite(file, state.AsSpan(at), at, 0);
+            at += written >= 0 ? (int)written : Errno.Last == Errno.EINTR ? 0 : throw LinuxException.Last("write of the snapshot's state");
+        }
+
+        if (Libc.fdatasync(file) < 0)
+        {
+            throw LinuxException.Last("fdatasync of the snapshot's state");
+        }
+    }
+
+    private void Finish(string? failure)
+    {
+        if (_target is null)
+        {
+            // The machine has ended meanwhile.
+            return;
+        }
+
+        _writer!.Join();
+        _writer = null;
+        if (failure is null && !_memory!.IsCancelled)
+        {
+            try
+            {
+                _target.Commit();
+            }
+            catch (LinuxException error)
+            {
+                failure = error.Message;
+            }
+        }
+
+        End(failure is null ? MigrationState.Completed : MigrationState.Failed, failure);
+    }
+
+    private void End(MigrationState state, string? failure)
+    {
+        _target?.Dispose();
+        _target = null;
+        Owner = null;
+        if (_memory!.IsCancelled && (failure is not null || state != MigrationState.Completed))
+        {
+            (state, failure) = (MigrationState.Cancelled, null);
+        }
+
+        Error = failure;
+        if (failure is not null)
+        {
+            Log.Warning(Room, $"a snapshot failed: {failure}");
+        }
+
+        // A machine that wasn't saved goes on in any case.
+        _machine.Release(_ran && !(_staysPaused && state == MigrationState.Completed));
+        Enter(state);
+    }
+
+    private void Enter(MigrationState state)
+    {
+        State = state;
+        _machine.Raise(MachineEvent.Migration(NameOf(state)));
+    }
+}
