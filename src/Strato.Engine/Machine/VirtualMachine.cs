@@ -31,8 +31,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     // Counts resets. Written by the main loop, read by vCPU threads.
     private int _life;
 
-    // What vCPUs told while a dump was under way, which reads what that would change.
-    private readonly List<Action> _afterDump = [];
+    // What vCPUs told while a dump or a snapshot was under way, which reads what that would change.
+    private readonly List<Action> _deferred = [];
     private bool _resumesAfterDump;
 
     // What has the machine stand still; null when nothing does. From when it stands still, what vCPUs tell waits.
@@ -241,7 +241,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         {
             if (life == _life && (Dump.IsActive || _isHeld))
             {
-                _afterDump.Add(() => RunInLife(life, action));
+                _deferred.Add(() => RunInLife(life, action));
             }
             else
             {
@@ -293,8 +293,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     /// <summary>What vCPUs told meanwhile; before they run: one that asked for an end or a reset runs nothing more of the guest before it.</summary>
     private void DoDeferred()
     {
-        Action[] actions = [.. _afterDump];
-        _afterDump.Clear();
+        Action[] actions = [.. _deferred];
+        _deferred.Clear();
         foreach (Action action in actions)
         {
             action();
