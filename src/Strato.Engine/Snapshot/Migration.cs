@@ -36,11 +36,12 @@ internal sealed class Migration : IDisposable
     private const int StackBytes = 256 * 1024;
     private const string Busy = "A snapshot";
 
+    // One that writes, and one that has the disk keep up. Made here: a worker may make none.
+    private readonly List<Thread> _threads = [];
     private readonly EventLoop _loop;
     private readonly IMachineControl _machine;
     private ISnapshotTarget? _target;
     private MemoryWriter? _memory;
-    private Thread? _writer;
     private bool _staysPaused;
     private bool _ran;
 
@@ -117,8 +118,7 @@ internal sealed class Migration : IDisposable
     /// <summary>The machine ends: what isn't done stays undone.</summary>
     public void Dispose()
     {
-        _memory?.Cancel();
-        _writer?.Join();
+        EndThreads();
         _target?.Dispose();
         _target = null;
     }
@@ -128,7 +128,7 @@ internal sealed class Migration : IDisposable
     {
         if (failure is not null || _memory!.IsCancelled)
         {
-            End(MigrationState.Failed, failure);
+            End(failure is null ? MigrationState.Cancelled : MigrationState.Failed, failure);
             return;
         }
 
@@ -143,14 +143,39 @@ internal sealed class Migration : IDisposable
 
             List<SnapshotSection> sections = [Description.Of(_machine, _ran), .. _machine.SaveState()];
             Enter(MigrationState.Active);
-            _writer = new Thread(() => Write(id, sections), StackBytes) { IsBackground = true };
-            _writer.Start();
+            Start(() => _memory!.Sync(), $"{Room} sync");
+            Start(() => Write(id, sections), Room);
         }
         catch (Exception error) when (error is LinuxException or OutOfMemoryException)
         {
-            _writer = null;
+            EndThreads();
             End(MigrationState.Failed, error.Message);
         }
+    }
+
+    private void Start(Action work, string name)
+    {
+        Thread thread = new(
+            () =>
+            {
+                Libc.SetThreadName(name);
+                Seccomp.EnterThread(ThreadKinds.Worker);
+                work();
+            },
+            StackBytes)
+        {
+            IsBackground = true,
+        };
+        thread.Start();
+        _threads.Add(thread);
+    }
+
+    private void EndThreads()
+    {
+        _memory?.Cancel();
+        _memory?.EndSync();
+        _threads.ForEach(thread => thread.Join());
+        _threads.Clear();
     }
 
     /// <summary>On a thread of its own.</summary>
@@ -159,22 +184,7 @@ internal sealed class Migration : IDisposable
         string? failure = null;
         try
         {
-            Libc.SetThreadName(Room);
-            Seccomp.EnterThread(ThreadKinds.Worker);
-            Thread sync = new(Sync, StackBytes) { IsBackground = true };
-            sync.Start();
-            MemoryMap? map;
-            try
-            {
-                map = _memory!.Run(id);
-            }
-            finally
-            {
-                _memory!.EndSync();
-                sync.Join();
-            }
-
-            if (map is not null)
+            if (_memory!.Run(id) is { } map)
             {
                 sections.Add(map.ToSection());
                 Write(new StateFile(id, sections).ToBytes());
@@ -186,13 +196,6 @@ internal sealed class Migration : IDisposable
         }
 
         _loop.Post(() => Finish(failure));
-    }
-
-    private void Sync()
-    {
-        Libc.SetThreadName($"{Room} sync");
-        Seccomp.EnterThread(ThreadKinds.Worker);
-        _memory!.Sync();
     }
 
     private void Write(byte[] state)
@@ -218,9 +221,9 @@ internal sealed class Migration : IDisposable
             return;
         }
 
-        _writer!.Join();
-        _writer = null;
-        if (failure is null && !_memory!.IsCancelled)
+        bool cancelled = _memory!.IsCancelled;
+        EndThreads();
+        if (failure is null && !cancelled)
         {
             try
             {
@@ -232,7 +235,7 @@ internal sealed class Migration : IDisposable
             }
         }
 
-        End(failure is null ? MigrationState.Completed : MigrationState.Failed, failure);
+        End(failure is not null ? MigrationState.Failed : cancelled ? MigrationState.Cancelled : MigrationState.Completed, failure);
     }
 
     private void End(MigrationState state, string? failure)
@@ -240,11 +243,6 @@ internal sealed class Migration : IDisposable
         _target?.Dispose();
         _target = null;
         Owner = null;
-        if (_memory!.IsCancelled && (failure is not null || state != MigrationState.Completed))
-        {
-            (state, failure) = (MigrationState.Cancelled, null);
-        }
-
         Error = failure;
         if (failure is not null)
         {

@@ -36,12 +36,12 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
 
         internal string AgentSocket { get; } = TestHost.NewPath("agent");
 
-        internal string Tool { get; } = TestHost.NewDiskPath("vsock");
+        internal VsockTool Tool { get; } = new();
 
         internal override GuestOptions Options => _options ??= new()
         {
             Memory = "512M",
-            Disks = [new Disk(MakeTool(), ReadOnly: true), .. DebianTools.Disks],
+            Disks = [new Disk(Tool.Make(), ReadOnly: true), .. DebianTools.Disks],
             More =
             [
                 "-device", "virtio-rng-device",
@@ -53,17 +53,6 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
                 "-device", "virtio-balloon-device,id=balloon,deflate-on-oom=on,free-page-reporting=on",
             ],
         };
-
-        /// <summary>The program of both sides, which the guest reads from a disk.</summary>
-        private string MakeTool()
-        {
-            Command.Check("gcc", "-O2", "-static", "-o", Tool, Path.Combine(TestHost.Repository, "tests/Guest/Harness/vsock.c"));
-            string disk = Tool + ".img";
-            File.Copy(Tool, disk);
-            using FileStream image = new(disk, FileMode.Open);
-            image.SetLength((image.Length + 4095) / 4096 * 4096);
-            return disk;
-        }
     }
 
     [Fact]
@@ -170,10 +159,10 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
     public void Sockets_connect_host_and_guest_both_ways()
     {
         DebianGuest guest = shared.Guest;
-        Listen(guest);
+        VsockTool.Listen(guest);
         Assert.Equal($"{ManyBytes} bytes", SendToGuest(ManyBytes));
 
-        ProcessStartInfo start = new(shared.Tool, ["echo", "4321"]) { UseShellExecute = false, RedirectStandardOutput = true };
+        ProcessStartInfo start = new(shared.Tool.Program, ["echo", "4321"]) { UseShellExecute = false, RedirectStandardOutput = true };
         Command.MarkRun(start);
         using Process echo = Process.Start(start)!;
         try
@@ -252,7 +241,7 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
         guest.Qmp.Call("system_reset");
         guest.WaitShell(from);
         Assert.Equal("1000", guest.Check("head -c 1000 /dev/hwrng | wc -c"));
-        Listen(guest);
+        VsockTool.Listen(guest);
         Assert.Equal("1000 bytes", SendToGuest(1000));
         using NetworkStream stream = Connect(shared.PortSocket);
         ByteLog port = new("the port", stream);
@@ -263,14 +252,7 @@ public sealed class DeviceTests(DeviceTests.Shared shared) : IClassFixture<Devic
         KernelLog.AssertClean(guest);
     }
 
-    /// <summary>Gives back in the guest what comes on port 1234.</summary>
-    private static void Listen(DebianGuest guest)
-    {
-        guest.Check("cat /dev/vda >/tmp/vsock && chmod +x /tmp/vsock");
-        guest.Check("mkfifo /tmp/ready; /tmp/vsock echo 1234 >/tmp/ready & read line </tmp/ready; [ \"$line\" = listening ]");
-    }
-
-    private string SendToGuest(int bytes) => Command.Run(TransferLimit, shared.Tool, "send", $"{Cid}", "1234", $"{bytes}").Output.Trim();
+    private string SendToGuest(int bytes) => shared.Tool.SendToGuest(Cid, bytes, TransferLimit);
 
     private static string PortOf(DebianGuest guest, string name) => guest.Check($"basename $(dirname $(grep -lx {name} /sys/class/virtio-ports/*/name))");
 

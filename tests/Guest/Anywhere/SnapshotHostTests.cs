@@ -1,0 +1,194 @@
+using System;
+using System.IO;
+using System.Text.Json.Nodes;
+using Strato.Tests.Guest.Harness;
+using Xunit;
+
+namespace Strato.Tests.Guest.Anywhere;
+
+/// <summary>Snapshots of a payload that needs no processor's KVM: saved, restored, and refused by name.</summary>
+public sealed class SnapshotHostTests
+{
+    private static readonly string Kernel = Payload.Make(PayloadEnd.Echo, "begin\n");
+
+    [Fact]
+    public void The_guest_goes_on_where_it_was_and_a_saved_one_as_well()
+    {
+        TestHost.RequireKvm();
+        string folder = TestHost.NewPath("snapshot");
+        using Machine first = Machine.Start();
+        first.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        Assert.Equal("none", (string?)first.Qmp.Call("query-migrate")["status"]);
+        Snapshots.Save(first.Qmp, folder);
+        Assert.Equal("""{"return":{"status":"completed"},"id":""", first.Qmp.Answer("query-migrate").ToJsonString()[..38]);
+        Assert.Equal("running", first.Qmp.Status());
+        first.Echo("a");
+        using (Machine second = Machine.Start("-incoming", "file:" + folder))
+        {
+            // Both go on, each by itself; neither begins anew.
+            second.Echo("bcd");
+            first.Echo("efg");
+            Assert.DoesNotContain("begin", second.Engine.Output.Utf8(), StringComparison.Ordinal);
+            second.PowerOff();
+        }
+
+        using (Machine paused = Machine.Start("-incoming", "file:" + folder, "-S"))
+        {
+            Assert.Equal("paused", paused.Qmp.Status());
+            paused.Qmp.Call("cont");
+            paused.Echo("h");
+
+            // The reset is that of a machine which has booted: from its kernel, in memory that is zeros again.
+            paused.Qmp.Call("system_reset");
+            paused.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            paused.Echo("ij");
+            paused.PowerOff();
+        }
+
+        // What was restored can be saved over the snapshot that it came from.
+        using Machine third = Machine.Start("-incoming", "file:" + folder);
+        third.Echo("k");
+        Snapshots.Save(third.Qmp, folder);
+        third.PowerOff();
+        Assert.Equal(["memory", "state"], Names(folder));
+        using Machine fourth = Machine.Start("-incoming", $"state={folder}/state,memory={folder}/memory");
+        fourth.Echo("lm");
+        fourth.PowerOff();
+    }
+
+    [Fact]
+    public void A_paused_machine_stays_paused_and_one_that_ran_when_that_is_asked()
+    {
+        TestHost.RequireKvm();
+        string folder = TestHost.NewPath("snapshot");
+        using Machine machine = Machine.Start();
+        machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        Snapshots.Save(machine.Qmp, folder, staysPaused: true);
+        Assert.Equal("paused", machine.Qmp.Status());
+        Snapshots.Save(machine.Qmp, folder);
+        Assert.Equal("paused", machine.Qmp.Status());
+        machine.Qmp.Call("cont");
+        machine.Echo("x");
+        machine.PowerOff();
+    }
+
+    [Fact]
+    public void What_differs_is_refused_by_name()
+    {
+        TestHost.RequireKvm();
+        string folder = TestHost.NewPath("snapshot");
+        string disk = TestHost.NewDisk("one.img", 1 << 20);
+        using (Machine machine = Machine.Start("-drive", $"file={disk},id=one", "-device", "virtio-rng-device,id=dice"))
+        {
+            machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            Snapshots.Save(machine.Qmp, folder);
+            machine.PowerOff();
+        }
+
+        string[] same = ["-drive", $"file={disk},id=one", "-device", "virtio-rng-device,id=dice"];
+        string incoming = "file:" + folder;
+        Refused("SnapshotMismatch", "the disk 'one'", ["-device", "virtio-rng-device,id=dice"], incoming);
+        Refused("SnapshotMismatch", "the device 'dice'", ["-drive", $"file={disk},id=one"], incoming);
+        Refused("SnapshotMismatch", "'more' is configured", [.. same, "-drive", $"file={TestHost.NewDisk("more.img", 1 << 20)},id=more"], incoming);
+        Refused("SnapshotMismatch", "and had 1048576", ["-drive", $"file={TestHost.NewDisk("large.img", 2 << 20)},id=one", "-device", "virtio-rng-device,id=dice"], incoming);
+        Refused("SnapshotMismatch", "of memory", [.. same, "-m", "512M"], incoming);
+        Refused("SnapshotMismatch", "CPUs", [.. same, "-smp", "2"], incoming);
+        Refused("SnapshotNotFound", "No such file", same, "file:" + folder + "/nowhere");
+        Refused("InvalidOption", "file:FOLDER", same, "tcp:1.2.3.4:5");
+
+        byte[] state = File.ReadAllBytes(folder + "/state");
+        foreach (int at in (int[])[0, 20, 60, state.Length / 2, state.Length - 1])
+        {
+            byte[] damaged = [.. state];
+            damaged[at] ^= 0x10;
+            File.WriteAllBytes(folder + "/state", damaged);
+            Refused("SnapshotDamaged", "state is damaged", same, incoming);
+        }
+
+        File.WriteAllBytes(folder + "/state", state[..^5]);
+        Refused("SnapshotDamaged", "state is damaged", same, incoming);
+        File.WriteAllBytes(folder + "/state", state);
+        using (FileStream memory = new(folder + "/memory", FileMode.Open))
+        {
+            memory.SetLength(memory.Length - 4096);
+        }
+
+        Refused("SnapshotDamaged", "memory", same, incoming);
+    }
+
+    [Fact]
+    public void What_cannot_be_written_is_said_and_the_machine_goes_on()
+    {
+        TestHost.RequireKvm();
+        using Machine machine = Machine.Start();
+        machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        Fails(machine, "file:/nowhere/at/all", "can't be written: No such file");
+        Fails(machine, "file:/dev/null", "can't be written: Not a directory");
+        Fails(machine, "tcp:localhost:4444", "allowed: file:FOLDER");
+        Fails(machine, "fd:a,b", "named 'a' has not been found");
+        Assert.Equal("none", (string?)machine.Qmp.Call("query-migrate")["status"]);
+        machine.Qmp.Call("migrate_cancel");
+        machine.Echo("x");
+        machine.PowerOff();
+    }
+
+    private static string[] Names(string folder)
+    {
+        string[] names = Array.ConvertAll(Directory.GetFiles(folder), path => Path.GetFileName(path));
+        Array.Sort(names, StringComparer.Ordinal);
+        return names;
+    }
+
+    private static void Fails(Machine machine, string uri, string message) =>
+        Assert.Contains(message, (string)machine.Qmp.Answer("migrate", new JsonObject { ["uri"] = uri })["error"]!["desc"]!, StringComparison.Ordinal);
+
+    private static void Refused(string id, string message, string[] devices, string incoming)
+    {
+        using EngineProcess engine = EngineProcess.Start(["-force", "-kernel", Kernel, "-serial", "stdio", .. devices, "-incoming", incoming]);
+        EngineError error = engine.WaitError(id == "InvalidOption" ? 2 : 1);
+        Assert.Equal(id, error.Id);
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>An engine with the payload that echoes.</summary>
+    private sealed class Machine : IDisposable
+    {
+        private Machine(string[] more)
+        {
+            string socket = TestHost.NewPath("qmp");
+            Engine = EngineProcess.Start(["-force", "-kernel", Kernel, "-serial", "stdio", "-qmp", $"unix:{socket},server,nowait", .. more]);
+            Qmp = QmpConnection.Open(socket, Engine);
+        }
+
+        public EngineProcess Engine { get; }
+
+        public QmpConnection Qmp { get; }
+
+        public static Machine Start(params string[] more) => new(more);
+
+        /// <summary>Sends bytes and waits until they come back, one by one, for the payload has no room for two.</summary>
+        public void Echo(string text)
+        {
+            foreach (char letter in text)
+            {
+                int from = Engine.Output.Length;
+                Engine.Input.WriteByte((byte)letter);
+                Engine.Input.Flush();
+                Engine.Output.WaitFor(letter.ToString(), from, DebianGuest.Limit);
+            }
+        }
+
+        public void PowerOff()
+        {
+            Engine.Input.WriteByte((byte)'q');
+            Engine.Input.Flush();
+            Engine.WaitExit(0, DebianGuest.Limit);
+        }
+
+        public void Dispose()
+        {
+            Qmp.Dispose();
+            Engine.Dispose();
+        }
+    }
+}
