@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Strato.Engine.Linux;
@@ -23,7 +24,12 @@ internal sealed unsafe class GuestMemory : IDisposable
 
     private readonly MemoryRegion[] _regions;
     private readonly MemoryFile? _file;
+    /// <summary>Pieces that get maps of their own: each costs two maps, of which a process has 65,530, and without one more it can't go on.</summary>
+    private const int MostPieces = 16 * 1024;
+
+    private readonly List<int> _advice = [];
     private bool _isImage;
+    private int _pieces;
     private bool _isKept;
     private bool _disposed;
 
@@ -243,6 +249,7 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// <exception cref="LinuxException">The host refuses.</exception>
     public void Discard()
     {
+        _pieces = 0;
         foreach (MemoryRegion region in _regions)
         {
             if (_isImage)
@@ -375,6 +382,7 @@ internal sealed unsafe class GuestMemory : IDisposable
 
     private void Advise(int advice, string call)
     {
+        _advice.Add(advice);
         foreach (MemoryRegion region in _regions)
         {
             if (Libc.madvise((void*)region.HostAddress, (nuint)region.Length, advice) < 0)
@@ -387,16 +395,28 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// <summary>Whole pages go back to the host. Of a file they have to be taken out: others hold them as well.</summary>
     /// <remarks>
     /// Of an image a large piece becomes zeros, so that it takes no room in the next snapshot; of a small one the host gets back the copy, and
-    /// the guest finds the image's contents again: what it gives away it takes back as anything. A process can't have maps without number.
+    /// the guest finds the image's contents again: what it gives away it takes back as anything. So it is with large ones when there were
+    /// many: a process can't have maps without number.
     /// </remarks>
     private bool GiveBack(void* address, ulong length) =>
-        (_isImage && length >= WorthMapping && MapZeros(address, length))
+        (_isImage && length >= WorthMapping && _pieces++ < MostPieces && MapZeros(address, length))
         || Libc.madvise(address, (nuint)length, _file is null ? Libc.MADV_DONTNEED : Libc.MADV_REMOVE) == 0;
 
-    private static bool MapZeros(void* address, ulong length)
+    /// <summary>Puts zeros in the place of a part of the image. A map that is new has to be told what the others were.</summary>
+    private bool MapZeros(void* address, ulong length)
     {
         const int Flags = Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_FIXED | Libc.MAP_NORESERVE;
-        return Libc.mmap(address, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0) != Libc.MAP_FAILED;
+        if (Libc.mmap(address, (nuint)length, Libc.PROT_READ | Libc.PROT_WRITE, Flags, -1, 0) == Libc.MAP_FAILED)
+        {
+            return false;
+        }
+
+        foreach (int advice in _advice)
+        {
+            _ = Libc.madvise(address, (nuint)length, advice);
+        }
+
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
