@@ -121,7 +121,7 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
         }
     }
 
-    /// <summary>Takes what <see cref="Save"/> wrote. Before anything runs; the device stays quiesced.</summary>
+    /// <summary>Takes what <see cref="Save"/> wrote. Before anything runs, when the interrupt controllers are as they were; the device stays quiesced.</summary>
     /// <exception cref="Strato.Protocol.UserErrorException">SnapshotMismatch, SnapshotDamaged.</exception>
     public void Restore(StateReader state)
     {
@@ -132,6 +132,17 @@ internal sealed class MmioTransport : IBusDevice, IVirtioInterrupts, IDisposable
         _status.Restore(state);
         Device.Restore(state);
         state.End();
+        if ((_interruptStatus & ~(MmioRegister.InterruptQueue | MmioRegister.InterruptConfiguration)) != 0)
+        {
+            throw state.Damaged($"the interrupts 0x{_interruptStatus:x} can't be");
+        }
+
+        // KVM brings an eventfd's edge to the interrupt controllers by a work queue: the last one may not have been there when they were
+        // saved. One too many finds nothing to do; one too few stops the device.
+        if (_interruptStatus != 0)
+        {
+            _interruptLine.Trigger();
+        }
     }
 
     public void Read(ulong offset, Span<byte> data)
