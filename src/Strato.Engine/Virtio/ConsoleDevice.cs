@@ -148,16 +148,29 @@ internal sealed class ConsoleDevice : VirtioDevice
         _driverListens = state.Bool();
         _gone = state.U32();
         _stale = state.U32();
+        if ((_gone | _stale) >> (Room - 1) > 1)
+        {
+            throw state.Damaged($"ports 0x{_gone | _stale:x} have gone, and there are {Room}");
+        }
+
         uint restored = 0;
         for (int left = state.Count(MostBits); left > 0; left--)
         {
             int number = state.Count(MostBits - 1);
+            if ((restored & (1u << number)) != 0)
+            {
+                throw state.Damaged($"port {number} is there twice");
+            }
+
             VirtioPort port = _ports.Find(port => port.Number == number)
                 ?? throw Mismatch($"it has no port {number}, which the guest's driver knows");
             port.Restore(state, name => Mismatch($"its port {number} is another than the one that the guest's driver knows as {name}"));
             restored |= 1u << number;
             RestoreSending(port, state);
-            TellOfPeer(port);
+            if (port.IsToldOfPeer != port.HasPeer)
+            {
+                TellOfPeer(port);
+            }
         }
 
         foreach (VirtioPort port in _ports)
@@ -280,6 +293,7 @@ internal sealed class ConsoleDevice : VirtioDevice
                 ConsoleNews next = (ConsoleNews)((int)port.News & -(int)port.News);
                 port.News &= ~next;
                 port.IsTold |= next == ConsoleNews.Add;
+                port.IsToldOfPeer = next == ConsoleNews.Open ? port.HasPeer : port.IsToldOfPeer;
                 Tell(port, next);
             }
         }

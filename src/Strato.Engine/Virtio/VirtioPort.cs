@@ -90,6 +90,9 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
     /// <summary>Whether the driver knows the port, and so wants to hear of it.</summary>
     public bool IsKnown { get; set; }
 
+    /// <summary>What the driver heard last of whether somebody is there.</summary>
+    public bool IsToldOfPeer { get; set; }
+
     /// <summary>Whether it has this name.</summary>
     public bool HasName(string name) => Name.AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(name));
 
@@ -236,7 +239,7 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
         state.Bool(IsTold);
         state.Bool(IsKnown);
         state.U32((uint)News);
-        state.Bool(_hadPeer);
+        state.Bool(IsToldOfPeer);
         lock (_lock)
         {
             state.Bool(_open);
@@ -261,8 +264,8 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
 
         IsTold = state.Bool();
         IsKnown = state.Bool();
-        News = (ConsoleNews)state.U32();
-        _ = state.Bool();
+        News = (ConsoleNews)state.Count((int)ConsoleNews.All);
+        IsToldOfPeer = state.Bool();
         lock (_lock)
         {
             _open = state.Bool();
@@ -286,6 +289,7 @@ internal sealed class VirtioPort : ICharFrontend, IDisposable
         IsSending = false;
         IsTold = false;
         IsKnown = false;
+        IsToldOfPeer = false;
         News = ConsoleNews.None;
     }
 
@@ -305,4 +309,5 @@ internal enum ConsoleNews
     Console = 2,
     Name = 4,
     Open = 8,
+    All = Add | Console | Name | Open,
 }
