@@ -1,5 +1,6 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
 using System.Diagnostics;
 using Strato.Engine.Block;
 using Strato.Engine.Linux;
@@ -150,6 +151,9 @@ internal sealed class BlockDevice : VirtioDevice
         }
     }
 
+    /// <remarks>A disk that was plugged in is in a place whose driver was offered both.</remarks>
+    protected override ulong ServedFeatures => BlockLayout.FeatureFlush | ((OfferedFeatures & BlockLayout.FeatureReadOnly) == 0 ? BlockLayout.FeatureDiscard : 0);
+
     /// <remarks>Those that the host failed at, which wait for the machine to go on (werror=stop).</remarks>
     protected override bool KeepsRequests => true;
 
@@ -179,22 +183,33 @@ internal sealed class BlockDevice : VirtioDevice
             SetIops(limit);
         }
 
+        HashSet<(int, ushort)> heads = [];
+        int[] held = new int[Queues.Length];
         for (int left = state.Count(_capacity); left > 0; left--)
         {
             (int queue, ushort head) = (state.U16(), state.U16());
             BlockRequest request = BlockRequest.Create(_made++);
-            if (queue >= Queues.Length || !Queues[queue].TryPopAgain(head, request.Chain) || !request.TryBegin(out bool hasHeader)
-                || _meaning.Begin(request, hasHeader, Features) is not null)
+            if (queue >= Queues.Length || !heads.Add((queue, head)) || ++held[queue] > Queues[queue].InFlight
+                || !Queues[queue].TryPopAgain(head, request.Chain) || !request.TryBegin(out bool hasHeader))
             {
                 throw state.Damaged($"request {head} of queue {queue} is none");
             }
 
             request.Queue = queue;
-            request.Ask();
-            _held.Add(request);
+            if (_meaning.Begin(request, hasHeader, Features) is { } status)
+            {
+                // The disk's options are others now, by which there is nothing to do.
+                Answer(request, status);
+            }
+            else
+            {
+                request.Ask();
+                _held.Add(request);
+            }
         }
     }
 
+    /// <remarks>What the driver was told of discards stays: it asks once, and a place may have been another disk's.</remarks>
     protected override void MergeConfiguration(ReadOnlySpan<byte> saved, Span<byte> now)
     {
         (ulong was, ulong @is) = (BinaryPrimitives.ReadUInt64LittleEndian(saved), BinaryPrimitives.ReadUInt64LittleEndian(now));
@@ -203,6 +218,8 @@ internal sealed class BlockDevice : VirtioDevice
             throw Mismatch($"it has {@is * DiskGeometry.SectorBytes} bytes, and had {was * DiskGeometry.SectorBytes}");
         }
 
+        saved[BlockLayout.DiscardSectorsOffset..BlockLayout.ZeroesSectorsOffset].CopyTo(now[BlockLayout.DiscardSectorsOffset..]);
+        now[BlockLayout.ZeroesUnmapOffset] = saved[BlockLayout.ZeroesUnmapOffset];
         base.MergeConfiguration(saved, now);
     }
 

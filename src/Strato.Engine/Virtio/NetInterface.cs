@@ -56,6 +56,7 @@ internal abstract class NetInterface : VirtioDevice
     private EventLoop? _loop;
     private volatile bool _present;
     private bool _lost;
+    private bool _toldUp;
     private volatile bool _linkUp = true;
 
     /// <param name="id">The user's name of the device.</param>
@@ -180,7 +181,10 @@ internal abstract class NetInterface : VirtioDevice
         }
 
         ActivePairs = pairs;
-        TellLink();
+        if (_toldUp != Connected)
+        {
+            TellLink();
+        }
     }
 
     /// <remarks>The link may be another's, which the driver is told; the address is what it has read.</remarks>
@@ -191,6 +195,7 @@ internal abstract class NetInterface : VirtioDevice
             throw Mismatch($"it has the address {MacAddress.Format(now[..MacBytes].ToArray())}, and had {MacAddress.Format(saved[..MacBytes].ToArray())}");
         }
 
+        _toldUp = BinaryPrimitives.ReadUInt16LittleEndian(saved[StatusOffset..]) == StatusLinkUp;
         saved[StatusOffset..PairsOffset].CopyTo(now[StatusOffset..PairsOffset]);
         base.MergeConfiguration(saved, now);
     }

@@ -20,6 +20,9 @@ internal abstract partial class VirtioDevice
     /// <summary>Whether requests that were taken and not answered stay with the device; else they are taken anew from the queue.</summary>
     protected virtual bool KeepsRequests => false;
 
+    /// <summary>Features that a driver which took them in the snapshot keeps, whether the device offers them to a driver that comes or not.</summary>
+    protected virtual ulong ServedFeatures => 0;
+
     /// <summary>Writes the device. Quiesced.</summary>
     public void Save(StateWriter state)
     {
@@ -39,7 +42,7 @@ internal abstract partial class VirtioDevice
             foreach (VirtQueue queue in _queues)
             {
                 state.U32((uint)queue.MaximumSize);
-                queue.Save(state);
+                queue.Save(state, KeepsRequests);
             }
 
             OnSave(state);
@@ -60,16 +63,30 @@ internal abstract partial class VirtioDevice
             }
 
             Features = state.U64();
-            if ((Features & ~OfferedFeatures) != 0)
+            ulong missing = Features & ~(OfferedFeatures | ServedFeatures);
+            if (missing != 0)
             {
-                throw Mismatch($"the guest's driver uses features that it doesn't offer here (bits 0x{Features & ~OfferedFeatures:x})");
+                throw Mismatch($"the guest's driver uses features that it doesn't offer here (bits 0x{missing:x})");
             }
 
             _running = state.Bool();
             _needsReset = state.Bool();
+            if (Features == 0 ? _running : (Features & VirtioFeature.Version1) == 0)
+            {
+                throw state.Damaged($"a driver with the features 0x{Features:x} can't be");
+            }
+
+            if (Features != 0 && !Fits(Features))
+            {
+                throw Mismatch($"it can't do the features that the guest's driver uses together (0x{Features:x})");
+            }
+
             uint generation = state.U32();
-            RestoreConfiguration(state.Bytes(), generation);
+            ReadOnlySpan<byte> configuration = state.Bytes();
+
+            // First: what they differ in, the configuration may tell as well, and less clearly.
             RestoreQueues(state);
+            RestoreConfiguration(configuration, generation);
             OnRestore(state);
             if (_running)
             {

@@ -139,14 +139,16 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
     }
 
     /// <summary>Writes what the driver set up, and how far the queue is. With nobody serving it.</summary>
-    public void Save(StateWriter state)
+    /// <param name="state">Where to.</param>
+    /// <param name="keepsRequests">As for <see cref="Restore"/>.</param>
+    public void Save(StateWriter state, bool keepsRequests)
     {
         state.U32(Size);
         state.U64(DescriptorTable);
         state.U64(AvailableRing);
         state.U64(UsedRing);
         state.Bool(Enabled);
-        state.U16(_next);
+        state.U16(keepsRequests ? _next : _pushed);
         state.U16(_pushed);
         state.U16(_signalled);
         state.Bool(_signalledByOther);
@@ -166,12 +168,7 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
         UsedRing = state.U64();
         bool enabled = state.Bool();
         (ushort next, ushort pushed, ushort signalled, bool byOther) = (state.U16(), state.U16(), state.U16(), state.Bool());
-        if (!enabled)
-        {
-            return;
-        }
-
-        if (!TryEnable(eventIndex, indirect))
+        if (enabled && !TryEnable(eventIndex, indirect))
         {
             throw state.Damaged($"a queue {Fault.Describe(FaultValue)}");
         }
