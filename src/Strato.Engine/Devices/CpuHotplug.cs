@@ -130,6 +130,11 @@ internal sealed class CpuHotplug : IBusDevice
     {
         _selected = state.U32();
         int count = state.Count(_slots.Length);
+        if (count != _slots.Length)
+        {
+            throw state.Damaged($"it is of {count} CPUs, and there are {_slots.Length}");
+        }
+
         for (int cpu = 0; cpu < count; cpu++)
         {
             _slots[cpu] = new Slot

@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Strato.Engine.Boot;
+using Strato.Protocol;
 using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Machine;
@@ -56,12 +57,21 @@ internal sealed record BoardState(CpuTopology Topology, Announcement AnnouncedBy
         return writer.ToSection(SectionName);
     }
 
-    /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged, SnapshotVersion.</exception>
+    /// <exception cref="UserErrorException">SnapshotDamaged, SnapshotVersion.</exception>
     public static BoardState Parse(StateFile state)
     {
         StateReader reader = state.Require(SectionName).Read();
         (int sockets, int dies, int cores, int threads) = (CpuCount(reader), CpuCount(reader), CpuCount(reader), CpuCount(reader));
-        CpuTopology topology = new(sockets, cores, threads, dies);
+        CpuTopology topology;
+        try
+        {
+            topology = new CpuTopology(sockets, cores, threads, dies);
+        }
+        catch (UserErrorException error)
+        {
+            throw reader.Damaged(error.Message);
+        }
+
         topology = topology with { Present = CpuCount(reader) };
         byte announced = reader.U8();
         bool hasSerial = reader.Bool();
