@@ -45,10 +45,11 @@ public sealed record SnapshotDescription(
     /// <summary>The state's section that holds it, as JSON.</summary>
     public const string SectionName = "description";
 
-    /// <exception cref="UserErrorException">SnapshotDamaged.</exception>
+    /// <exception cref="UserErrorException">SnapshotDamaged, SnapshotVersion.</exception>
     public static SnapshotDescription Parse(StateFile state)
     {
         SnapshotSection section = state.Require(SectionName);
+        _ = section.Read();
         try
         {
             using JsonDocument document = JsonDocument.Parse(section.Data);
@@ -57,21 +58,21 @@ public sealed record SnapshotDescription(
             foreach (JsonElement drive in root.GetProperty("drives").EnumerateArray())
             {
                 drives.Add(new SnapshotDrive(
-                    drive.GetProperty("id").GetString()!, drive.GetProperty("file").GetString()!, drive.GetProperty("read-only").GetBoolean(), drive.GetProperty("size").GetInt64()));
+                    Text(drive, "id"), Text(drive, "file"), drive.GetProperty("read-only").GetBoolean(), drive.GetProperty("size").GetInt64()));
             }
 
             List<SnapshotNet> nets = [];
             foreach (JsonElement net in root.GetProperty("nets").EnumerateArray())
             {
-                nets.Add(new SnapshotNet(net.GetProperty("id").GetString()!, net.GetProperty("mac").GetString()!, net.GetProperty("netdev").GetString()!));
+                nets.Add(new SnapshotNet(Text(net, "id"), Text(net, "mac"), Text(net, "netdev")));
             }
 
             return new SnapshotDescription(
-                root.GetProperty("engine").GetString()!,
+                Text(root, "engine"),
                 root.GetProperty("saved").GetDateTimeOffset(),
                 root.GetProperty("host-kernel").GetString(),
                 root.GetProperty("name").GetString(),
-                root.GetProperty("machine").GetString()!,
+                Text(root, "machine"),
                 root.GetProperty("running").GetBoolean(),
                 root.GetProperty("memory").GetInt64(),
                 root.GetProperty("cpus").GetInt32(),
@@ -84,4 +85,7 @@ public sealed record SnapshotDescription(
             throw new UserErrorException("SnapshotDamaged", $"The snapshot's section '{SectionName}' is damaged: {error.Message}", "", error);
         }
     }
+
+    private static string Text(JsonElement element, string name) =>
+        element.GetProperty(name).GetString() ?? throw new FormatException($"'{name}' is null.");
 }

@@ -127,12 +127,13 @@ public sealed class StateFile
 
         int count = BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]);
         List<SnapshotSection> sections = [];
+        HashSet<string> names = new(StringComparer.Ordinal);
         int at = HeaderBytes;
         string before = "the header";
         while (at < bytes.Length)
         {
             SnapshotSection section = ParseSection(file[at..], before, out int size);
-            if (sections.Exists(other => other.Name == section.Name))
+            if (!names.Add(section.Name))
             {
                 throw Damaged($"it has two sections '{section.Name}'");
             }
