@@ -68,9 +68,16 @@ internal sealed class SnapshotFolder : ISnapshotTarget
                 throw new UserErrorException("SnapshotBusy", $"Another engine saves a snapshot into '{ConfigurationLimits.Printable(folder)}' at this moment.");
             }
 
-            path = Path.Combine(folder, StateFile.FileName + New);
-            FileDescriptor state = Take(Libc.Open(path, Libc.O_CREAT | Libc.O_RDWR | Libc.O_NOFOLLOW, OwnerOnly), path);
-            return new SnapshotFolder(folder, directory, memory, state);
+            string statePath = Path.Combine(folder, StateFile.FileName + New);
+            int state = Libc.Open(statePath, Libc.O_CREAT | Libc.O_RDWR | Libc.O_NOFOLLOW, OwnerOnly);
+            if (state < 0)
+            {
+                UserErrorException error = NotWritable(statePath);
+                _ = Libc.Unlink(path);
+                throw error;
+            }
+
+            return new SnapshotFolder(folder, directory, memory, new FileDescriptor(state));
         }
         catch
         {
