@@ -30,6 +30,7 @@ public static class Fuzzer
         ["configuration"] = () => new Targets.ConfigurationTarget(),
         ["kernel"] = () => new Targets.KernelTarget(),
         ["block"] = () => new Targets.BlockTarget(),
+        ["snapshot"] = () => new Targets.SnapshotTarget(),
     };
 
     /// <summary>Names of all targets.</summary>

@@ -6,6 +6,7 @@ using System.Threading;
 using Strato.Engine.Linux;
 using Strato.Engine.Memory;
 using Strato.Engine.Virtio;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Tests.Unit.Driver;
 
@@ -52,9 +53,32 @@ internal sealed class MmioDriver : IDisposable
 
     public FakeDoorbells Doorbells { get; } = new();
 
-    public MmioTransport Transport { get; }
+    public MmioTransport Transport { get; private set; }
 
     public VirtioDevice Device => Transport.Device;
+
+    /// <summary>What a snapshot keeps of the device, which is quiesced from here on.</summary>
+    public SnapshotSection Save()
+    {
+        Device.Quiesce();
+        return WriteState();
+    }
+
+    /// <summary>What a snapshot keeps of the device, which is quiesced.</summary>
+    public SnapshotSection WriteState()
+    {
+        StateWriter state = new();
+        Transport.Save(state);
+        return state.ToSection("slot 0");
+    }
+
+    /// <summary>The device goes, and another comes that is what was saved; the driver and its memory are as they were. It is quiesced.</summary>
+    public void Restore(Func<VirtioDevice> make, SnapshotSection saved)
+    {
+        Transport.Dispose();
+        Transport = new MmioTransport(make(), Memory, Interrupt, Doorbells, Loop);
+        Transport.Restore(saved.Read());
+    }
 
     public IReadOnlyList<DriverQueue> Queues => _queues;
 

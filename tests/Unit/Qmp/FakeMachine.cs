@@ -5,6 +5,7 @@ using Strato.Engine.Kvm;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Memory;
+using Strato.Protocol;
 using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 
@@ -16,6 +17,8 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     private SlotBoard? _board;
     private GuestMemory? _ram;
     private MemoryDump? _dump;
+    private string? _holder;
+    private Action<string?>? _held;
 
     public event Action<MachineEvent>? EventRaised;
 
@@ -80,14 +83,33 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public IReadOnlyList<SnapshotSection> SaveState() => Sections;
 
+    /// <summary>What a machine that is held does its work on; null for the board's.</summary>
+    public EventLoop? Loop { get; set; }
+
+    /// <summary>Whether the machine comes to a stand only when <see cref="StandStill"/> is called.</summary>
+    public bool ComesToAStandLate { get; set; }
+
+    /// <summary>Whether somebody has it stand still.</summary>
+    public bool IsHeld => _holder is not null;
+
     public void Hold(string what, Action<string?> held)
     {
+        RefuseWhileHeld();
         Pause();
-        Board.Loop.Post(() => held(null));
+        _holder = what;
+        _held = held;
+        if (!ComesToAStandLate)
+        {
+            StandStill(null);
+        }
     }
+
+    /// <summary>The machine, which is held, has come to a stand, or failed to.</summary>
+    public void StandStill(string? failure) => (Loop ?? Board.Loop).Post(() => _held!(failure));
 
     public void Release(bool run)
     {
+        _holder = null;
         if (run)
         {
             Resume();
@@ -132,6 +154,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public void Resume()
     {
+        RefuseWhileHeld();
         if (State is RunState.Paused or RunState.Prelaunch)
         {
             State = RunState.Running;
@@ -141,7 +164,11 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public void PowerDown() => Raise(MachineEvent.PowerDown);
 
-    public void Reset() => Raise(MachineEvent.Reset(false, "host-qmp-system-reset"));
+    public void Reset()
+    {
+        RefuseWhileHeld();
+        Raise(MachineEvent.Reset(false, "host-qmp-system-reset"));
+    }
 
     public void Quit(string reason)
     {
@@ -156,6 +183,14 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
         _dump?.Dispose();
         _board?.Dispose();
         _ram?.Dispose();
+    }
+
+    private void RefuseWhileHeld()
+    {
+        if (_holder is { } holder)
+        {
+            throw new UserErrorException("SnapshotActive", $"{holder} is being saved");
+        }
     }
 
     private SlotBoard MakeBoard()

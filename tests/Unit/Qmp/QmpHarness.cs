@@ -23,6 +23,7 @@ internal sealed class QmpHarness : IDisposable
 
     public QmpHarness()
     {
+        Machine.Loop = Loop;
         Server = new QmpServer(Loop, Machine, Options);
         SocketPath = Path.Combine(_folder, "qmp.sock");
         Server.Listen(SocketPath);

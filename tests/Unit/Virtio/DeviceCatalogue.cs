@@ -6,6 +6,7 @@ using Strato.Engine.Chardev;
 using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Protocol.Configuration;
+using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 using Strato.Tests.Unit.Net;
 using Xunit;
@@ -15,26 +16,53 @@ namespace Strato.Tests.Unit.Virtio;
 /// <summary>Every virtio device of the engine, ready for the tests that all must pass. A new device is one entry here.</summary>
 internal static class DeviceCatalogue
 {
-    private static readonly Dictionary<string, (Func<TemporaryFile, MmioDriver> Make, Action<MmioDriver> Works)> Entries = new(StringComparer.Ordinal)
+    private static readonly byte[] Mac = [2, 0, 0, 0, 0, 1];
+
+    private static readonly Dictionary<string, Entry> Entries = new(StringComparer.Ordinal)
     {
-        ["echo"] = (_ => new MmioDriver(new EchoDevice()), EchoWorks),
-        ["blk"] = (file => new MmioDriver(Disk(file, DriveAio.Threads)), DiskWorks),
-        ["blk-off-readonly"] = (file => new MmioDriver(Disk(file, DriveAio.Off, readOnly: true)), DiskWorks),
-        ["blk-io_uring-queues"] = (file => new MmioDriver(Disk(file, DriveAio.IoUring, queues: 3)), DiskWorks),
-        ["rng"] = (_ => new MmioDriver(new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device"))), RngWorks),
-        ["net"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])), NetWorks),
-        ["net-control"] = (_ => new MmioDriver(new NetDevice("net", [new FakeNet(loop: true), new FakeNet(loop: true)], [2, 0, 0, 0, 0, 1])) { Target = 4 }, NetWorks),
-        ["net-vhost"] = (_ => VhostNet(), VhostWorks),
-        ["vsock"] = (_ => Vsock(), VhostWorks),
-        ["fs"] = (_ => Fs(), VhostWorks),
-        ["console"] = (_ => new MmioDriver(new ConsoleDevice("console", [new VirtioPort(0, isConsole: true, null, new FakeBackend())])) { Target = 1 }, ConsoleWorks),
-        ["balloon"] = (_ => new MmioDriver(new BalloonDevice("balloon", deflateOnOom: true, reporting: true)), BalloonWorks),
+        ["echo"] = new(_ => new EchoDevice(), EchoWorks),
+        ["blk"] = new(file => Disk(file, DriveAio.Threads), DiskWorks),
+        ["blk-off-readonly"] = new(file => Disk(file, DriveAio.Off, readOnly: true), DiskWorks),
+        ["blk-io_uring-queues"] = new(file => Disk(file, DriveAio.IoUring, queues: 3), DiskWorks),
+        ["rng"] = new(_ => new RngDevice("rng", EntropySource.Open("/dev/urandom", "rng", "-device")), RngWorks),
+        ["net"] = new(_ => new NetDevice("net", [new FakeNet(loop: true)], Mac), NetWorks),
+        ["net-control"] = new(_ => new NetDevice("net", [new FakeNet(loop: true), new FakeNet(loop: true)], Mac), NetWorks) { Target = 4 },
+        ["net-vhost"] = new(_ => [new() { First = 0 }, new() { First = 2 }], vhosts => new VhostNetDevice("net", [new FakeNet(), new FakeNet()], vhosts, Mac), VhostWorks),
+        ["vsock"] = new(_ => [new()], vhosts => new VsockDevice("vsock", 3, vhosts[0]), VhostWorks),
+        ["fs"] = new(_ => [new() { AtOnce = true }], vhosts => new FsDevice("fs", "tag", vhosts[0]), VhostWorks),
+        ["console"] = new(_ => new ConsoleDevice("console", [new VirtioPort(0, isConsole: true, null, new FakeBackend())]), ConsoleWorks) { Target = 1 },
+        ["balloon"] = new(_ => new BalloonDevice("balloon", deflateOnOom: true, reporting: true), BalloonWorks),
     };
 
     public static IEnumerable<string> Names => Entries.Keys;
 
     /// <summary>The device behind a driver; its host side lives in <paramref name="file"/>, of 64 KiB.</summary>
-    public static MmioDriver Open(string name, TemporaryFile file) => Entries[name].Make(file);
+    public static MmioDriver Open(string name, TemporaryFile file)
+    {
+        (VirtioDevice device, FakeVhost[] vhosts) = Entries[name].Make(file);
+        MmioDriver driver = new(device) { Target = Entries[name].Target };
+        Array.ForEach(vhosts, vhost => vhost.Join(driver));
+        return driver;
+    }
+
+    /// <summary>Saves the device, which then goes, and restores what was saved into another of its kind, which is still paused.</summary>
+    /// <returns>What was saved.</returns>
+    public static SnapshotSection Renew(string name, TemporaryFile file, MmioDriver driver)
+    {
+        SnapshotSection saved = driver.Save();
+        Restore(name, file, driver, saved);
+        return saved;
+    }
+
+    /// <summary>Restores what was saved into another device of the kind, in the driver's device's place.</summary>
+    public static void Restore(string name, TemporaryFile file, MmioDriver driver, SnapshotSection saved) => driver.Restore(
+        () =>
+        {
+            (VirtioDevice device, FakeVhost[] vhosts) = Entries[name].Make(file);
+            Array.ForEach(vhosts, vhost => vhost.Join(driver));
+            return device;
+        },
+        saved);
 
     /// <summary>Starts the device from reset and checks that it does its work.</summary>
     public static void CheckWorks(string name, MmioDriver driver)
@@ -51,26 +79,6 @@ internal static class DeviceCatalogue
     {
         byte[] sector = new byte[512];
         Assert.Equal(BlockLayout.StatusOk, new BlockClient(driver).Read(3, sector));
-    }
-
-    private static MmioDriver VhostNet()
-    {
-        FakeVhost[] vhosts = [new() { First = 0 }, new() { First = 2 }];
-        MmioDriver driver = new(new VhostNetDevice("net", [new FakeNet(), new FakeNet()], vhosts, [2, 0, 0, 0, 0, 1]));
-        Array.ForEach(vhosts, vhost => vhost.Join(driver));
-        return driver;
-    }
-
-    private static MmioDriver Vsock()
-    {
-        FakeVhost vhost = new();
-        return vhost.Join(new MmioDriver(new VsockDevice("vsock", 3, vhost)));
-    }
-
-    private static MmioDriver Fs()
-    {
-        FakeVhost vhost = new() { AtOnce = true };
-        return vhost.Join(new MmioDriver(new FsDevice("fs", "tag", vhost)));
     }
 
     private static void VhostWorks(MmioDriver driver)
@@ -144,5 +152,30 @@ internal static class DeviceCatalogue
         Assert.True(queue.TryTake(out _, out uint written));
         Assert.Equal(3u, written);
         Assert.Equal([7, 7, 7, 0], driver.Ram(at + 8, 4).ToArray());
+    }
+
+    /// <summary>How a device is made, and that it does its work.</summary>
+    private sealed class Entry(Func<TemporaryFile, FakeVhost[]> kernel, Func<TemporaryFile, FakeVhost[], VirtioDevice> make, Action<MmioDriver> works)
+    {
+        public Entry(Func<TemporaryFile, VirtioDevice> make, Action<MmioDriver> works)
+            : this(_ => [], (file, _) => make(file), works)
+        {
+        }
+
+        public Entry(Func<TemporaryFile, FakeVhost[]> kernel, Func<FakeVhost[], VirtioDevice> make, Action<MmioDriver> works)
+            : this(kernel, (_, vhosts) => make(vhosts), works)
+        {
+        }
+
+        /// <summary>As <see cref="MmioDriver.Target"/>.</summary>
+        public int Target { get; init; }
+
+        public Action<MmioDriver> Works => works;
+
+        public (VirtioDevice Device, FakeVhost[] Vhosts) Make(TemporaryFile file)
+        {
+            FakeVhost[] vhosts = kernel(file);
+            return (make(file, vhosts), vhosts);
+        }
     }
 }
