@@ -261,7 +261,7 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
     /// <exception cref="Strato.Protocol.UserErrorException">SnapshotDamaged.</exception>
     public void Restore(StateReader state)
     {
-        bool isOwed;
+        bool interrupts;
         lock (_lock)
         {
             ReadOnlySpan<byte> registers = state.Bytes();
@@ -276,7 +276,7 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
             _fifoTrigger = state.U8();
             _overrun = state.Bool();
             _transmitPending = state.Bool();
-            isOwed = state.Bool();
+            interrupts = state.Bool() || _signalled != 0;
             (_fifoHead, _fifoCount) = (0, state.U8());
             if (_fifoCount > FifoSize || _fifoTrigger is not (1 or 4 or 8 or 14))
             {
@@ -291,8 +291,9 @@ internal sealed class Serial16550 : IBusDevice, ICharFrontend
             state.End();
         }
 
-        // An edge too many enters the handler once for nothing; one too few stops the output.
-        if (isOwed)
+        // An edge that was given may not have come to the interrupt controllers when they were saved (MmioTransport.Restore). One too many
+        // enters the handler once for nothing; one too few stops the output.
+        if (interrupts)
         {
             _interrupt.Trigger();
         }

@@ -20,6 +20,9 @@ internal sealed class CpuSet : IDisposable
 {
     private const string CpuidSection = "cpuid";
 
+    /// <summary>KVM_MAX_CPUID_ENTRIES.</summary>
+    private const int MostCpuidEntries = 256;
+
     private readonly KvmSystem _system;
     private readonly KvmVm _vm;
     private readonly KvmCpuidEntry[] _supported;
@@ -283,6 +286,11 @@ internal sealed class CpuSet : IDisposable
         StateReader reader = state.Require(CpuidSection).Read();
         KvmCpuidEntry[] saved = reader.Structs<KvmCpuidEntry>();
         reader.End();
+        if (saved.Length > MostCpuidEntries)
+        {
+            throw reader.Damaged($"{saved.Length} leaves of CPUID are too many");
+        }
+
         CpuFilter.CheckSame(saved, here);
         return saved;
     }
@@ -312,9 +320,16 @@ internal sealed class CpuSet : IDisposable
             }
 
             saved.MatchTsc(_vcpus[cpu]!);
-            if (saved.ApplyTo(_vcpus[cpu]!) is { } refused)
+            try
             {
-                throw new UserErrorException("SnapshotMismatch", $"This host's KVM refuses the snapshot's value 0x{refused.Data:x} of MSR 0x{refused.Index:x} of CPU {cpu}.", "-incoming");
+                if (saved.ApplyTo(_vcpus[cpu]!) is { } refused)
+                {
+                    throw new UserErrorException("SnapshotMismatch", $"This host's KVM refuses the snapshot's value 0x{refused.Data:x} of MSR 0x{refused.Index:x} of CPU {cpu}.", "-incoming");
+                }
+            }
+            catch (LinuxException error)
+            {
+                throw new UserErrorException("SnapshotMismatch", $"This host's KVM refuses the snapshot's state of CPU {cpu}: {error.Message}.", "-incoming", error);
             }
         }
     }
