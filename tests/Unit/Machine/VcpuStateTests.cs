@@ -76,11 +76,13 @@ public sealed class VcpuStateTests
         next.Ports.Attach(0x11, 2, new Port(data =>
         {
             value = BitConverter.ToUInt16(data);
+            next.Threads[0].ParkSelf();
             told.Set();
         }));
         next.Threads[0].Start();
         next.Threads[0].Unpark();
         Assert.True(told.Wait(TimeSpan.FromSeconds(20)));
+        next.Threads[0].WaitParked();
         Assert.Equal(0x1235, value);
         next.Threads[0].Vcpu.GetSregs(out KvmSregs sregs);
         Assert.Equal(0x1234, sregs.Ds.Selector);

@@ -140,14 +140,14 @@ public sealed class ImageMemoryTests : IDisposable
         using GuestMemory memory = GuestMemory.Allocate(Ranges, file);
         using FileDescriptor image = new(Libc.Open(_file.Path, Libc.O_RDONLY));
         memory.Fill(image);
-        Assert.True(Read(memory).AsSpan().SequenceEqual(_contents));
         if (file is not null)
         {
-            // What is zeros there takes no room here.
+            // What is zeros there takes no room here, until it is touched.
             Assert.Equal(0, Libc.Stat(file.Descriptor, out Libc.statx_t status));
             Assert.InRange((long)status.stx_blocks * 512, Length - (long)Mebibyte, Length - ((long)Mebibyte / 2));
         }
 
+        Assert.True(Read(memory).AsSpan().SequenceEqual(_contents));
         memory.Discard();
         Assert.True(Read(memory).AsSpan().IndexOfAnyExcept((byte)0) < 0);
     }

@@ -47,7 +47,9 @@ public sealed class BoardDevicesTests
             UartPort second = new();
             second.Device.Restore(Read(saved));
             Assert.Equal(saved, Save(second.Device.Save));
-            Assert.Equal(0, second.TakeEdges());
+
+            // Of what is pending: it may not have come to the interrupt controllers.
+            Assert.Equal(saved[9] != 0 ? 1 : 0, second.TakeEdges());
 
             // Both go on alike, registers and interrupts.
             first.TakeEdges();
@@ -71,10 +73,12 @@ public sealed class BoardDevicesTests
     {
         UartPort first = new();
         first[UartPort.FCR] = 0x81;
+        first[UartPort.MCR] = UartPort.OUT2;
         first[UartPort.IER] = UartPort.RDI;
         first.Input(1, 2, 3);
         UartPort second = new();
         second.Device.Restore(Read(Save(first.Device.Save)));
+        Assert.Equal(1, second.TakeEdges());
         Assert.Equal(0xCC, second[UartPort.IIR]);
         Assert.Equal(0, second.Room);
         Assert.Equal((1, 2, 3), (second[UartPort.RX], second[UartPort.RX], second[UartPort.RX]));
@@ -86,6 +90,7 @@ public sealed class BoardDevicesTests
     public void AnEdgeThatIsOwedIsGiven()
     {
         UartPort first = new();
+        first[UartPort.MCR] = UartPort.OUT2;
         first[UartPort.IER] = UartPort.THRI;
         _ = first[UartPort.IIR];
         first.TakeEdges();

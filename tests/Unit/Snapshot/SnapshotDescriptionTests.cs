@@ -1,0 +1,68 @@
+using System;
+using System.Text;
+using Strato.Protocol;
+using Strato.Protocol.Snapshots;
+using Xunit;
+
+namespace Strato.Tests.Unit.Snapshot;
+
+/// <summary>What a snapshot tells of itself; <see cref="GoldenTests"/> reads a whole one.</summary>
+public sealed class SnapshotDescriptionTests
+{
+    private const string Whole =
+        """{"engine":"1","saved":"2026-01-02T03:04:05+02:00","host-kernel":null,"name":null,"machine":"microvm","running":false,"memory":1,"cpus":1,"max-cpus":1,"drives":[],"nets":[]}""";
+
+    [Fact]
+    public void AMachineMayHaveNoName()
+    {
+        SnapshotDescription description = Parse(Whole);
+        Assert.Null(description.Name);
+        Assert.Null(description.HostKernel);
+        Assert.Equal(new DateTimeOffset(2026, 1, 2, 1, 4, 5, TimeSpan.Zero), description.Saved);
+        Assert.Empty(description.Drives);
+    }
+
+    /// <summary>What a newer engine adds is let pass.</summary>
+    [Fact]
+    public void MoreIsNoDamage() => Assert.Equal("1", Parse(Whole.Replace("{\"engine\"", "{\"more\":[1],\"engine\"", StringComparison.Ordinal)).Engine);
+
+    [Theory]
+    [InlineData("\"engine\":\"1\"", "\"engine\":null")]
+    [InlineData("\"engine\":\"1\"", "\"engine\":1")]
+    [InlineData("\"engine\":\"1\"", "\"e\":\"1\"")]
+    [InlineData("\"machine\":\"microvm\"", "\"machine\":null")]
+    [InlineData("\"memory\":1", "\"memory\":1.5")]
+    [InlineData("\"memory\":1", "\"memory\":1e400")]
+    [InlineData("\"cpus\":1", "\"cpus\":4294967296")]
+    [InlineData("\"running\":false", "\"running\":0")]
+    [InlineData("2026-01-02T03:04:05+02:00", "yesterday")]
+    [InlineData("\"drives\":[]", "\"drives\":{}")]
+    [InlineData("\"drives\":[]", "\"drives\":[7]")]
+    [InlineData("\"drives\":[]", "\"drives\":[{\"id\":null,\"file\":\"/x\",\"read-only\":false,\"size\":1}]")]
+    [InlineData("\"nets\":[]", "\"nets\":[{\"id\":\"n\",\"mac\":null,\"netdev\":\"d\"}]")]
+    [InlineData("\"nets\":[]", "\"nets\":null")]
+    [InlineData("{\"engine\"", "[{\"engine\"")]
+    [InlineData("\"engine\":\"1\"", "\"engine\":\"\\ud800\"")]
+    public void WhatCantBeIsDamage(string from, string to)
+    {
+        UserErrorException error = Assert.Throws<UserErrorException>(() => Parse(Whole.Replace(from, to, StringComparison.Ordinal)));
+        Assert.Equal("SnapshotDamaged", error.Id);
+        Assert.Contains("section 'description' is damaged", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EachCutIsDamage()
+    {
+        for (int length = 0; length < Whole.Length; length++)
+        {
+            Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => Parse(Whole[..length])).Id);
+        }
+    }
+
+    [Fact]
+    public void ANewerOneIsToldAsSuch() =>
+        Assert.Equal("SnapshotVersion", Assert.Throws<UserErrorException>(() => Parse(Whole, version: 2)).Id);
+
+    private static SnapshotDescription Parse(string text, ushort version = 1) =>
+        SnapshotDescription.Parse(new StateFile(Guid.Empty, [new SnapshotSection(SnapshotDescription.SectionName, version, Encoding.UTF8.GetBytes(text))]));
+}
