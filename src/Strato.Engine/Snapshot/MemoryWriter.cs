@@ -104,11 +104,12 @@ internal sealed class MemoryWriter(GuestMemory memory, FileDescriptor file)
         }
     }
 
-    /// <summary>Lets <see cref="Sync"/> return. From any thread.</summary>
+    /// <summary>Lets <see cref="Sync"/> return, and one who waits for it see that the work was cancelled. From any thread.</summary>
     public void EndSync()
     {
         Volatile.Write(ref _ended, true);
         _wrote.Set();
+        _synced.Set();
     }
 
     /// <remarks>

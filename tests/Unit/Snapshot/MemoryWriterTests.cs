@@ -128,6 +128,29 @@ public sealed class MemoryWriterTests : IDisposable
         Assert.Equal((long)size, writer.Written);
     }
 
+    /// <summary>Whoever ends both threads ends them, however far each is: the other's last word may not have come.</summary>
+    [Fact]
+    public void OneThatWaitsForTheDiskEndsWhenItIsCancelled()
+    {
+        const ulong size = 80 << 20;
+        using GuestMemory memory = GuestMemory.Allocate([(0, size)]);
+        Assert.True(memory.TryGetSpan(0, (int)size, out Span<byte> all));
+        all.Fill(3);
+        using FileDescriptor file = Open();
+        MemoryWriter writer = new(memory, file);
+        writer.Prepare();
+        MemoryMap? map = new([], []);
+        Thread run = new(() => map = writer.Run(Guid.Empty));
+        run.Start();
+
+        // Nobody brings it to the disk: it stops when that is far behind.
+        Assert.True(SpinWait.SpinUntil(() => writer.Written > 64 << 20 && (run.ThreadState & ThreadState.WaitSleepJoin) != 0, TimeSpan.FromSeconds(60)));
+        writer.Cancel();
+        writer.EndSync();
+        Assert.True(run.Join(TimeSpan.FromSeconds(60)));
+        Assert.Null(map);
+    }
+
     [Fact]
     public void TheMapIsReadAsItWasWritten()
     {
