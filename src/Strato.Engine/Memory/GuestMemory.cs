@@ -22,11 +22,11 @@ internal sealed unsafe class GuestMemory : IDisposable
     /// <summary>From here on a piece that is given back is worth a map of its own, where the memory is that of an image.</summary>
     private const ulong WorthMapping = 64 * 1024;
 
-    private readonly MemoryRegion[] _regions;
-    private readonly MemoryFile? _file;
     /// <summary>Pieces that get maps of their own: each costs two maps, of which a process has 65,530, and without one more it can't go on.</summary>
     private const int MostPieces = 16 * 1024;
 
+    private readonly MemoryRegion[] _regions;
+    private readonly MemoryFile? _file;
     private readonly List<int> _advice = [];
     private bool _isImage;
     private int _pieces;

@@ -182,7 +182,7 @@ internal sealed class SnapshotTarget : FuzzTarget
         if (driver.Device is VsockDevice)
         {
             // Its stand-in of the kernel has to know the driver, which comes after it.
-            driver.Restore(() => make(driver), WithoutDriver(driver));
+            driver.Restore(() => make(driver), driver.Save());
             driver.Device.Resume();
         }
 
@@ -197,8 +197,6 @@ internal sealed class SnapshotTarget : FuzzTarget
         driver.Run();
         return driver;
     }
-
-    private static SnapshotSection WithoutDriver(MmioDriver driver) => driver.Save();
 
     private BlockDevice Disk(MmioDriver? driver) =>
         new("disk", DiskOpener.Open(new DriveOptions("disk", _file.Path) { Aio = DriveAio.Off }), new BlockOptions { QueueCount = 2, QueueSize = 64, WriteError = DriveErrorAction.Stop });

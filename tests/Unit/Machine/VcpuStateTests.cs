@@ -92,7 +92,6 @@ public sealed class VcpuStateTests
     public void TheInterruptControllersAreReadAgain()
     {
         using PayloadVm vm = new([0xF4]);
-        vm.Vm.GetPit(out KvmPit pit);
         InterruptState first = InterruptState.Read(vm.Vm);
         byte[] bytes = Write(first);
         using PayloadVm other = new([0xF4]);
@@ -101,9 +100,7 @@ public sealed class VcpuStateTests
         reader.End();
         Assert.Equal(bytes.Length, Write(InterruptState.Read(other.Vm)).Length);
 
-        // Chips in another order are none.
-        int chip = bytes.Length / 4;
-        Assert.True(chip > 0);
+        // Chips in another order are none: the first begins behind its length with its number.
         bytes[4] ^= 1;
         Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => InterruptState.Parse(new SnapshotSection("interrupts", 1, bytes).Read())).Id);
     }

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using System.Text;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
@@ -47,7 +48,7 @@ public sealed class MigrationCommandsTests : IDisposable
         Assert.Equal(RunState.Paused, _harness.Machine.State);
         Assert.Equal(["memory", "state"], _folder.Names);
         StateFile state = StateFile.Parse(File.ReadAllBytes(_folder.File("state")));
-        Assert.Equal(["description", "board", "memory"], [.. System.Linq.Enumerable.Select(state.Sections, section => section.Name)]);
+        Assert.Equal(["description", "board", "memory"], state.Sections.Select(section => section.Name));
         byte[] memory = File.ReadAllBytes(_folder.File("memory"));
         Assert.Equal([1, 2, 3, 0], memory[(1 << 20)..][..4]);
         Assert.Equal(state.Id, MemoryMap.IdOf(memory.AsSpan(4 << 20)));

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using Strato.Engine.Bus;
 using Strato.Engine.Devices;
+using Strato.Engine.Machine;
 using Strato.Protocol;
 using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Devices;
@@ -189,6 +190,19 @@ public sealed class BoardDevicesTests
 
         static void Refused(CpuHotplug cpus, byte[] saved) =>
             Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => cpus.Restore(Read(saved))).Id);
+    }
+
+    [Fact]
+    public void AClockGoesOnAndNeverBack()
+    {
+        GuestClock clock = new(1000, 5);
+        Assert.Equal(clock, GuestClock.Parse(new StateFile(Guid.Empty, [clock.ToSection()])));
+        ulong now = (ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000_000;
+        Assert.InRange((clock with { StoppedAt = now - 3_000_000_000 }).WithLostTime(), 3_000_000_000ul, 120_000_000_000ul);
+
+        // Where this host's time is before the other's.
+        Assert.Equal(1000ul, (clock with { StoppedAt = now + 3_600_000_000_000 }).WithLostTime());
+        Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => GuestClock.Parse(new StateFile(Guid.Empty, [new SnapshotSection("clock", 1, new byte[15])]))).Id);
     }
 
     private static CpuHotplug Cpus() => new(2, 6, () => { });
