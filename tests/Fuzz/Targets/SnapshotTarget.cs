@@ -6,6 +6,7 @@ using Strato.Engine.Boot;
 using Strato.Engine.Bus;
 using Strato.Engine.Chardev;
 using Strato.Engine.Devices;
+using Strato.Engine.Kvm;
 using Strato.Engine.Machine;
 using Strato.Engine.Net;
 using Strato.Engine.Virtio;
@@ -38,6 +39,9 @@ internal sealed class SnapshotTarget : FuzzTarget
             ("memory", () => Section(Sample, MemoryMap.SectionName), data => Read(MemoryMap.SectionName, data, state => MemoryMap.Parse(state).Ranges.Count)),
             ("description", () => Section(Sample, SnapshotDescription.SectionName), data => Read(SnapshotDescription.SectionName, data, state => SnapshotDescription.Parse(state).Nets.Count)),
             ("clock", () => Section(Sample, GuestClock.SectionName), data => Read(GuestClock.SectionName, data, state => (long)GuestClock.Parse(state).Nanoseconds)),
+            ("cpuid", SaveCpuid, data => Read("cpuid", data, state => CpuSet.ParseCpuid(state, []).Length)),
+            ("cpu", SaveCpu, ReadCpu),
+            ("interrupts", SaveInterrupts, ReadInterrupts),
             ("serial", () => Save(new Serial16550(new Line(), new FakeBackend()).Save), RestoreSerial),
             ("power", () => Save(new PowerControl(new Line(), () => { }, () => { }).Save), data => Restore(new PowerControl(new Line(), () => { }, () => { }).Restore, data)),
             ("cpus", () => Save(new CpuHotplug(2, 6, () => { }).Save), RestoreCpus),
@@ -121,6 +125,52 @@ internal sealed class SnapshotTarget : FuzzTarget
     {
         restore(new SnapshotSection("s", 1, data).Read());
         return "restored";
+    }
+
+    private static byte[] SaveCpuid() => Save(writer => writer.Structs<KvmCpuidEntry>([default, new() { Function = 7 }, new() { Function = 0xD }]));
+
+    /// <summary>As VcpuState.Write has them; the last is the state of a guest's own virtualization.</summary>
+    private static byte[] SaveCpu() => Save(writer =>
+    {
+        writer.U32(0);
+        writer.U32(2_000_000);
+        writer.Struct(default(KvmRegs));
+        writer.Struct(default(KvmSregs));
+        writer.Struct(default(KvmXsave));
+        writer.Struct(default(KvmXcrs));
+        writer.Struct(default(KvmDebugRegs));
+        writer.Struct(default(KvmLapic));
+        writer.Struct(default(KvmVcpuEvents));
+        writer.Structs<KvmMsr>([new(VcpuState.TimeStampCounter, 5), new(0x174, 8)]);
+        writer.Struct(default(KvmNestedState));
+    });
+
+    private static string ReadCpu(byte[] data)
+    {
+        StateReader reader = new SnapshotSection("cpu 0", 1, data).Read();
+        VcpuState cpu = VcpuState.Parse(reader);
+        reader.End();
+        Require(Save(cpu.Write).AsSpan().SequenceEqual(data), "what is read isn't what is written");
+        return $"{cpu.Msrs.Length} MSRs";
+    }
+
+    private static byte[] SaveInterrupts() => Save(writer =>
+    {
+        for (uint chip = 0; chip < KvmVm.IrqchipCount; chip++)
+        {
+            writer.Struct(new KvmIrqchip { ChipId = chip });
+        }
+
+        writer.Struct(default(KvmPit));
+    });
+
+    private static string ReadInterrupts(byte[] data)
+    {
+        StateReader reader = new SnapshotSection("interrupts", 1, data).Read();
+        InterruptState interrupts = InterruptState.Parse(reader);
+        reader.End();
+        Require(Save(interrupts.Write).AsSpan().SequenceEqual(data), "what is read isn't what is written");
+        return "read";
     }
 
     private static string RestoreSerial(byte[] data)
