@@ -173,7 +173,7 @@ internal sealed unsafe class VirtQueue(GuestMemory memory, int maximumSize)
             throw state.Damaged($"a queue {Fault.Describe(FaultValue)}");
         }
 
-        if ((ushort)(next - pushed) > Size)
+        if (enabled && (ushort)(next - pushed) > Size)
         {
             throw state.Damaged($"a queue of {Size} has {(ushort)(next - pushed)} requests under way");
         }
