@@ -39,6 +39,9 @@ internal sealed class CpuSet : IDisposable
     private volatile VcpuThread[] _threads = [];
     private IVcpuEvents? _events;
 
+    // Of a restored guest whose counter goes at another speed than this host's.
+    private int? _tscKilohertz;
+
     /// <summary>Makes the CPUs of power-on.</summary>
     /// <param name="system">The host's KVM.</param>
     /// <param name="vm">With its interrupt controllers.</param>
@@ -296,13 +299,20 @@ internal sealed class CpuSet : IDisposable
     }
 
     /// <summary>Takes what <see cref="Save"/> made. Before <see cref="Start"/>.</summary>
+    /// <param name="state">The snapshot's.</param>
+    /// <param name="isThere">Whether its guest saw a CPU, by its number.</param>
     /// <exception cref="UserErrorException">SnapshotMismatch, SnapshotDamaged.</exception>
     /// <exception cref="LinuxException">The host refuses.</exception>
-    public void Restore(StateFile state)
+    public void Restore(StateFile state, Predicate<int> isThere)
     {
         for (int cpu = 0; cpu < Topology.Count; cpu++)
         {
             SnapshotSection? section = cpu < Topology.Present ? state.Require(NameOf(cpu)) : state.Find(NameOf(cpu));
+            if (isThere(cpu) != section is not null)
+            {
+                throw new UserErrorException("SnapshotDamaged", $"The snapshot's sections of CPU {cpu} are damaged: one says that it is there, and one that it isn't.");
+            }
+
             if (section is null)
             {
                 continue;
@@ -319,7 +329,7 @@ internal sealed class CpuSet : IDisposable
                 _ids[cpu] = id;
             }
 
-            saved.MatchTsc(_vcpus[cpu]!);
+            _tscKilohertz = saved.MatchTsc(_system, _vcpus[cpu]!) ?? _tscKilohertz;
             try
             {
                 if (saved.ApplyTo(_vcpus[cpu]!) is { } refused)
@@ -385,6 +395,11 @@ internal sealed class CpuSet : IDisposable
     {
         KvmVcpu vcpu = _vcpus[cpu] ??= _vm.CreateVcpu(Topology.ApicId(cpu));
         vcpu.SetCpuid(CpuidOf(cpu));
+        if (_tscKilohertz is { } kilohertz)
+        {
+            vcpu.SetTscKilohertz(kilohertz);
+        }
+
         _isMade[cpu] = true;
         return vcpu;
     }

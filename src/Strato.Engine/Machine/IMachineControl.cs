@@ -215,7 +215,7 @@ internal interface IMachineControl
     void Hold(string what, Action<string?> held);
 
     /// <summary>Ends <see cref="Hold"/>.</summary>
-    /// <param name="run">Whether the machine goes on, if it can.</param>
+    /// <param name="run">Whether a machine that ran, and wasn't paused meanwhile, goes on.</param>
     void Release(bool run);
 
     /// <summary>All that the guest counts on but its memory. Held.</summary>

@@ -80,7 +80,8 @@ internal sealed class MicroVm : IDisposable
             KvmCpuidEntry[] cpuid = CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid());
             _cpus = new CpuSet(system, _vm, _boot.Topology, restored is null ? cpuid : CpuSet.ParseCpuid(restored.State, cpuid), _ports, _mmio);
             Counters = Own(new KvmCounters(_vm.OpenStatistics(), _cpus.StatisticsOf));
-            if (!configuration.Force)
+            // Which writes where a restored guest has its own; that one has run before.
+            if (restored is null && !configuration.Force)
             {
                 _cpus.CheckSpeed(_memory);
             }
@@ -226,6 +227,7 @@ internal sealed class MicroVm : IDisposable
     /// <summary>Takes everything back to power-on and loads the kernel anew. With the vCPUs parked and the devices quiesced.</summary>
     public void Reset()
     {
+        _clockLags = false;
         _transports.ForEach(transport => transport.Reset());
         _serial?.Reset();
         _power.Reset();
@@ -251,11 +253,14 @@ internal sealed class MicroVm : IDisposable
     public List<SnapshotSection> Save()
     {
         List<SlotState> slots = _transports.ConvertAll(HotPlug.Describe);
+
+        // Before the local APICs: what the IOAPIC delivers meanwhile (the PIT goes on) is in those then, and not in neither.
+        SnapshotSection interrupts = ToSection("interrupts", InterruptState.Read(_vm).Write);
         List<SnapshotSection> sections =
         [
             new BoardState(Topology, _announcedBy, _serial is not null, slots).ToSection(),
             .. _cpus.Save(),
-            ToSection("interrupts", InterruptState.Read(_vm).Write),
+            interrupts,
             _stoppedClock!.Value.ToSection(),
             ToSection("power", _power.Save),
             ToSection("cpu-hotplug", _cpuHotplug.Save),
@@ -402,7 +407,7 @@ internal sealed class MicroVm : IDisposable
         IsRestored = true;
         _announcedBy = restored.Board.AnnouncedBy;
         _cpuHotplug.Restore(state.Require("cpu-hotplug").Read());
-        _cpus.Restore(state);
+        _cpus.Restore(state, _cpuHotplug.IsThere);
 
         // Behind the local APICs, to which the IOAPIC delivers what it holds.
         StateReader interrupts = state.Require("interrupts").Read();

@@ -76,7 +76,7 @@ internal static class SlotPlan
                 plan.Add(device >= 0 ? new PlannedSlot(slot.Kind, -1, device, []) : throw Missing(slot.Kind == SlotKind.Net ? "network interface" : "device", slot.Id, "-device"));
                 if (configuration.Devices[device] is NetConfiguration net)
                 {
-                    net.Mac ??= slot.Mac;
+                    net.Mac ??= MacAddress.Format(MacAddress.Parse(slot.Mac, "-incoming"));
                 }
             }
         }

@@ -143,29 +143,30 @@ internal sealed class VcpuState
     }
 
     /// <summary>Has the guest's counter go as fast as where this was read.</summary>
+    /// <returns>Thousands of cycles a second where that isn't the host's speed; else null.</returns>
     /// <exception cref="UserErrorException">SnapshotMismatch: this host's is faster or slower, and can't be scaled.</exception>
-    public void MatchTsc(KvmVcpu vcpu)
+    /// <exception cref="LinuxException">The host refuses.</exception>
+    public int? MatchTsc(KvmSystem system, KvmVcpu vcpu)
     {
         int here = vcpu.GetTscKilohertz();
 
         // Linux measures the same processor's a little differently at each boot; guests' clocks bear 250 parts in a million.
         if (_tscKilohertz == 0 || here == 0 || Math.Abs(here - (long)_tscKilohertz) * 4000 <= _tscKilohertz)
         {
-            return;
+            return null;
         }
 
-        try
-        {
-            vcpu.SetTscKilohertz((int)_tscKilohertz);
-        }
-        catch (LinuxException e)
+        // Without it KVM takes a higher speed all the same, and makes the counter jump at each entry.
+        if (system.CheckExtension(KvmAbi.KVM_CAP_TSC_CONTROL) <= 0 || _tscKilohertz > int.MaxValue)
         {
             throw new UserErrorException(
                 "SnapshotMismatch",
-                $"The snapshot's processor counts {_tscKilohertz / 1000} million cycles a second and this host's {here / 1000}, which can't be scaled ({Errno.Text(e.Errno)}).",
-                "-incoming",
-                e);
+                $"The snapshot's processor counts {_tscKilohertz / 1000} million cycles a second and this host's {here / 1000}, which this host's can't be scaled to.",
+                "-incoming");
         }
+
+        vcpu.SetTscKilohertz((int)_tscKilohertz);
+        return (int)_tscKilohertz;
     }
 
     /// <summary>Sets a vCPU that doesn't run, whatever it was before.</summary>

@@ -33,7 +33,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     // What vCPUs told while a dump or a snapshot was under way, which reads what that would change.
     private readonly List<Action> _deferred = [];
-    private bool _resumesAfterDump;
+
+    // Whether it ran before, and goes on when that is over.
+    private bool _goesOn;
 
     // What has the machine stand still; null when nothing does. From when it stands still, what vCPUs tell waits.
     private string? _holder;
@@ -120,15 +122,15 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
         bool runs = State == RunState.Running;
         Pause(RunState.Paused);
-        _resumesAfterDump = runs;
+        _goesOn = runs;
         try
         {
-            _board.Dump.Begin(file, path, ReadRegisters(), OnDumpEnded);
+            _board.Dump.Begin(file, path, ReadRegisters(), GoOn);
         }
         catch (UserErrorException)
         {
             file.Dispose();
-            OnDumpEnded();
+            GoOn();
             throw;
         }
     }
@@ -150,7 +152,9 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
             throw new UserErrorException("MachineShutDown", $"The machine {(State == RunState.Shutdown ? "has powered off" : "stopped with an internal error")}; there is nothing to save.");
         }
 
+        bool runs = State == RunState.Running;
         Pause(RunState.Paused);
+        _goesOn = runs;
         _holder = what;
 
         // Behind what vCPUs have posted by now: a reset that the guest asked for is made, and saved as such.
@@ -170,11 +174,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public void Release(bool run)
     {
         (_holder, _isHeld) = (null, false);
-        DoDeferred();
-        if (run && !_ended && State is RunState.Paused or RunState.IoError)
-        {
-            Resume();
-        }
+        _goesOn &= run;
+        GoOn();
     }
 
     public void AddCpu(string id, long cpu) => _board.CpuPlug.Add(id, cpu, runs: State == RunState.Running);
@@ -184,7 +185,7 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
     public void Pause()
     {
         // It stands still already, and shall stay so.
-        _resumesAfterDump = false;
+        _goesOn = false;
         Pause(RunState.Paused);
     }
 
@@ -279,25 +280,21 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         }
     }
 
-    private void OnDumpEnded()
-    {
-        DoDeferred();
-        bool resumes = _resumesAfterDump && State == RunState.Paused;
-        _resumesAfterDump = false;
-        if (resumes)
-        {
-            Resume();
-        }
-    }
-
-    /// <summary>What vCPUs told meanwhile; before they run: one that asked for an end or a reset runs nothing more of the guest before it.</summary>
-    private void DoDeferred()
+    /// <summary>After a dump or snapshot. First what vCPUs told meanwhile: one that asked for an end or a reset runs nothing more of the guest before it.</summary>
+    private void GoOn()
     {
         Action[] actions = [.. _deferred];
         _deferred.Clear();
         foreach (Action action in actions)
         {
             action();
+        }
+
+        bool resumes = _goesOn && !_ended && State == RunState.Paused;
+        _goesOn = false;
+        if (resumes)
+        {
+            Resume();
         }
     }
 
@@ -347,10 +344,10 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
         }
 
         EventRaised(MachineEvent.BlockIoError(failure));
-        if (failure.Action == DriveErrorAction.Stop && _resumesAfterDump && State == RunState.Paused)
+        if (failure.Action == DriveErrorAction.Stop && _goesOn && State == RunState.Paused)
         {
             // It stands still for a dump that is over, and would have gone on.
-            _resumesAfterDump = false;
+            _goesOn = false;
             State = RunState.IoError;
         }
         else if (failure.Action == DriveErrorAction.Stop)

@@ -252,7 +252,7 @@ internal sealed unsafe class GuestMemory : IDisposable
         _pieces = 0;
         foreach (MemoryRegion region in _regions)
         {
-            if (_isImage)
+            if (_isImage && !_isKept)
             {
                 // What a piece of the file's map is given back to is the file's contents.
                 if (!MapZeros((void*)region.HostAddress, region.Length))

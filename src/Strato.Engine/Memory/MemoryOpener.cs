@@ -53,7 +53,7 @@ internal static class MemoryOpener
 
             if (image is not null && file is not null)
             {
-                memory.Fill(image);
+                Fill(memory, image);
             }
 
             return memory;
@@ -67,6 +67,18 @@ internal static class MemoryOpener
         {
             memory.Dispose();
             throw;
+        }
+    }
+
+    private static void Fill(GuestMemory memory, FileDescriptor image)
+    {
+        try
+        {
+            memory.Fill(image);
+        }
+        catch (LinuxException error)
+        {
+            throw new UserErrorException("SnapshotNotReadable", $"The snapshot's memory can't be read: {error.Message}.", "-incoming", error);
         }
     }
 

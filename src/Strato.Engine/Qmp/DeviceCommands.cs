@@ -131,6 +131,7 @@ internal static class DeviceCommands
 
     public static void AddDevice(QmpCall call)
     {
+        call.Migration.RefuseWhileActive("a device that comes");
         QmpObject arguments = call.Arguments;
         string driver = arguments.Require("driver");
         if (driver == CpuCommands.Driver)
@@ -198,6 +199,7 @@ internal static class DeviceCommands
 
     public static void RemoveDevice(QmpCall call)
     {
+        call.Migration.RefuseWhileActive("a device that goes");
         string id = call.Arguments.Require("id");
         Run(() =>
         {

@@ -20,6 +20,7 @@ internal static class MigrationCommands
             throw new QmpException("A snapshot is being saved; query-migrate tells how far it is, and migrate_cancel ends it");
         }
 
+        call.Migration.CheckPossible();
         string uri = call.Arguments.Require("uri");
         bool staysPaused = call.Arguments.Boolean("stay-paused") == true;
         if (uri.StartsWith(FolderPrefix, StringComparison.Ordinal))

@@ -109,7 +109,7 @@ internal static class SeccompRules
             KvmAbi.KVM_SET_REGS, KvmAbi.KVM_GET_SREGS, KvmAbi.KVM_SET_SREGS, KvmAbi.KVM_GET_MSRS, KvmAbi.KVM_SET_MSRS, KvmAbi.KVM_GET_LAPIC,
             KvmAbi.KVM_SET_LAPIC, KvmAbi.KVM_GET_MP_STATE, KvmAbi.KVM_SET_MP_STATE, KvmAbi.KVM_GET_VCPU_EVENTS, KvmAbi.KVM_SET_VCPU_EVENTS,
             KvmAbi.KVM_GET_DEBUGREGS, KvmAbi.KVM_SET_DEBUGREGS, KvmAbi.KVM_GET_XSAVE, KvmAbi.KVM_SET_XSAVE, KvmAbi.KVM_GET_XCRS,
-            KvmAbi.KVM_SET_XCRS, KvmAbi.KVM_GET_NESTED_STATE, KvmAbi.KVM_SET_NESTED_STATE, KvmAbi.KVM_GET_STATS_FD, KvmAbi.KVM_NMI, KvmAbi.KVM_GET_TSC_KHZ))
+            KvmAbi.KVM_SET_XCRS, KvmAbi.KVM_GET_NESTED_STATE, KvmAbi.KVM_SET_NESTED_STATE, KvmAbi.KVM_GET_STATS_FD, KvmAbi.KVM_NMI, KvmAbi.KVM_GET_TSC_KHZ, KvmAbi.KVM_SET_TSC_KHZ))
         {
             Meaning = "KVM: clock, ioeventfds, irqfds, a CPU that comes, an NMI, and all state that a reset sets",
         },

@@ -1,7 +1,6 @@
 using System;
 using System.Buffers;
 using System.Text.Json;
-using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Protocol;
 using Strato.Protocol.Snapshots;
@@ -11,7 +10,10 @@ namespace Strato.Engine.Snapshot;
 /// <summary>What a snapshot tells of itself to those who list it: a JSON object, which the engine itself doesn't read.</summary>
 internal static class Description
 {
-    public static SnapshotSection Of(IMachineControl machine, bool ran)
+    /// <param name="machine">Held.</param>
+    /// <param name="hostKernel">Version of the host's kernel; null where it isn't known.</param>
+    /// <param name="ran">Whether it ran until now.</param>
+    public static SnapshotSection Of(IMachineControl machine, string? hostKernel, bool ran)
     {
         ArrayBufferWriter<byte> text = new();
         using (Utf8JsonWriter json = new(text))
@@ -19,7 +21,7 @@ internal static class Description
             json.WriteStartObject();
             json.WriteString("engine", StratoVersion.Number);
             json.WriteString("saved", DateTimeOffset.UtcNow);
-            json.WriteString("host-kernel", KernelFile.Read("/proc/sys/kernel/osrelease")?.TrimEnd());
+            json.WriteString("host-kernel", hostKernel);
             json.WriteString("name", machine.Name);
             json.WriteString("machine", machine.MachineType);
             json.WriteBoolean("running", ran);

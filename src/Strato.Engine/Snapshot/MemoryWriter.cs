@@ -20,6 +20,7 @@ internal sealed class MemoryWriter(GuestMemory memory, FileDescriptor file)
 
     private readonly AutoResetEvent _wrote = new(false);
     private readonly AutoResetEvent _synced = new(false);
+    private readonly ManualResetEventSlim _over = new();
     private long _onDisk;
     private int _failure;
     private bool _ended;
@@ -80,6 +81,9 @@ internal sealed class MemoryWriter(GuestMemory memory, FileDescriptor file)
         }
 
         WriteAt(MemoryMap.Trailer(id), Total);
+        EndSync();
+        _over.Wait();
+        CheckSynced();
         return Libc.fdatasync(file.Value) == 0 ? new MemoryMap(ranges, checksums) : throw LinuxException.Last("fdatasync of the snapshot's memory");
     }
 
@@ -91,13 +95,19 @@ internal sealed class MemoryWriter(GuestMemory memory, FileDescriptor file)
             _wrote.WaitOne();
             if (Volatile.Read(ref _ended))
             {
+                _over.Set();
                 return;
             }
 
             long written = Written;
             if (written - Volatile.Read(ref _onDisk) >= Worth)
             {
-                _failure = Libc.fdatasync(file.Value) < 0 ? Errno.Last : 0;
+                // Told once for each open file: who comes later would hear nothing of it.
+                if (Libc.fdatasync(file.Value) < 0)
+                {
+                    Volatile.Write(ref _failure, Errno.Last);
+                }
+
                 Volatile.Write(ref _onDisk, written);
                 _synced.Set();
             }
@@ -181,6 +191,11 @@ internal sealed class MemoryWriter(GuestMemory memory, FileDescriptor file)
             _synced.WaitOne();
         }
 
+        CheckSynced();
+    }
+
+    private void CheckSynced()
+    {
         if (Volatile.Read(ref _failure) is var errno and not 0)
         {
             throw new LinuxException("fdatasync of the snapshot's memory", errno);

@@ -40,6 +40,7 @@ internal sealed class Migration : IDisposable
     private readonly List<Thread> _threads = [];
     private readonly EventLoop _loop;
     private readonly IMachineControl _machine;
+    private readonly string? _hostKernel;
     private ISnapshotTarget? _target;
     private MemoryWriter? _memory;
     private bool _staysPaused;
@@ -49,6 +50,10 @@ internal sealed class Migration : IDisposable
     {
         _loop = loop;
         _machine = machine;
+
+        // While there are paths: a sandbox has neither /proc nor /dev/urandom, which the first random number opens.
+        _hostKernel = KernelFile.Read("/proc/sys/kernel/osrelease")?.TrimEnd();
+        _ = Guid.NewGuid();
     }
 
     public MigrationState State { get; private set; }
@@ -84,11 +89,7 @@ internal sealed class Migration : IDisposable
     {
         try
         {
-            if (_machine.CannotBeSaved is { } why)
-            {
-                throw new UserErrorException("SnapshotUnsupported", $"The machine can't be saved: {why}.");
-            }
-
+            CheckPossible();
             _ran = _machine.State == RunState.Running;
             _machine.Hold(Busy, Save);
         }
@@ -101,6 +102,24 @@ internal sealed class Migration : IDisposable
         (_target, _staysPaused, Owner, Error) = (target, staysPaused, owner, null);
         _memory = new MemoryWriter(_machine.GuestMemory, target.Memory);
         Enter(MigrationState.Setup);
+    }
+
+    /// <summary>What is refused while a snapshot is saved.</summary>
+    public void RefuseWhileActive(string what)
+    {
+        if (IsActive)
+        {
+            throw new UserErrorException("SnapshotActive", $"A snapshot is being saved, and {what} would change what it reads; migrate_cancel ends it.");
+        }
+    }
+
+    /// <exception cref="UserErrorException">SnapshotUnsupported: the machine can't be saved.</exception>
+    public void CheckPossible()
+    {
+        if (_machine.CannotBeSaved is { } why)
+        {
+            throw new UserErrorException("SnapshotUnsupported", $"The machine can't be saved: {why}.");
+        }
     }
 
     /// <summary>Ends the one under way, which has failed then; false when there is none. The state tells when it has.</summary>
@@ -141,7 +160,7 @@ internal sealed class Migration : IDisposable
                 throw LinuxException.Last("ftruncate of the snapshot's state");
             }
 
-            List<SnapshotSection> sections = [Description.Of(_machine, _ran), .. _machine.SaveState()];
+            List<SnapshotSection> sections = [Description.Of(_machine, _hostKernel, _ran), .. _machine.SaveState()];
             Enter(MigrationState.Active);
             Start(() => _memory!.Sync(), $"{Room} sync");
             Start(() => Write(id, sections), Room);
@@ -190,7 +209,7 @@ internal sealed class Migration : IDisposable
                 Write(new StateFile(id, sections).ToBytes());
             }
         }
-        catch (LinuxException error)
+        catch (Exception error) when (error is LinuxException or OutOfMemoryException or InvalidOperationException)
         {
             failure = error.Message;
         }

@@ -23,13 +23,14 @@ internal static class SnapshotFiles
         return restored ?? TryOpen(wish, out failure) ?? throw failure!;
     }
 
-    /// <summary>Whose state a file is; null when there is none that is whole.</summary>
+    /// <summary>Whose state a file is, by its header; null when it is nobody's.</summary>
     public static Guid? IdOfState(string path)
     {
         try
         {
             using FileDescriptor file = OpenFile(path);
-            return ReadState(file, path).Id;
+            byte[] beginning = new byte[StateFile.HeaderBytes];
+            return Libc.PRead(file.Value, beginning, 0) == beginning.Length ? StateFile.IdOf(beginning) : null;
         }
         catch (UserErrorException)
         {

@@ -92,7 +92,8 @@ internal sealed class SnapshotFolder : ISnapshotTarget
         (string memory, string state) = (Path.Combine(_folder, MemoryMap.FileName), Path.Combine(_folder, StateFile.FileName));
 
         // An older save may have been interrupted after 2: then memory.old goes with the state that is there.
-        bool putsAside = SnapshotFiles.IdOfState(state) is { } id && SnapshotFiles.IdOfMemory(memory) == id;
+        bool putsAside = Libc.LinkStat(memory, out _) == 0
+            && !(SnapshotFiles.IdOfState(state) is { } id && SnapshotFiles.IdOfMemory(memory + Old) == id);
         if (putsAside)
         {
             Rename(memory, memory + Old);
@@ -118,13 +119,14 @@ internal sealed class SnapshotFolder : ISnapshotTarget
         }
 
         _committed = true;
-        _ = Libc.Unlink(memory + Old);
 
-        // So that the names are on the disk as well; a folder takes this as a file does.
+        // So that the names are on the disk as well, before the old memory goes; a folder takes this as a file does.
         if (Libc.fdatasync(_directory.Value) < 0 && Errno.Last != Errno.EINVAL)
         {
             throw LinuxException.Last("fdatasync of the folder");
         }
+
+        _ = Libc.Unlink(memory + Old);
     }
 
     public void Dispose()

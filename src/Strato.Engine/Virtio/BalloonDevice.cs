@@ -152,7 +152,7 @@ internal sealed class BalloonDevice : VirtioDevice
         }
     }
 
-    /// <summary>Free pages that the guest reports: they read as zeros until it uses them. Deflated pages: nothing.</summary>
+    /// <summary>Free pages that the guest reports: they read as anything until it uses them. Deflated pages: nothing.</summary>
     protected override uint Serve(int index, DescriptorChain chain)
     {
         if (index == DeflateQueue || (Features & FeatureReporting) == 0)

@@ -31,7 +31,9 @@ public sealed class StateFile
     /// <summary>No state is larger: 254 CPUs take 4 MB, the checksums of 512 GiB of memory 2.</summary>
     public const int MaximumBytes = 64 << 20;
 
-    private const int HeaderBytes = 44;
+    /// <summary>Bytes before the first section.</summary>
+    public const int HeaderBytes = 44;
+
     private const int SectionHeaderBytes = 8;
     private const int ChecksumBytes = sizeof(uint);
 
@@ -92,6 +94,13 @@ public sealed class StateFile
         return bytes;
     }
 
+    /// <summary>Whose state begins with these bytes, of whatever version; null when they are none's.</summary>
+    public static Guid? IdOf(ReadOnlySpan<byte> beginning) =>
+        beginning.Length >= HeaderBytes && beginning[..Magic.Length].SequenceEqual(Magic)
+        && BinaryPrimitives.ReadUInt32LittleEndian(beginning[40..]) == Checksum.Of(beginning[..40])
+            ? new Guid(beginning.Slice(24, 16))
+            : null;
+
     /// <summary>Reads a file's bytes; all its checksums are verified.</summary>
     /// <exception cref="UserErrorException">SnapshotDamaged says where; SnapshotVersion: it was saved by a newer engine.</exception>
     public static StateFile Parse(ReadOnlyMemory<byte> file)
@@ -114,7 +123,12 @@ public sealed class StateFile
 
         // Before all else that a newer format may have changed.
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]);
-        if (version != FormatVersion)
+        if (version == 0)
+        {
+            throw Damaged("its format has no version 0");
+        }
+
+        if (version > FormatVersion)
         {
             throw new UserErrorException("SnapshotVersion", $"The snapshot's state has format {version}; this engine reads {FormatVersion}. It was saved by a newer one.");
         }
