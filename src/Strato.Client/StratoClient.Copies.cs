@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using Strato.Client.Disks;
+using Strato.Client.Snapshots;
 using Strato.Client.Store;
 
 namespace Strato.Client;
@@ -136,7 +137,7 @@ public sealed partial class StratoClient
         return port.Backend == ConsolePortBackend.Socket ? port with { Path = null } : port;
     }
 
-    private static bool IsWritten(DriveDefinition drive) => !drive.ReadOnly && drive.Io.Snapshot != true;
+    private static bool IsWritten(DriveDefinition drive) => SnapshotDisks.IsWritten(drive);
 
     private static string CopyPath(DriveDefinition drive, string newName, CopyOptions options) =>
         Path.Combine(options.DiskDirectory ?? Path.GetDirectoryName(drive.Path)!, $"{newName}-{drive.Id.Replace('/', '_')}{Path.GetExtension(drive.Path)}");

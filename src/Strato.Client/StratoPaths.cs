@@ -15,6 +15,7 @@ namespace Strato.Client;
 ///                 /maker.lock          held by the command that an ephemeral VM is there for, until it has run
 ///                 /run.json            the engine that was started last: pid, start time, boot id, runtime folder
 ///                 /exit.json           how it ended, where the process that started it saw that
+///                 /snapshots/ID/       a snapshot: snapshot.json, state, memory, disks/; snapshots/current is the id of the last one that was saved or restored
 ///          /switches/ID.json           a switch; switches/lock is held while one is made, removed or taken up
 /// StateRoot/images/KEY/                images that were made for commands in fresh VMs; images/kernel is a kernel that was downloaded
 /// RuntimeRoot/ID/qmp.sock  console.sock  pid
@@ -51,6 +52,9 @@ public sealed record StratoPaths
     public string EngineLog(string id) => Path.Combine(VmsDirectory, id, "engine.log");
 
     public string ConsoleLog(string id) => Path.Combine(VmsDirectory, id, "console.log");
+
+    /// <summary>The folder of a VM's snapshots.</summary>
+    public string SnapshotsDirectory(string id) => Path.Combine(VmsDirectory, id, "snapshots");
 
     public string RuntimeDirectory(string id) => Path.Combine(RuntimeRoot, id);
 

@@ -20,8 +20,21 @@ internal static unsafe class DiskCopy
     /// <returns>The copy, which has its name when it is kept.</returns>
     internal static NewFile Copy(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true)
     {
-        using FileDescriptor from = Open(source, out Libc.statx_t stat);
         NewFile.RefuseExisting(target);
+        return Prepare(source, target, progress, token, reflink, ranges);
+    }
+
+    /// <summary>As <see cref="Copy"/>, but the copy has no name yet, and goes when it isn't kept.</summary>
+    /// <param name="source">As of <see cref="Copy"/>.</param>
+    /// <param name="target">Absolute; what is there stays until it is kept.</param>
+    /// <param name="progress">As of <see cref="Copy"/>.</param>
+    /// <param name="token">Ends it.</param>
+    /// <param name="reflink">Whether blocks may be shared.</param>
+    /// <param name="ranges">Whether the kernel may copy.</param>
+    /// <param name="locked">Whether others are to be kept from writing; false where whoever has it open is known to stand still.</param>
+    internal static NewFile Prepare(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true, bool locked = true)
+    {
+        using FileDescriptor from = Open(source, out Libc.statx_t stat, locked);
         NewFile to = new(target, 0x180);
         try
         {
@@ -46,12 +59,12 @@ internal static unsafe class DiskCopy
     }
 
     /// <summary>Opens and locks what is copied. Errors <c>DriveFileNotFound</c>, <c>DriveNotFile</c>, <c>DriveInUse</c>, <c>DiskCopyFailed</c>.</summary>
-    internal static FileDescriptor Open(string source, out Libc.statx_t stat)
+    internal static FileDescriptor Open(string source, out Libc.statx_t stat, bool locked = true)
     {
         FileDescriptor from = new(Libc.Open(source, Libc.O_RDONLY | Libc.O_NONBLOCK));
         try
         {
-            Check(source, from, out stat);
+            Check(source, from, locked, out stat);
             return from;
         }
         catch
@@ -61,7 +74,7 @@ internal static unsafe class DiskCopy
         }
     }
 
-    private static void Check(string source, FileDescriptor from, out Libc.statx_t stat)
+    private static void Check(string source, FileDescriptor from, bool locked, out Libc.statx_t stat)
     {
         if (from.IsInvalid)
         {
@@ -81,7 +94,7 @@ internal static unsafe class DiskCopy
         }
 
         // As an engine locks a disk that it only reads: who writes to it keeps this out, and is kept out meanwhile.
-        if (!TryLock(from.Value, Libc.F_RDLCK))
+        if (locked && !TryLock(from.Value, Libc.F_RDLCK))
         {
             throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"The drive '{source}' is open for writing elsewhere, in a running VM perhaps; a copy would be torn.")
             {

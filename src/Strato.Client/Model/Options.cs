@@ -17,7 +17,16 @@ public sealed record StartOptions
 
     /// <summary>How long the engine may take until the guest runs.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The snapshot that it goes on from; null for a machine that boots.</summary>
+    internal IncomingFiles? Incoming { get; init; }
 }
+
+/// <summary>What a machine goes on from.</summary>
+/// <param name="State">Absolute path of the snapshot's state.</param>
+/// <param name="Memory">Of its memory.</param>
+/// <param name="KeepsTime">Whether the guest's clock goes on from where it was.</param>
+internal sealed record IncomingFiles(string State, string Memory, bool KeepsTime);
 
 /// <summary>How to stop a VM. The default asks the guest to power down and waits for it.</summary>
 public sealed record StopOptions

@@ -76,6 +76,15 @@ internal static class EngineArguments
         }
 
         DeviceArguments.Add(arguments, vm, runtime);
+        if (options.Incoming is { } incoming)
+        {
+            arguments.AddRange(["-incoming", $"state={files?.OpenImage(incoming.State) ?? incoming.State},memory={files?.OpenImage(incoming.Memory) ?? incoming.Memory}"]);
+            if (incoming.KeepsTime)
+            {
+                arguments.AddRange(["-incoming-time", "saved"]);
+            }
+        }
+
         arguments.AddRange(files?.Options ?? []);
         arguments.AddRange(
         [

@@ -111,6 +111,8 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         return id switch
         {
             "DriveReadOnly" => StratoErrorKind.Permission,
+            "SnapshotDamaged" or "SnapshotVersion" => StratoErrorKind.InvalidData,
+            "SnapshotMismatch" or "SnapshotUnsupported" => StratoErrorKind.InvalidState,
             "DriveSize" or "DriveNotAFile" or "DriveSerial" or "DriveAio" or "DriveDirect" or "CommandLineFormat" or "OutOfRange" => StratoErrorKind.InvalidArgument,
             _ when id.Contains("Permission", StringComparison.Ordinal) || Ends("NotReadable") || Ends("NotWritable") => StratoErrorKind.Permission,
             _ when Begins("Kvm") || Ends("Unavailable") || Ends("TooFew") || Ends("NotOffered") => StratoErrorKind.Unavailable,
@@ -139,6 +141,8 @@ internal sealed unsafe class ReadinessPipe : IDisposable
         "HugePagesTooFew" => "As root, Set-StratoHugePage sets more of them aside; Get-StratoHugePage shows how many there are.",
         "CpuFeatureNotOffered" => "Set-StratoVm -CpuModel and -CpuFeature ask for less; strato-engine -cpu help lists what this host's KVM offers.",
         "SandboxRefused" => "Set-StratoVm -NoSandbox starts the VM without a sandbox; Get-StratoHost's SandboxReason tells what the host allows.",
+        "SnapshotMismatch" => "A snapshot goes on in the machine that it was saved of: on a host with at least its CPU's features, and with the same devices.",
+        "SnapshotDamaged" => "Test-StratoSnapshot tells what of it is damaged.",
         "CidTaken" => "Set-StratoVsock -GuestCid gives the VM another address.",
         _ => null,
     };

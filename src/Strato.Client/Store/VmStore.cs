@@ -238,13 +238,16 @@ internal sealed class VmStore
             RefuseTakenName(after.Name, except: id);
         }
 
-        Guard(() =>
-        {
-            AtomicFile.RemoveLeftovers(_paths.DefinitionFile(id));
-            AtomicFile.Write(_paths.DefinitionFile(id), DefinitionJson.Write(after), Observe);
-        });
+        Put(after);
         return after;
     }
+
+    /// <summary>Gives a VM another definition of the same name. Under its lock.</summary>
+    internal void Put(VmDefinition vm) => Guard(() =>
+    {
+        AtomicFile.RemoveLeftovers(_paths.DefinitionFile(vm.Id));
+        AtomicFile.Write(_paths.DefinitionFile(vm.Id), DefinitionJson.Write(vm), Observe);
+    });
 
     /// <summary>Removes a VM under its lock; <paramref name="allow"/> may throw to refuse.</summary>
     internal void Delete(string id, Action allow, CancellationToken token, TimeSpan? limit = null)

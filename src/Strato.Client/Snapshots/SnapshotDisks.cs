@@ -1,0 +1,203 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+using System.Threading;
+using Strato.Client.Disks;
+using Strato.Client.Linux;
+
+namespace Strato.Client.Snapshots;
+
+/// <summary>The disks of a snapshot: captured while their VM stands still, and put back.</summary>
+internal static class SnapshotDisks
+{
+    /// <summary>Whether a guest can change a drive's image.</summary>
+    internal static bool IsWritten(DriveDefinition drive) => !drive.ReadOnly && drive.Io.Snapshot != true;
+
+    /// <summary>Refuses drives that can't be captured, before anything is done. Errors <c>DriveFileNotFound</c>, <c>DriveNotFile</c>, <c>DiskCopyFailed</c>.</summary>
+    internal static void Check(VmDefinition vm)
+    {
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (IsWritten(drive))
+            {
+                DiskCopy.Open(drive.Path, out _, locked: false).Dispose();
+            }
+        }
+    }
+
+    /// <summary>Copies the images that the guest can write to; the VM stands still. Errors as of <see cref="DiskCopy.Copy"/>.</summary>
+    /// <param name="vm">The VM.</param>
+    /// <param name="folder">Where the copies go; it is made.</param>
+    /// <param name="progress">Told of a drive's id, bytes done, and all.</param>
+    /// <param name="token">Ends it.</param>
+    internal static List<SnapshotDisk> Capture(VmDefinition vm, string folder, Action<string?, long, long>? progress, CancellationToken token)
+    {
+        List<SnapshotDisk> disks = [];
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (!IsWritten(drive))
+            {
+                continue;
+            }
+
+            Directory.CreateDirectory(folder, Images.WorkFolder.OwnerOnly);
+            string file = string.Create(CultureInfo.InvariantCulture, $"{disks.Count}-{drive.Id.Replace('/', '_')}");
+            string path = Path.Combine(folder, file);
+            using NewFile copy = DiskCopy.Prepare(drive.Path, path, (done, all) => progress?.Invoke(drive.Id, done, all), token, locked: false);
+            copy.Keep(replace: false);
+            disks.Add(new SnapshotDisk(drive.Id, new FileInfo(path).Length, file, Written: null));
+        }
+
+        return disks;
+    }
+
+    /// <summary>What is remembered of images that aren't captured.</summary>
+    internal static List<SnapshotDisk> Remember(VmDefinition vm)
+    {
+        List<SnapshotDisk> disks = [];
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (IsWritten(drive))
+            {
+                FileInfo file = new(drive.Path);
+                bool isFile = IsRegular(drive.Path);
+                disks.Add(new SnapshotDisk(drive.Id, isFile ? file.Length : 0, File: null, isFile ? file.LastWriteTimeUtc : null));
+            }
+        }
+
+        return disks;
+    }
+
+    /// <summary>Paths of disks that a snapshot hasn't captured and that were written to since.</summary>
+    internal static List<string> Changed(VmSnapshot snapshot, VmDefinition vm)
+    {
+        List<string> changed = [];
+        foreach (SnapshotDisk disk in snapshot.Disks)
+        {
+            if (disk is { File: null, Written: { } written } && Find(vm, disk.DriveId) is { } drive && IsRegular(drive.Path)
+                && new FileInfo(drive.Path) is var file && (file.LastWriteTimeUtc != written.UtcDateTime || file.Length != disk.Size))
+            {
+                changed.Add(drive.Path);
+            }
+        }
+
+        return changed;
+    }
+
+    /// <summary>What is wrong with the captured disks, one sentence each.</summary>
+    internal static List<string> Faults(VmSnapshot snapshot)
+    {
+        List<string> faults = [];
+        foreach (SnapshotDisk disk in snapshot.Disks)
+        {
+            if (disk.File is null)
+            {
+                continue;
+            }
+
+            string path = Path.Combine(snapshot.Folder, SnapshotStore.DisksName, disk.File);
+            if (!IsRegular(path))
+            {
+                faults.Add($"The captured disk '{disk.DriveId}' is missing: there is no file '{path}'.");
+            }
+            else if (new FileInfo(path).Length is var length && length != disk.Size)
+            {
+                faults.Add(string.Create(CultureInfo.InvariantCulture, $"The captured disk '{disk.DriveId}' has {length} bytes, and {disk.Size} were saved: '{path}'."));
+            }
+        }
+
+        return faults;
+    }
+
+    /// <summary>A drive by its id; null for none.</summary>
+    internal static DriveDefinition? Find(VmDefinition vm, string id)
+    {
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (StratoClient.SameId(drive.Id, id))
+            {
+                return drive;
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsRegular(string path) => File.Exists(path) && Libc.TryStat(ResolveLink(path), out Libc.statx_t stat) && (stat.stx_mode & Libc.S_IFMT) == Libc.S_IFREG;
+
+    /// <summary>What a path leads to, so that a link stays one.</summary>
+    internal static string ResolveLink(string path)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        }
+        catch (IOException)
+        {
+            return path;
+        }
+    }
+}
+
+/// <summary>Copies of captured disks that are ready to take their places.</summary>
+internal sealed class ReturningDisks : IDisposable
+{
+    private readonly List<(NewFile Copy, string Path)> _copies = [];
+
+    internal bool IsEmpty => _copies.Count == 0;
+
+    /// <summary>Makes the copies; the disks of now stay as they are. Errors as of <see cref="DiskCopy.Copy"/>.</summary>
+    internal static ReturningDisks Prepare(VmSnapshot snapshot, VmDefinition vm, Action<string?, long, long>? progress, CancellationToken token)
+    {
+        ReturningDisks disks = new();
+        try
+        {
+            foreach (SnapshotDisk disk in snapshot.Disks)
+            {
+                if (disk.File is not null && SnapshotDisks.Find(vm, disk.DriveId) is { } drive)
+                {
+                    string path = SnapshotDisks.ResolveLink(drive.Path);
+                    string source = System.IO.Path.Combine(snapshot.Folder, SnapshotStore.DisksName, disk.File);
+                    disks._copies.Add((DiskCopy.Prepare(source, path, (done, all) => progress?.Invoke(disk.DriveId, done, all), token), path));
+                }
+            }
+
+            return disks;
+        }
+        catch
+        {
+            disks.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Puts all in their places, when no engine of the VM runs. Error <c>DriveInUse</c>: another has one of the disks; all stay as they are then.</summary>
+    internal void Keep()
+    {
+        List<FileDescriptor> held = [];
+        try
+        {
+            foreach ((_, string path) in _copies)
+            {
+                FileDescriptor now = new(Libc.Open(path, Libc.O_RDWR | Libc.O_NONBLOCK));
+                held.Add(now);
+                if (!now.IsInvalid && !DiskCopy.TryLock(now.Value, Libc.F_WRLCK))
+                {
+                    throw new StratoException(StratoErrorKind.Busy, "DriveInUse", $"The drive '{path}' is in use elsewhere, in another VM perhaps, and can't be put back.") { Where = path };
+                }
+            }
+
+            foreach ((NewFile copy, _) in _copies)
+            {
+                copy.Keep(replace: true);
+            }
+        }
+        finally
+        {
+            held.ForEach(file => file.Dispose());
+        }
+    }
+
+    public void Dispose() => _copies.ForEach(copy => copy.Copy.Dispose());
+}
