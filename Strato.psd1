@@ -12,7 +12,7 @@
     TypesToProcess       = @('Strato.Types.ps1xml')
     FunctionsToExport    = @()
     VariablesToExport    = @()
-    AliasesToExport      = @()
+    AliasesToExport      = @('Checkpoint-StratoVm')
     CmdletsToExport      = @(
         'Add-StratoBalloon'
         'Add-StratoConsolePort'
@@ -27,6 +27,7 @@
         'Copy-StratoVm'
         'Debug-StratoVm'
         'Enter-StratoConsole'
+        'Export-StratoSnapshot'
         'Export-StratoVmConfiguration'
         'Get-StratoBalloon'
         'Get-StratoConsole'
@@ -41,9 +42,11 @@
         'Get-StratoNetworkAdapter'
         'Get-StratoRng'
         'Get-StratoSharedFolder'
+        'Get-StratoSnapshot'
         'Get-StratoSwitch'
         'Get-StratoVm'
         'Get-StratoVsock'
+        'Import-StratoSnapshot'
         'Import-StratoVmConfiguration'
         'Invoke-StratoGuestCommand'
         'Invoke-StratoQmp'
@@ -61,12 +64,16 @@
         'Remove-StratoNetworkAdapter'
         'Remove-StratoRng'
         'Remove-StratoSharedFolder'
+        'Remove-StratoSnapshot'
         'Remove-StratoSwitch'
         'Remove-StratoVm'
         'Remove-StratoVsock'
+        'Rename-StratoSnapshot'
         'Rename-StratoVm'
         'Restart-StratoVm'
+        'Restore-StratoSnapshot'
         'Resume-StratoVm'
+        'Save-StratoSnapshot'
         'Send-StratoConsole'
         'Set-StratoBalloon'
         'Set-StratoConsolePort'
@@ -83,6 +90,7 @@
         'Stop-StratoVm'
         'Suspend-StratoVm'
         'Test-StratoHost'
+        'Test-StratoSnapshot'
         'Test-StratoVm'
         'Wait-StratoVm'
         'Watch-StratoEvent'
