@@ -32,10 +32,11 @@ internal static unsafe class DiskCopy
     /// <param name="reflink">Whether blocks may be shared.</param>
     /// <param name="ranges">Whether the kernel may copy.</param>
     /// <param name="locked">Whether others are to be kept from writing; false where whoever has it open is known to stand still.</param>
-    internal static NewFile Prepare(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true, bool locked = true)
+    /// <param name="kind">What the copy is, as of <see cref="NewFile"/>.</param>
+    internal static NewFile Prepare(string source, string target, Action<long, long>? progress, CancellationToken token, bool reflink = true, bool ranges = true, bool locked = true, string kind = "Disk")
     {
         using FileDescriptor from = Open(source, out Libc.statx_t stat, locked);
-        NewFile to = new(target, 0x180);
+        NewFile to = new(target, 0x180, kind);
         try
         {
             if (!reflink || Libc.ioctl(to.Fd, Libc.FICLONE, from.Value) != 0)

@@ -60,7 +60,7 @@ public sealed record VmSnapshot
 /// <param name="DriveId">Of the drive.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="File">Name of the copy in the snapshot's folder of disks; null for one that wasn't captured.</param>
-/// <param name="Written">When the disk was written to last, where it wasn't captured and that can be told.</param>
+/// <param name="Written">When the disk was written to last; null for a block device.</param>
 public sealed record SnapshotDisk(string DriveId, long Size, string? File, DateTimeOffset? Written);
 
 /// <summary>A snapshot that can't be read; others are listed all the same.</summary>
@@ -125,15 +125,42 @@ public sealed record SnapshotCheck(IReadOnlyList<string> Faults, long MemoryChec
 /// <summary>How VMs are made from a snapshot.</summary>
 public sealed record CloneOptions
 {
-    /// <summary>Give it no disks of its own: what its guest writes is thrown away, and it itself when it has run.</summary>
+    /// <summary>Give them no disks of their own: what their guests write is thrown away, and they themselves when they have run.</summary>
     public bool Ephemeral { get; init; }
 
     /// <summary>Absolute path of the folder for the copied disks; null for that of each disk.</summary>
     public string? DiskDirectory { get; init; }
 
-    /// <summary>Whether others are made at the same time, or run, with the same MAC addresses.</summary>
-    public bool Many { get; init; }
+    /// <summary>How many are to be made.</summary>
+    public int Count { get; init; } = 1;
 
-    /// <summary>How it is started.</summary>
+    /// <summary>How they are started.</summary>
     public SnapshotRestoreOptions Start { get; init; } = new();
+}
+
+/// <summary>VMs that can be made from a snapshot, as <see cref="StratoClient.PlanClones"/> has found.</summary>
+public sealed class ClonePlan
+{
+    internal ClonePlan(VmSnapshot snapshot, CloneOptions options, IReadOnlyDictionary<string, string> addresses, bool givesAddresses, IReadOnlyList<string> warnings)
+    {
+        Snapshot = snapshot;
+        Options = options;
+        Addresses = addresses;
+        GivesAddresses = givesAddresses;
+        Warnings = warnings;
+    }
+
+    /// <summary>What they are made from.</summary>
+    public VmSnapshot Snapshot { get; }
+
+    /// <summary>What they lose or share, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; }
+
+    internal CloneOptions Options { get; }
+
+    /// <summary>MAC addresses that the snapshot's guest knows, by ids of adapters.</summary>
+    internal IReadOnlyDictionary<string, string> Addresses { get; }
+
+    /// <summary>Whether their guests' agents are told to take others.</summary>
+    internal bool GivesAddresses { get; }
 }

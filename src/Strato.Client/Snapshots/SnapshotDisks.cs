@@ -46,7 +46,7 @@ internal static class SnapshotDisks
             string path = Path.Combine(folder, file);
             using NewFile copy = DiskCopy.Prepare(drive.Path, path, (done, all) => progress?.Invoke(drive.Id, done, all), token, locked: false);
             copy.Keep(replace: false);
-            disks.Add(new SnapshotDisk(drive.Id, new FileInfo(path).Length, file, Written: null));
+            disks.Add(new SnapshotDisk(drive.Id, new FileInfo(path).Length, file, new FileInfo(drive.Path).LastWriteTimeUtc));
         }
 
         return disks;
@@ -143,7 +143,7 @@ internal static class SnapshotDisks
 /// <summary>Copies of captured disks that are ready to take their places.</summary>
 internal sealed class ReturningDisks : IDisposable
 {
-    private readonly List<(NewFile Copy, string Path)> _copies = [];
+    private readonly List<(NewFile Copy, string Path, DateTimeOffset? Written)> _copies = [];
 
     internal bool IsEmpty => _copies.Count == 0;
 
@@ -159,7 +159,7 @@ internal sealed class ReturningDisks : IDisposable
                 {
                     string path = SnapshotDisks.ResolveLink(drive.Path);
                     string source = System.IO.Path.Combine(snapshot.Folder, SnapshotStore.DisksName, disk.File);
-                    disks._copies.Add((DiskCopy.Prepare(source, path, (done, all) => progress?.Invoke(disk.DriveId, done, all), token), path));
+                    disks._copies.Add((DiskCopy.Prepare(source, path, (done, all) => progress?.Invoke(disk.DriveId, done, all), token), path, disk.Written));
                 }
             }
 
@@ -178,7 +178,7 @@ internal sealed class ReturningDisks : IDisposable
         List<FileDescriptor> held = [];
         try
         {
-            foreach ((_, string path) in _copies)
+            foreach ((_, string path, _) in _copies)
             {
                 FileDescriptor now = new(Libc.Open(path, Libc.O_RDWR | Libc.O_NONBLOCK));
                 held.Add(now);
@@ -188,9 +188,15 @@ internal sealed class ReturningDisks : IDisposable
                 }
             }
 
-            foreach ((NewFile copy, _) in _copies)
+            foreach ((NewFile copy, string path, DateTimeOffset? written) in _copies)
             {
                 copy.Keep(replace: true);
+
+                // It has not been written to since then: another snapshot of that moment fits it, too.
+                if (written is { } time)
+                {
+                    File.SetLastWriteTimeUtc(path, time.UtcDateTime);
+                }
             }
         }
         finally

@@ -4,7 +4,7 @@ using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 
-/// <summary>Remove-StratoVm: removes the definition and the logs, never a disk. It also takes VMs whose definition is damaged.</summary>
+/// <summary>Remove-StratoVm: removes the definition, the logs and the snapshots, never a disk. It also takes VMs whose definition is damaged.</summary>
 [Cmdlet(VerbsCommon.Remove, "StratoVm", DefaultParameterSetName = NameSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(void))]
 public sealed class RemoveStratoVmCommand : VmActionCmdlet
@@ -38,13 +38,34 @@ public sealed class RemoveStratoVmCommand : VmActionCmdlet
 
     private protected override void Process(VmTarget vm)
     {
-        if (Consent.Given(this, Force, vm.Name, "Remove the definition and the logs"))
+        int snapshots = CountSnapshots(vm);
+        string lost = snapshots switch
+        {
+            0 => "Remove the definition and the logs",
+            1 => "Remove the definition, the logs and 1 snapshot",
+            _ => $"Remove the definition, the logs and {snapshots} snapshots",
+        };
+        if (Consent.Given(this, Force, vm.Name, lost))
         {
             Try(vm.Name, () => vm.Client.Delete(vm.Id, Token));
         }
     }
 
     private protected override IEnumerable<VmTarget> Find(string name) => VmTarget.FindEvenDamaged(Client, name);
+
+    private static int CountSnapshots(VmTarget vm)
+    {
+        try
+        {
+            SnapshotListing all = vm.Client.ListSnapshots(vm.Id);
+            return all.Snapshots.Count + all.Damaged.Count;
+        }
+        catch (StratoException)
+        {
+            // The removal tells what is wrong.
+            return 0;
+        }
+    }
 
     private VmTarget ById(string id)
     {

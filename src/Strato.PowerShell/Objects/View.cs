@@ -77,6 +77,16 @@ public static class View
     /// <summary>A check's result in its colour.</summary>
     public static string Check(string result) => Colour(result, result switch { "Passed" => 32, "Warning" => 33, _ => 31 });
 
+    /// <summary>Whether something is good, in its colour.</summary>
+    public static string Good(bool good) => Colour(good ? "True" : "False", good ? 32 : 31);
+
+    /// <summary>A name in a tree, below its parent; the current one is marked.</summary>
+    public static string Branch(int depth, string name, bool isCurrent)
+    {
+        string branch = depth == 0 ? "" : $"{new string(' ', (depth - 1) * 2)}└ ";
+        return $"{branch}{Plain(name)}{(isCurrent ? Colour(" ◄", 32) : "")}";
+    }
+
     private static string Colour(string text, int colour) =>
         string.Create(CultureInfo.InvariantCulture, $"{Escape}{colour}m{text}{Escape}0m");
 }

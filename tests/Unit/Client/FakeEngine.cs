@@ -26,9 +26,9 @@ namespace Strato.Tests.Unit.Client;
 /// <c>late=FILE</c> answers device_add when FILE is there, <c>cling</c> has a guest that gives up no CPU, <c>other=</c> one that answers for others before, <c>reset</c> one that resets instead, <c>spoil=FILE</c> puts a folder in FILE's place at device_add and device_del,
 /// <c>alien</c> is of another version: it says what nobody knows, and lacks commands that all have,
 /// <c>old=</c> knows no query-stats, <c>dump=full</c> fails to dump and <c>dump=slow</c> never ends it, with <c>dump=other</c> another's ends just before, <c>print=TEXT</c> prints TEXT at start, <c>short</c> powers off
-/// right after that. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
+/// right after that; <c>save=full</c> fails to save, <c>save=slow</c> never ends it, <c>save=never</c> refuses it, <c>save=die</c> ends in it. What is typed is echoed; a typed line <c>poweroff</c> ends it, <c>say TEXT</c> prints TEXT.
 /// </remarks>
-internal sealed class FakeEngine
+internal sealed partial class FakeEngine
 {
     internal const string RoleVariable = "STRATO_TEST_ROLE";
     private const string Starter = "starter";
@@ -117,6 +117,7 @@ internal sealed class FakeEngine
 
     private int Run(string[] arguments)
     {
+        _arguments = arguments;
         for (int i = 0; i + 1 < arguments.Length; i++)
         {
             _options.TryAdd(arguments[i], arguments[i + 1]);
@@ -170,6 +171,7 @@ internal sealed class FakeEngine
         Serve(console, ServeConsole);
         Serve(monitor, ServeQmp);
         Print("fake engine\r\n");
+        PrintIncoming();
         int print = append.IndexOf("print=", StringComparison.Ordinal);
         if (print >= 0)
         {
@@ -350,16 +352,17 @@ internal sealed class FakeEngine
             _clients.Add(client);
         }
 
-        using StreamReader reader = new(stream);
+        using FileReceiver files = new(client);
+        using StreamReader reader = new(files);
         while (reader.ReadLine() is { } line)
         {
             using JsonDocument command = JsonDocument.Parse(line);
             string id = command.RootElement.GetProperty("id").GetRawText();
             string name = command.RootElement.GetProperty("execute").GetString()!;
-            string? answer = Execute(name, command.RootElement);
+            string? answer = ExecuteSnapshot(name, command.RootElement, files) ?? Execute(name, command.RootElement);
             lock (_guard)
             {
-                Send(client, answer == Taken ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The id is that of another device; ids are unique.\"}},\"id\":{id}}}\r\n"
+                Send(client, answer == Unsaveable ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The machine can't be saved: the device 'fs0' is served by another program.\"}},\"id\":{id}}}\r\n" : answer == Taken ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The id is that of another device; ids are unique.\"}},\"id\":{id}}}\r\n"
                     : answer is null
                     ? $"{{\"error\":{{\"class\":\"CommandNotFound\",\"desc\":\"The command {name} has not been found\"}},\"id\":{id}}}\r\n"
                     : $"{{\"return\":{answer},\"id\":{id}}}\r\n");
