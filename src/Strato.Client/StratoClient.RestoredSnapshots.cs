@@ -165,7 +165,7 @@ public sealed partial class StratoClient
 
     private static StartOptions StartOf(VmSnapshot snapshot, SnapshotRestoreOptions options) => new()
     {
-        Force = options.Force,
+        Force = options.Force || snapshot.Forced,
         Paused = options.Paused,
         Timeout = options.Timeout,
         Incoming = new IncomingFiles(Path.Combine(snapshot.Folder, StateFile.FileName), Path.Combine(snapshot.Folder, MemoryMap.FileName), options.KeepTime),

@@ -51,6 +51,7 @@ public sealed partial class StratoClient
                 Created = DateTimeOffset.UtcNow,
                 Definition = AsSaved(vm, saved),
                 WasRunning = saved.Running,
+                Forced = Registry.LastRun(id)?.Force == true,
                 EngineVersion = saved.Engine,
                 Disks = disks,
             };

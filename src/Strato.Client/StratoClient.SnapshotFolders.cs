@@ -77,6 +77,7 @@ public sealed partial class StratoClient
             Created = given?.Created ?? saved.Saved,
             Definition = given?.Definition.Id == id ? given.Definition : Fitted(vm, saved, path),
             WasRunning = saved.Running,
+            Forced = given?.Forced == true,
             EngineVersion = saved.Engine,
             Disks = given?.Disks ?? [],
         };

@@ -20,7 +20,7 @@ param(
     [string] $Verbosity = 'Normal'
 )
 $ErrorActionPreference = 'Stop'
-$files = @{ Unit = 'Module', 'Vm', 'Configuration', 'Scripts'; Engine = 'Engine', 'Console', 'Measure', 'Switch', 'Ephemeral', 'Configuration', 'Image', 'Interrupt', 'Examples', 'Objects', 'Scripts'; Kvm = 'Kvm', 'Measure', 'Switch', 'Ephemeral', 'Image', 'Examples', 'Scripts'; Slow = 'Module', 'Scale' }
+$files = @{ Unit = 'Module', 'Vm', 'Configuration', 'Scripts'; Engine = 'Engine', 'Console', 'Measure', 'Switch', 'Ephemeral', 'Snapshot', 'Configuration', 'Image', 'Interrupt', 'Examples', 'Objects', 'Scripts'; Kvm = 'Kvm', 'Measure', 'Switch', 'Ephemeral', 'Snapshot', 'Image', 'Examples', 'Scripts'; Slow = 'Module', 'Scale' }
 
 # "pwsh -File run.ps1 -Tag Unit,Engine" hands over one text.
 $Tag = @($Tag -split ',' | Where-Object { $_ })

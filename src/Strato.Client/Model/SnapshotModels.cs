@@ -25,6 +25,9 @@ public sealed record VmSnapshot
     /// <summary>Whether the virtual CPUs ran until then; else it was paused.</summary>
     public bool WasRunning { get; init; }
 
+    /// <summary>Whether it was started to run even where KVM only emulates: what goes on from it does the same.</summary>
+    internal bool Forced { get; init; }
+
     /// <summary>Version of the engine that saved it.</summary>
     public string EngineVersion { get; init; } = "";
 

@@ -33,6 +33,11 @@ internal static class SnapshotJson
 
             writer.WriteString("created", Text(snapshot.Created));
             writer.WriteBoolean("running", snapshot.WasRunning);
+            if (snapshot.Forced)
+            {
+                writer.WriteBoolean("force", true);
+            }
+
             writer.WriteString("engine", snapshot.EngineVersion);
             writer.WriteStartArray("disks");
             foreach (SnapshotDisk disk in snapshot.Disks)
@@ -98,6 +103,7 @@ internal static class SnapshotJson
                 ParentId = fields.OptionalText("parent"),
                 Created = Time("created", fields.Text("created")),
                 WasRunning = fields.Flag("running"),
+                Forced = fields.Flag("force"),
                 EngineVersion = fields.OptionalText("engine") ?? "",
                 Disks = ReadDisks(fields),
                 Definition = ReadDefinition(vm),

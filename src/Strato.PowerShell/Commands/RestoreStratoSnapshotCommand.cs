@@ -39,7 +39,7 @@ public sealed class RestoreStratoSnapshotCommand : SnapshotCmdlet
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
 
-    private protected override IReadOnlyList<string>? SnapshotNames => [WildcardPattern.Escape(Name)];
+    private protected override IReadOnlyList<string>? SnapshotNames => [Name];
 
     private protected override void Process(VmTarget vm)
     {

@@ -40,10 +40,13 @@ public sealed class MetadataTests
             CmdletInfo.All.Select(cmdlet => cmdlet.Name).Order(StringComparer.Ordinal),
             Regex.Matches(list, "'([^']+)'", RegexOptions.None, TimeSpan.FromSeconds(5)).Select(match => match.Groups[1].Value));
         Assert.Contains("ModuleVersion        = '0.1.0'", manifest, StringComparison.Ordinal);
-        foreach (string empty in (string[])["FunctionsToExport", "VariablesToExport", "AliasesToExport"])
+        foreach (string empty in (string[])["FunctionsToExport", "VariablesToExport"])
         {
             Assert.Matches($@"{empty}\s*=\s*@\(\)", manifest);
         }
+
+        string aliases = string.Join(", ", CmdletInfo.All.SelectMany(cmdlet => cmdlet.Type.GetCustomAttribute<AliasAttribute>()?.AliasNames ?? []).Select(alias => $"'{alias}'"));
+        Assert.Contains($"AliasesToExport      = @({aliases})", manifest, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -52,7 +55,7 @@ public sealed class MetadataTests
     {
         CmdletAttribute cmdlet = CmdletInfo.Get(name).Attribute;
         Assert.Contains(cmdlet.VerbName, ApprovedVerbs, StringComparer.Ordinal);
-        Assert.Matches("^Strato(Vm|VmConfiguration|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestImage|GuestFile|GuestInfo)$", cmdlet.NounName);
+        Assert.Matches("^Strato(Vm|VmConfiguration|Event|Disk|Switch|Drive|Log|NetworkAdapter|Host|Console|Qmp|ConsolePort|IoThread|SharedFolder|Vsock|Rng|Balloon|HugePage|Cpu|GuestCommand|GuestImage|GuestFile|GuestInfo|Snapshot)$", cmdlet.NounName);
     }
 
     [Theory]
@@ -61,7 +64,7 @@ public sealed class MetadataTests
     {
         CmdletInfo cmdlet = CmdletInfo.Get(name);
         Assert.Equal(!Reading.Contains(cmdlet.Attribute.VerbName, StringComparer.Ordinal), cmdlet.Attribute.SupportsShouldProcess);
-        Assert.Equal(name == "Remove-StratoVm" ? ConfirmImpact.High : ConfirmImpact.Medium, cmdlet.Attribute.ConfirmImpact);
+        Assert.Equal(name is "Remove-StratoVm" or "Remove-StratoSnapshot" or "Restore-StratoSnapshot" ? ConfirmImpact.High : ConfirmImpact.Medium, cmdlet.Attribute.ConfirmImpact);
         Assert.NotNull(cmdlet.Type.GetCustomAttribute<OutputTypeAttribute>());
         Assert.Contains(cmdlet.Attribute.DefaultParameterSetName, cmdlet.Sets, StringComparer.Ordinal);
     }
@@ -88,7 +91,7 @@ public sealed class MetadataTests
                 Assert.Equal(default, (SwitchParameter)property.GetValue(Activator.CreateInstance(CmdletInfo.Get(name).Type))!);
             }
 
-            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name is not ("New-StratoVm" or "Import-StratoVmConfiguration") && CmdletInfo.Get(name).Attribute.NounName != "StratoSwitch"))
+            if (parameter.Name is "VMName" || (parameter.Name == "Name" && name is not ("New-StratoVm" or "Import-StratoVmConfiguration") && CmdletInfo.Get(name).Attribute.NounName is not ("StratoSwitch" or "StratoSnapshot")))
             {
                 Assert.NotNull(property.GetCustomAttribute<SupportsWildcardsAttribute>());
                 Assert.Equal("VmNameCompleter", property.GetCustomAttribute<ArgumentCompleterAttribute>()?.Type.Name);
@@ -107,8 +110,17 @@ public sealed class MetadataTests
             return;
         }
 
+        // -Name is the snapshot's there, behind the VM's.
+        if (cmdlet.Attribute.NounName == "StratoSnapshot" && name != "Import-StratoSnapshot")
+        {
+            Assert.Equal(0, cmdlet.Find("VMName").In("VMName")!.Position);
+            Assert.Equal("VMName", cmdlet.Attribute.DefaultParameterSetName);
+            Assert.True(cmdlet.Find("VM").In("VM")!.ValueFromPipeline);
+            return;
+        }
+
         bool device = cmdlet.Attribute.NounName != "StratoVm";
-        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoSharedFolder" or "StratoQmp" or "StratoGuestCommand" or "StratoGuestFile" || name == "Send-StratoConsole";
+        bool ownArgument = cmdlet.Attribute.NounName is "StratoDrive" or "StratoNetworkAdapter" or "StratoConsolePort" or "StratoIoThread" or "StratoSharedFolder" or "StratoQmp" or "StratoGuestCommand" or "StratoGuestFile" or "StratoSnapshot" || name == "Send-StratoConsole";
         ParameterAttribute vm = cmdlet.Find("VM").In("VM")!;
         ParameterAttribute byName = cmdlet.Find(device ? "VMName" : "Name").In(device ? "VMName" : "Name")!;
         Assert.True(vm.Mandatory && vm.ValueFromPipeline && byName.Mandatory);
@@ -141,6 +153,15 @@ public sealed class MetadataTests
     [InlineData("Copy-StratoGuestFile", "Path Destination ToGuest FromGuest Force Mode VMName VM PassThru")]
     [InlineData("Get-StratoGuestInfo", "VMName VM Timeout")]
     [InlineData("Copy-StratoVm", "Name VM NewName CopyDisk DiskDirectory KeepMacAddress")]
+    [InlineData("Copy-StratoVm", "Snapshot Count NameFormat NewName Ephemeral ThrottleLimit PassThru InputObject")]
+    [InlineData("Save-StratoSnapshot", "VMName VM Name IncludeDisk Paused PassThru")]
+    [InlineData("Get-StratoSnapshot", "VMName VM Name")]
+    [InlineData("Restore-StratoSnapshot", "VMName VM Snapshot Name Paused KeepTime Verify Force PassThru")]
+    [InlineData("Remove-StratoSnapshot", "VMName VM Snapshot Name IncludeAllChildSnapshots Force")]
+    [InlineData("Rename-StratoSnapshot", "VMName VM Snapshot Name NewName PassThru")]
+    [InlineData("Test-StratoSnapshot", "VMName VM Snapshot Name Quiet")]
+    [InlineData("Export-StratoSnapshot", "VMName VM Snapshot Name Path PassThru")]
+    [InlineData("Import-StratoSnapshot", "VMName VM Path Name")]
     [InlineData("Test-StratoVm", "Name VM Quiet AllowEmulation")]
     [InlineData("Export-StratoVmConfiguration", "VMName VM Path Format Force PassThru")]
     [InlineData("Import-StratoVmConfiguration", "Path Name Format")]
@@ -184,6 +205,8 @@ public sealed class MetadataTests
     [InlineData(typeof(GuestImage), "Kernel Initrd Root CommandLine Source Digest Size Command Folder")]
     [InlineData(typeof(GuestCommandResult), "VMName VMId ExitCode Signal StandardOutput StandardError OutputTruncated ErrorTruncated ProcessId")]
     [InlineData(typeof(GuestInfo), "VMName VMId HostName Os OsId OsVersion KernelRelease KernelVersion Machine Addresses NetworkInterfaces Disks FileSystems Users TimeZone AgentVersion")]
+    [InlineData(typeof(Snapshot), "VMName VMId Name Id ParentName ParentId Depth IsCurrent Created WasRunning Memory Cpu Disks Size EngineVersion Path")]
+    [InlineData(typeof(SnapshotCheck), "VMName Name Id Ok Faults MemoryChecked")]
     [InlineData(typeof(VmCheck), "VMName Name Result Detail Remedy")]
     [InlineData(typeof(Difference), "VMName Path ReferenceValue DifferenceValue SideIndicator NeedsRestart")]
     [InlineData(typeof(LogEntry), "VMName VMId Time Level Source Message Line")]
