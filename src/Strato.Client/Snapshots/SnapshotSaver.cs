@@ -41,6 +41,9 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
             qmp.Execute("getfd", Arguments($$"""{"fdname":"{{State}}"}"""), state, null, token);
             qmp.Execute("getfd", Arguments($$"""{"fdname":"{{Memory}}"}"""), memory, null, token);
             Begin(hold);
+
+            // What was told before is another command's end, which came while this one began.
+            qmp.ForgetEvents();
             Await(progress);
         }
         catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)

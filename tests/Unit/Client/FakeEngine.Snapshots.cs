@@ -56,6 +56,13 @@ internal sealed partial class FakeEngine
         }
     }
 
+    /// <summary>What stands behind a word of the command line, to its end; null when it isn't there.</summary>
+    private string? Word(string name)
+    {
+        int at = _options["-append"].IndexOf(name, StringComparison.Ordinal);
+        return at < 0 ? null : _options["-append"][(at + name.Length)..];
+    }
+
     private void Migrate(JsonElement arguments, FileReceiver files)
     {
         bool ran = _status == "running";

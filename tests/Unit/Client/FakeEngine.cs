@@ -289,13 +289,6 @@ internal sealed partial class FakeEngine
         return $"{{\"addr\":\"0x{index}\",{device}\"driver\":\"{driver}\",\"needs-reset\":{broken},\"seen\":{seen}}}";
     }
 
-    /// <summary>What stands behind a word of the command line, to its end; null when it isn't there.</summary>
-    private string? Word(string name)
-    {
-        int at = _options["-append"].IndexOf(name, StringComparison.Ordinal);
-        return at < 0 ? null : _options["-append"][(at + name.Length)..];
-    }
-
     private void Await(string name)
     {
         if (Word(name) is { } path)
