@@ -155,7 +155,8 @@ public sealed partial class StratoClient
         }
 
         string path = CopyPath(drive, newName, new CopyOptions { DiskDirectory = plan.Options.DiskDirectory });
-        DiskCopy.Copy(source, path, plan.Options.Start.Progress is { } progress ? (done, all) => progress(drive.Id, done, all) : null, token);
+        using NewFile copy = DiskCopy.Copy(source, path, plan.Options.Start.Progress is { } progress ? (done, all) => progress(drive.Id, done, all) : null, token);
+        copy.Keep(replace: false);
         made.Add(path);
         return drive with { Path = path };
     }

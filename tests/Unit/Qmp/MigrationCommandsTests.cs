@@ -5,7 +5,7 @@ using System.Text;
 using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Protocol.Snapshots;
-using Strato.Tests.Unit.Snapshot;
+using Strato.Tests.Unit.Snapshots;
 using Xunit;
 
 namespace Strato.Tests.Unit.Qmp;

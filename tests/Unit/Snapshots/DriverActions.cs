@@ -4,7 +4,7 @@ using Strato.Engine.Net;
 using Strato.Engine.Virtio;
 using Strato.Tests.Unit.Driver;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>Requests as a driver of each kind makes them, to each of its queues.</summary>
 internal static class DriverActions

@@ -14,7 +14,7 @@ using Strato.Tests.Unit.Driver;
 using Strato.Tests.Unit.Net;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>What is under way when a machine is saved, and what may be another thing when it is restored.</summary>
 public sealed class DeviceRestoreTests : IDisposable

@@ -4,7 +4,7 @@ using Strato.Protocol;
 using Strato.Protocol.Snapshots;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>What a snapshot tells of itself; <see cref="GoldenTests"/> reads a whole one.</summary>
 public sealed class SnapshotDescriptionTests

@@ -7,7 +7,7 @@ using Strato.Engine.Snapshot;
 using Strato.Protocol.Snapshots;
 using MemoryMap = Strato.Protocol.Snapshots.MemoryMap;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>A folder with small snapshots' files, written by hand; gone when the test ends.</summary>
 internal sealed class SavedFolder : IDisposable

@@ -11,7 +11,7 @@ using Strato.Protocol.Snapshots;
 using Xunit;
 using MemoryMap = Strato.Protocol.Snapshots.MemoryMap;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>A configuration that isn't the snapshot's machine is refused by what differs.</summary>
 public sealed class MismatchTests

@@ -9,7 +9,7 @@ using Strato.Tests.Unit.Driver;
 using Strato.Tests.Unit.Virtio;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>Each device under a driver that does what it likes, saved and restored again and again: nothing changes, and no request is lost or answered twice.</summary>
 public sealed class DeviceLivesProperties

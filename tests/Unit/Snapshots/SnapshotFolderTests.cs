@@ -6,7 +6,7 @@ using Strato.Engine.Snapshot;
 using Strato.Protocol;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>What a save leaves in its folder, wherever it ends.</summary>
 public sealed class SnapshotFolderTests : IDisposable

@@ -6,7 +6,7 @@ using Strato.Protocol;
 using Strato.Tests.Unit.Qmp;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>A save whose steps the test takes one by one.</summary>
 public sealed class MigrationTests : IDisposable

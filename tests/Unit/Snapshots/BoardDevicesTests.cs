@@ -8,7 +8,7 @@ using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Devices;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>The devices that aren't virtio's: what they were, they are again.</summary>
 public sealed class BoardDevicesTests

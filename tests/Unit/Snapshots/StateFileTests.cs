@@ -9,7 +9,7 @@ using Strato.Protocol;
 using Strato.Protocol.Snapshots;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 public sealed class StateFileTests
 {

@@ -9,7 +9,7 @@ using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>The guest's memory on its way into a file.</summary>
 public sealed class MemoryWriterTests : IDisposable

@@ -17,7 +17,7 @@ using Strato.Tests.Unit.Virtio;
 using Xunit;
 using MemoryMap = Strato.Protocol.Snapshots.MemoryMap;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>States that were saved once, in golden/*.state, are restored by the code of today.</summary>
 /// <remarks>

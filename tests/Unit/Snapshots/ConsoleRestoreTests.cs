@@ -7,7 +7,7 @@ using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 using Xunit;
 
-namespace Strato.Tests.Unit.Snapshot;
+namespace Strato.Tests.Unit.Snapshots;
 
 /// <summary>A console's ports when a machine is saved, and what may be another thing when it is restored.</summary>
 public sealed class ConsoleRestoreTests : IDisposable
