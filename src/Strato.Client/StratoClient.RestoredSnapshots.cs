@@ -5,7 +5,6 @@ using System.Linq;
 using System.Threading;
 using Strato.Client.Runtime;
 using Strato.Client.Snapshots;
-using Strato.Client.Store;
 using Strato.Protocol.Snapshots;
 
 namespace Strato.Client;

@@ -5,7 +5,6 @@ using System.IO;
 using System.Threading;
 using Strato.Client.Images;
 using Strato.Client.Linux;
-using Strato.Client.Qmp;
 using Strato.Client.Runtime;
 using Strato.Client.Snapshots;
 using Strato.Client.Store;

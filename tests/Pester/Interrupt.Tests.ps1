@@ -157,6 +157,7 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             'Add-StratoDrive tiny.img -VMName frozen'
             'Add-StratoNetworkAdapter -TapName nosuchtap -VMName frozen'
             'Measure-StratoVm frozen'
+            'Save-StratoSnapshot frozen'
         ) { Stop-Pipeline $_ }
     }
 
@@ -180,6 +181,7 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             'Stop-StratoVm held'
             'Get-StratoConsole held -Follow'
             'Invoke-StratoQmp query-status -VMName held'
+            'Save-StratoSnapshot held'
         ) { Stop-Pipeline $_ }
         It 'ends commands that wait for the lock of names' {
             $waiter = Start-Shell "while (`$true) { Rename-StratoVm held other -ErrorAction Ignore }"

@@ -46,7 +46,7 @@ internal static class SnapshotDisks
             string path = Path.Combine(folder, file);
             using NewFile copy = DiskCopy.Prepare(drive.Path, path, (done, all) => progress?.Invoke(drive.Id, done, all), token, locked: false);
             copy.Keep(replace: false);
-            disks.Add(new SnapshotDisk(drive.Id, new FileInfo(path).Length, file, new FileInfo(drive.Path).LastWriteTimeUtc));
+            disks.Add(new SnapshotDisk(drive.Id, new FileInfo(path).Length, file, new DateTimeOffset(new FileInfo(drive.Path).LastWriteTimeUtc)));
         }
 
         return disks;
@@ -62,7 +62,7 @@ internal static class SnapshotDisks
             {
                 FileInfo file = new(drive.Path);
                 bool isFile = IsRegular(drive.Path);
-                disks.Add(new SnapshotDisk(drive.Id, isFile ? file.Length : 0, File: null, isFile ? file.LastWriteTimeUtc : null));
+                disks.Add(new SnapshotDisk(drive.Id, isFile ? file.Length : 0, File: null, isFile ? new DateTimeOffset(file.LastWriteTimeUtc) : null));
             }
         }
 

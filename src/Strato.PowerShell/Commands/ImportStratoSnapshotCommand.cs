@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using Strato.Client;
 
 namespace Strato.PowerShell.Commands;
 

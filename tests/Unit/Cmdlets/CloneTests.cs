@@ -95,6 +95,24 @@ public sealed class CloneTests : CmdletTests
     }
 
     [Fact]
+    public void TwoOnOneSwitchAreRefusedWithoutAnAgent()
+    {
+        New();
+        Run(new Step("Add-StratoNetworkAdapter").With("VMName", "web").With("TapName", "tap-none"));
+        Run(new Step("Start-StratoVm", "web"));
+        Run(new Step("Save-StratoSnapshot", "web", "base"));
+        string file = Path.Combine(Run(new Step("Get-StratoSnapshot", "web")).Single<Snapshot>().Path, "snapshot.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"type\": \"tap\"", "\"type\": \"switch\"", StringComparison.Ordinal).Replace("\"tap\": \"tap-none\"", "\"switch\": \"lan\"", StringComparison.Ordinal));
+        ErrorRecord error = Error(new Step("Copy-StratoVm").With("Snapshot", "base").With("Count", 2));
+        AssertError(error, "CloneMacAddress", ErrorCategory.InvalidOperation, "base");
+        Assert.Contains("on the switch 'lan'", error.ToString(), StringComparison.Ordinal);
+
+        // One alone has no other to be mistaken for; what stands in its way is that there is no such switch.
+        AssertError(Error(new Step("Copy-StratoVm").With("Snapshot", "base")), "SwitchNotFound", ErrorCategory.ObjectNotFound, "web-1");
+        Assert.Equal("web", Run(new Step("Get-StratoVm")).Single<Vm>().Name);
+    }
+
+    [Fact]
     public void TwoOnOneTapAreRefused()
     {
         New();

@@ -78,6 +78,17 @@ public sealed class CompletionTests : CmdletTests
     }
 
     [Fact]
+    public void SnapshotsOfTheVmsThatAreMeant()
+    {
+        Start();
+        Start("db");
+        Run(new Step("Save-StratoSnapshot", "web", "before upgrade"));
+        Run(new Step("Save-StratoSnapshot", "db", "base"));
+        Assert.Equal(["base", "'before upgrade'"], Texts(new SnapshotNameCompleter(), "b").Order(System.StringComparer.Ordinal).Reverse());
+        Assert.Equal(["'before upgrade'"], Texts(new SnapshotNameCompleter(), "", ("VMName", "web")));
+    }
+
+    [Fact]
     public void FixedLists()
     {
         Assert.Equal(["microvm"], Texts(new MachineCompleter(), "m"));
