@@ -123,7 +123,6 @@ public sealed class MemoryWriterTests : IDisposable
         Thread sync = new(writer.Sync);
         sync.Start();
         Assert.NotNull(writer.Run(Guid.Empty));
-        writer.EndSync();
         sync.Join();
         Assert.Equal((long)size, writer.Written);
     }
@@ -184,7 +183,10 @@ public sealed class MemoryWriterTests : IDisposable
         MemoryWriter writer = new(memory, file);
         Assert.Equal((Total, 0, 0), (writer.Total, writer.Done, writer.Written));
         writer.Prepare();
+        Thread sync = new(writer.Sync);
+        sync.Start();
         MemoryMap? map = writer.Run(new Guid(7, 0, 0, new byte[8]));
+        sync.Join();
         Assert.NotNull(map);
         return (map, writer);
     }

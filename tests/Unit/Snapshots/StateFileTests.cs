@@ -122,7 +122,6 @@ public sealed class StateFileTests
     }
 
     [Theory]
-    [InlineData(0u)]
     [InlineData(2u)]
     [InlineData(uint.MaxValue)]
     public void AnotherFormatIsToldByItsNumber(uint version)
@@ -133,6 +132,27 @@ public sealed class StateFileTests
         UserErrorException error = Assert.Throws<UserErrorException>(() => StateFile.Parse(bytes));
         Assert.Equal("SnapshotVersion", error.Id);
         Assert.Contains($"format {version};", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AFormatThatNeverWasIsDamage()
+    {
+        byte[] bytes = Sample.ToBytes();
+        bytes[8] = 0;
+        Seal(bytes);
+        Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => StateFile.Parse(bytes)).Id);
+    }
+
+    [Fact]
+    public void AnIdIsReadOfWhateverVersion()
+    {
+        byte[] bytes = Sample.ToBytes();
+        Assert.Equal(Id, StateFile.IdOf(bytes.AsSpan(0, StateFile.HeaderBytes)));
+        Assert.Null(StateFile.IdOf(bytes.AsSpan(0, StateFile.HeaderBytes - 1)));
+        bytes[8] = 9;
+        Assert.Null(StateFile.IdOf(bytes));
+        Seal(bytes);
+        Assert.Equal(Id, StateFile.IdOf(bytes));
     }
 
     [Fact]
