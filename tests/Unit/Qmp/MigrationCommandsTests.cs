@@ -88,6 +88,8 @@ public sealed class MigrationCommandsTests : IDisposable
         }
 
         Assert.Contains("A snapshot is being saved", _client.Ask(Migrate(_folder.Path)), StringComparison.Ordinal);
+        Assert.Contains("a device that comes would change what it reads", _client.Ask("""{"execute":"device_add","arguments":{"driver":"virtio-blk-device","drive":"d","id":"d"}}"""), StringComparison.Ordinal);
+        Assert.Contains("a device that goes would change what it reads", _client.Ask("""{"execute":"device_del","arguments":{"id":"rootfs"}}"""), StringComparison.Ordinal);
         _harness.Machine.StandStill(null);
         Expect("active", "RESUME", "completed");
         Assert.Equal(["memory", "state"], _folder.Names);
