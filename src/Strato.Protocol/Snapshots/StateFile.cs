@@ -3,6 +3,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Strato.Protocol.Snapshots;
 
@@ -184,6 +185,11 @@ public sealed class StateFile
         {
             string which = Encoding.UTF8.GetString(bytes.Slice(SectionHeaderBytes, name));
             throw Damaged($"the checksum of section '{Configuration.ConfigurationLimits.Printable(which)}', after {before}, is wrong");
+        }
+
+        if (!Utf8.IsValid(bytes.Slice(SectionHeaderBytes, name)))
+        {
+            throw Damaged($"the name of the section after {before} is no text");
         }
 
         return new SnapshotSection(

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Strato.Protocol.Snapshots;
 
@@ -45,7 +46,11 @@ public sealed class StateReader
 
     public ReadOnlySpan<byte> Bytes() => Take(Count(int.MaxValue));
 
-    public string Text() => Encoding.UTF8.GetString(Bytes());
+    public string Text()
+    {
+        ReadOnlySpan<byte> bytes = Bytes();
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Damaged("a text isn't UTF-8");
+    }
 
     /// <summary>A structure of the kernel's ABI; one of another size is refused.</summary>
     public T Struct<T>()

@@ -110,6 +110,16 @@ public sealed class StateFileTests
     }
 
     [Fact]
+    public void ANameThatIsNoTextIsDamage()
+    {
+        byte[] bytes = new StateFile(Id, [new SnapshotSection("ab", 1, Array.Empty<byte>())]).ToBytes();
+        bytes[HeaderBytes + 8] = 0xFF;
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(HeaderBytes + 10), Checksum.Of(bytes.AsSpan(HeaderBytes, 10)));
+        UserErrorException error = Assert.Throws<UserErrorException>(() => StateFile.Parse(bytes));
+        Assert.Equal(("SnapshotDamaged", "The snapshot's state is damaged: the name of the section after the header is no text."), (error.Id, error.Message));
+    }
+
+    [Fact]
     public void SectionsWithoutNumberAreReadInTime()
     {
         List<SnapshotSection> many = [];
@@ -238,6 +248,7 @@ public sealed class StateFileTests
         Refused([2, 0, 0, 0, 1, 1], reader => _ = reader.Struct<Point>(), "2 bytes stand where 8 are expected");
         Refused([2, 0, 0, 0, 1, 1], reader => _ = reader.Structs<Point>(), "2 bytes are no multiple of 8");
         Refused([1], reader => reader.End(), "1 bytes are left");
+        Refused([1, 0, 0, 0, 0xFF], reader => reader.Text(), "a text isn't UTF-8");
     }
 
     private static void Refused(byte[] data, Action<StateReader> read, string message)
