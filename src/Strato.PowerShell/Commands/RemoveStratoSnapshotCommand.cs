@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Management.Automation;
@@ -38,7 +39,7 @@ public sealed class RemoveStratoSnapshotCommand : SnapshotCmdlet
             }
         }
 
-        string[] names = [.. Name.Except(damaged)];
+        string[] names = [.. Name.Except(damaged, StringComparer.Ordinal)];
         foreach (Snapshot snapshot in names.Length == 0 ? [] : SnapshotFinder.Find(this, vm, names).ToArray())
         {
             Process(snapshot);
@@ -61,7 +62,7 @@ public sealed class RemoveStratoSnapshotCommand : SnapshotCmdlet
                 string[] before = [.. snapshot.Vm.Client.ListSnapshots(snapshot.VMId).Snapshots.Select(item => item.Id)];
                 snapshot.Vm.Client.RemoveSnapshot(snapshot.VMId, snapshot.Id, IncludeAllChildSnapshots, Token);
                 string[] after = [.. snapshot.Vm.Client.ListSnapshots(snapshot.VMId).Snapshots.Select(item => item.Id)];
-                _removed.UnionWith(before.Except(after).Select(id => snapshot.VMId + id));
+                _removed.UnionWith(before.Except(after, StringComparer.Ordinal).Select(id => snapshot.VMId + id));
             });
         }
     }
