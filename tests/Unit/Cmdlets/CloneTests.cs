@@ -3,7 +3,6 @@ using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using Strato.Tests.CmdletHost;
-using Strato.Tests.Unit.Client;
 using Xunit;
 
 namespace Strato.Tests.Unit.Cmdlets;
