@@ -53,7 +53,7 @@ public sealed class CompletionTests : CmdletTests
     {
         string good = New("web").Id;
         string damaged = New("db").Id;
-        File.WriteAllText(Path.Combine(Store.Paths.StateRoot, "vms", damaged, "vm.json"), "{");
+        File.WriteAllText(Store.Paths.DefinitionFile(damaged), "{");
         Assert.Equal([.. new[] { good, damaged }.Order(System.StringComparer.Ordinal)], Texts(new VmIdCompleter(), "").Select(text => text.Trim('\'')).Order(System.StringComparer.Ordinal));
         Assert.Equal([good], Texts(new VmIdCompleter(), good).Select(text => text.Trim('\'')));
     }
