@@ -9,10 +9,12 @@ BeforeAll {
     . "$PSScriptRoot/common.ps1"
     Import-Strato
 
+    function New-Internal([string] $Kind, [object[]] $Of) { [Activator]::CreateInstance([type]"Strato.$Kind", [System.Reflection.BindingFlags]'NonPublic,Instance', $null, $Of, $null) }
+
     # An object whose parts a guest's agent, a network of one's own or huge pages would bring: what the client knows, from JSON, in the module's object.
     function New-Sample([string] $Kind, [object[]] $Of, [string] $Part, [string] $Json) {
         $information = [System.Text.Json.JsonSerializer]::Deserialize($Json, "Strato.Client.$Part" -as [type])
-        ([type]"Strato.$Kind").GetConstructors('NonPublic,Instance')[0].Invoke(@($Of) + @(, $information))
+        New-Internal $Kind ($Of + $information)
     }
 
     # What JSON says in place of a value: numbers as numbers, texts as texts, nothing left out.
@@ -56,7 +58,7 @@ BeforeAll {
         $vm = New-StratoVm full "$folder/vmlinuz" -Notes 'größe' -Ephemeral
         $null = $vm | Add-StratoDrive "$folder/vmlinuz" -Serial S1 -PassThru | Add-StratoNetworkAdapter -User -Publish 8080:80 -PassThru | Add-StratoConsolePort agent -PassThru |
             Add-StratoIoThread fast -PassThru | Add-StratoSharedFolder $folder -PassThru | Add-StratoVsock -PassThru | Add-StratoRng -PassThru | Add-StratoBalloon -PassThru
-        $target = ([type]'Strato.PowerShell.VmTarget').GetMethod('Of', [type[]]([type]'Strato.Vm')).Invoke($null, @($vm.PSObject.BaseObject))
+        $target = ([type]'Strato.Vm').Assembly.GetType('Strato.PowerShell.VmTarget').GetMethod('Of', [type[]]([type]'Strato.Vm')).Invoke($null, @($vm.PSObject.BaseObject))
         Suspend-StratoVm tiny
         $samples = @{
             Vm                    = Get-StratoVm full
@@ -64,14 +66,14 @@ BeforeAll {
             NetworkAdapter        = Get-StratoNetworkAdapter -VMName full
             ConsolePort           = Get-StratoConsolePort -VMName full
             IoThread              = Get-StratoIoThread -VMName full
-            SharedFolder          = Get-StratoSharedFolder full
-            Vsock                 = Get-StratoVsock full
-            Rng                   = Get-StratoRng full
-            Balloon               = Get-StratoBalloon full
-            Cpu                   = Get-StratoCpu tiny | Select-Object -First 1
+            SharedFolder          = Get-StratoSharedFolder -VMName full
+            Vsock                 = Get-StratoVsock -VMName full
+            Rng                   = Get-StratoRng -VMName full
+            Balloon               = Get-StratoBalloon -VMName full
+            Cpu                   = Get-StratoCpu -VMName tiny | Select-Object -First 1
             CpuRegister           = Debug-StratoVm tiny -Register | Select-Object -First 1
             Measurement           = Measure-StratoVm tiny -Count 1 -Interval 1
-            LogEntry              = Get-StratoLog tiny -Tail 1
+            LogEntry              = Get-StratoLog -VMName tiny -Tail 1
             VmCheck               = Test-StratoVm full | Select-Object -First 1
             Difference            = Compare-StratoVm full -DifferenceName tiny | Select-Object -First 1
             Host                  = Get-StratoHost
@@ -79,16 +81,16 @@ BeforeAll {
             GuestInfo             = New-Sample GuestInfo $target GuestDetails '{"HostName":"web","Os":"Debian","Commands":["guest-info"],"TimeZoneOffset":7200,"Interfaces":[{"Name":"eth0","MacAddress":"52:54:00:00:00:01","Addresses":[{"Address":"10.0.2.15","Prefix":24},{"Address":"fe80::1","Prefix":64}]}],"FileSystems":[{"Device":"vda","MountPoint":"/","Type":"ext4","Size":1073741824,"Used":5}],"Disks":[{"Name":"/dev/vda","IsPartition":false}],"Users":[{"Name":"root","LoginTime":"2024-05-01T10:00:00+02:00"}]}'
             GuestCommandResult    = New-Sample GuestCommandResult $target GuestCommandOutcome '{"ProcessId":77,"ExitCode":3,"Output":"YQo=","Error":"","OutputTruncated":false,"ErrorTruncated":true}'
             GuestImage            = New-Sample GuestImage @() GuestImageInfo '{"Kernel":"/i/vmlinuz","Initrd":"/i/initrd.img","Root":"/i/root.ext4","Source":"debian:trixie","Size":1073741824}'
-            Switch                = New-Sample Switch @(, $null) SwitchInfo '{"Definition":{"Id":"12345678","Name":"lan","SwitchType":"Internal","BridgeName":"st-lan","Subnet":"192.168.100.0/24","Nat":true,"Runtime":"/run/x","Created":"2024-05-01T10:00:00+02:00"},"State":"Up","DhcpProcessId":5,"Vms":["a","b"],"Leases":[{"IPAddress":"192.168.100.7","MacAddress":"52:54:00:00:00:01","HostName":null,"Expires":"2024-05-01T11:00:00+02:00"}]}'
+            Switch                = New-Sample Switch @($null) SwitchInfo '{"Definition":{"Id":"12345678","Name":"lan","SwitchType":"Internal","BridgeName":"st-lan","Subnet":"192.168.100.0/24","Nat":true,"Runtime":"/run/x","Created":"2024-05-01T10:00:00+02:00"},"State":"Up","DhcpProcessId":5,"Vms":["a","b"],"Leases":[{"IPAddress":"192.168.100.7","MacAddress":"52:54:00:00:00:01","HostName":null,"Expires":"2024-05-01T11:00:00+02:00"}]}'
             DriveMeasurement      = New-Sample DriveMeasurement @() DriveRates '{"Id":"root","ReadBytes":4096.5,"WriteBytes":0,"Reads":1,"Writes":0,"Flushes":0,"ReadLatency":0.25,"WriteLatency":null}'
             NetworkMeasurement    = New-Sample NetworkMeasurement @() NetworkRates '{"Id":"lan","ReceiveBytes":1500,"SendBytes":null,"ReceivePackets":1,"SendPackets":null}'
-            HugePageNode          = ([type]'Strato.HugePageNode').GetConstructors('NonPublic,Instance')[0].Invoke(@(0, [long]8, [long]3))
+            HugePageNode          = New-Internal HugePageNode 0, ([long]8), ([long]3)
             HugePage              = New-Sample HugePage @() HugePageInfo '{"PageSize":2097152,"Total":8,"Free":3,"Reserved":1,"Surplus":0,"MountPath":null,"Nodes":[{"Node":0,"Total":8,"Free":3}]}'
         }
-        $job = Register-StratoEvent -VMName tiny -Event RESUME
+        $null = Register-StratoEvent -VMName tiny -Event RESUME -SourceIdentifier sample
         Resume-StratoVm tiny
-        $samples.Event = (Wait-Event $job.Name -Timeout 30).SourceEventArgs
-        $job | ForEach-Object { Unregister-Event $_.Name }
+        $samples.Event = (Wait-Event sample -Timeout 30).SourceEventArgs
+        Unregister-Event sample
         $samples.GuestNetworkInterface = $samples.GuestInfo.NetworkInterfaces[0]
         $samples.GuestFileSystem = $samples.GuestInfo.FileSystems[0]
         $samples.GuestUser = $samples.GuestInfo.Users[0]
@@ -127,9 +129,10 @@ Describe 'Objects' -Tag Engine -Skip:([bool]$NoEngine) {
             $sample | Export-Clixml "$folder/sample.xml"
             foreach ($shown in $sample, (Import-Clixml "$folder/sample.xml")) {
                 foreach ($format in 'Format-Table', 'Format-List', 'Format-Wide') {
-                    $text = $shown | & $format -ShowError | Out-String -Width 200 2>&1
-                    @($text | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] }) | Should -BeNullOrEmpty -Because "$format of $($shown.PSTypeNames[0])"
-                    "$text".Trim() | Should -Not -BeNullOrEmpty -Because "$format of $($shown.PSTypeNames[0])"
+                    # What a view's script throws stands in its place then.
+                    $text = $shown | & $format -DisplayError | Out-String -Width 200
+                    $text | Should -Not -Match '#ERR' -Because "$format of $($shown.PSTypeNames[0])"
+                    $text.Trim() | Should -Not -BeNullOrEmpty -Because "$format of $($shown.PSTypeNames[0])"
                 }
             }
         }
