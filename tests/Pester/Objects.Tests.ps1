@@ -3,7 +3,7 @@ BeforeDiscovery {
     # Named here, so that a new kind of object has to be among the samples: the unit tests hold them and the views together.
     $kinds = 'Balloon', 'ConsolePort', 'Cpu', 'CpuRegister', 'Difference', 'Drive', 'DriveMeasurement', 'Event', 'GuestCommandResult', 'GuestFileSystem', 'GuestImage',
     'GuestInfo', 'GuestNetworkInterface', 'GuestUser', 'Host', 'HostCheck', 'HostDevice', 'HostProgram', 'HugePage', 'HugePageNode', 'IoThread', 'LogEntry', 'Measurement',
-    'NetworkAdapter', 'NetworkMeasurement', 'Rng', 'SharedFolder', 'Switch', 'SwitchLease', 'Vm', 'VmCheck', 'Vsock'
+    'NetworkAdapter', 'NetworkMeasurement', 'Rng', 'SharedFolder', 'Snapshot', 'SnapshotCheck', 'Switch', 'SwitchLease', 'Vm', 'VmCheck', 'Vsock'
 }
 BeforeAll {
     . "$PSScriptRoot/common.ps1"
@@ -74,6 +74,8 @@ BeforeAll {
             CpuRegister           = Debug-StratoVm tiny -Register | Select-Object -First 1
             Measurement           = Measure-StratoVm tiny -Count 1 -Interval 1
             LogEntry              = Get-StratoLog -VMName tiny -Tail 1
+            Snapshot              = Save-StratoSnapshot tiny first -PassThru
+            SnapshotCheck         = Test-StratoSnapshot tiny
             VmCheck               = Test-StratoVm full | Select-Object -First 1
             Difference            = Compare-StratoVm full -DifferenceName tiny | Select-Object -First 1
             Host                  = Get-StratoHost

@@ -22,7 +22,7 @@ internal sealed class LogLevels
     /// <summary>All rooms that speak, as they are named in the lines.</summary>
     public static readonly string[] Rooms =
     [
-        "block", "boot", "dump", "engine", "log", "machine", "memory", "net", "options", "qmp", "sandbox", "serial", "socket",
+        "block", "boot", "dump", "engine", "log", "machine", "memory", "net", "options", "qmp", "sandbox", "serial", "snapshot", "socket",
         "virtio", "virtio-balloon", "virtio-blk", "virtio-fs", "virtio-mmio", "virtio-net", "virtio-rng", "virtio-vsock",
     ];
 

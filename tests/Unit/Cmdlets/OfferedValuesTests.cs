@@ -22,6 +22,8 @@ public sealed class OfferedValuesTests
         ["StratoVm Id"] = "VmIdCompleter",
         ["StratoSwitch Name"] = "SwitchNameCompleter",
         ["SwitchName"] = "SwitchNameCompleter",
+        ["StratoSnapshot Name"] = "SnapshotNameCompleter",
+        ["Snapshot"] = "SnapshotNameCompleter",
         ["NetAdapterName"] = "NetAdapterNameCompleter",
         ["TapName"] = "TapNameCompleter",
         ["StratoDrive Id"] = "DriveIdCompleter",
@@ -50,7 +52,7 @@ public sealed class OfferedValuesTests
     {
         ["a new name, which nothing bears yet"] =
         [
-            "New-StratoVm Name", "New-StratoSwitch Name", "Import-StratoVmConfiguration Name", "NewName", "NewId", "Label", "Serial", "SourceIdentifier",
+            "New-StratoVm Name", "New-StratoSwitch Name", "Import-StratoVmConfiguration Name", "Save-StratoSnapshot Name", "Import-StratoSnapshot Name", "NameFormat", "NewName", "NewId", "Label", "Serial", "SourceIdentifier",
             "Add-StratoDrive Id", "Add-StratoIoThread Id", "Add-StratoNetworkAdapter Id", "Add-StratoConsolePort Id", "Add-StratoSharedFolder Tag",
         ],
         ["a path, or a file or folder's path, which PowerShell completes by itself"] =

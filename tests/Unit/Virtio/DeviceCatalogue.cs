@@ -1,10 +1,13 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Diagnostics;
+using System.Threading;
 using Strato.Engine.Block;
 using Strato.Engine.Chardev;
 using Strato.Engine.Net;
 using Strato.Engine.Virtio;
+using Strato.Protocol;
 using Strato.Protocol.Configuration;
 using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
@@ -73,7 +76,24 @@ internal static class DeviceCatalogue
     }
 
     private static BlockDevice Disk(TemporaryFile file, DriveAio aio, bool readOnly = false, int queues = 1) =>
-        new("disk", DiskOpener.Open(new DriveOptions("disk", file.Path, readOnly) { Aio = aio }), new BlockOptions { QueueCount = queues, Discard = true });
+        new("disk", Open(new DriveOptions("disk", file.Path, readOnly) { Aio = aio }), new BlockOptions { QueueCount = queues, Discard = true });
+
+    /// <remarks>A program that another test starts has its descriptors, and their locks, for a moment: a disk that was just closed may seem to be open.</remarks>
+    private static DiskImage Open(DriveOptions options)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return DiskOpener.Open(options);
+            }
+            catch (UserErrorException error) when (error.Id == "DriveLocked" && Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(20))
+            {
+                Thread.Yield();
+            }
+        }
+    }
 
     private static void DiskWorks(MmioDriver driver)
     {
