@@ -19,7 +19,8 @@ Describe 'The module' -Tag Unit {
     It 'exports the cmdlets of its manifest and nothing else' {
         $module = Get-Module Strato
         $module.ExportedCmdlets.Keys | Sort-Object | Should -Be ((Import-PowerShellDataFile $ModulePath).CmdletsToExport | Sort-Object)
-        $module.ExportedFunctions.Count + $module.ExportedAliases.Count + $module.ExportedVariables.Count | Should -Be 0
+        $module.ExportedAliases.Keys | Should -Be 'Checkpoint-StratoVm'
+        $module.ExportedFunctions.Count + $module.ExportedVariables.Count | Should -Be 0
     }
     It 'has no assembly of PowerShell beside it' {
         Get-ChildItem (Join-Path (Split-Path $ModulePath) bin) -Filter *.dll | ForEach-Object Name | Sort-Object |
