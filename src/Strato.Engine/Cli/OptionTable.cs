@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using Strato.Engine.Diagnostics;
+using Strato.Engine.Snapshot;
 using Strato.Protocol;
 using Strato.Protocol.CommandLine;
 using Strato.Protocol.Configuration;
@@ -57,7 +58,7 @@ internal static class OptionTable
         new("-D", "PATH", $"Append the log to a file, instead of standard error; at {LogFile.DefaultLimit >> 20} MiB it becomes PATH.1, and so on up to PATH.{LogFile.OlderFiles}.", (o, v) => o.Configuration.LogFile = Path(v, "log file", "-D")),
         new("-daemonize", null, "Run in the background; returns when the machine runs. Without -D its later messages are lost.", (o, _) => o.Configuration.Daemonize = true),
         new("-pidfile", "PATH", "Write the process id to a file that must not exist; needs -daemonize.", SetPidFile),
-        new("-incoming", "file:FOLDER|state=FILE,memory=FILE", "Go on from a snapshot (migrate), with the devices that it was saved with; all else as for a start.", (o, v) => o.Incoming = v),
+        new("-incoming", "file:FOLDER|state=FILE,memory=FILE", "Go on from a snapshot (migrate), with the devices that it was saved with; all else as for a start.", SetIncoming),
         new("-incoming-time", "real|saved", "A restored guest's clock: the time that it is, as if it had never stopped (real), or where it was.", SetIncomingTime),
         new("-S", null, "Don't run before QMP's cont.", (o, _) => o.Configuration.StartPaused = true),
         new("-no-reboot", null, "End when the guest reboots.", (o, _) => o.Configuration.NoReboot = true),
@@ -192,6 +193,13 @@ internal static class OptionTable
     {
         options.Configuration.PidFile = Path(value, "pid file", "-pidfile");
         PidFile.CheckFree(value);
+    }
+
+    private static void SetIncoming(Options options, string value)
+    {
+        // What can't be one is told before anything is opened.
+        _ = IncomingSnapshot.Parse(value, keepsTime: false);
+        options.Incoming = value;
     }
 
     private static void SetIncomingTime(Options options, string value) => options.KeepsTime = value switch

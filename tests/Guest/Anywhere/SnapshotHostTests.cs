@@ -7,6 +7,7 @@ using Xunit;
 namespace Strato.Tests.Guest.Anywhere;
 
 /// <summary>Snapshots of a payload that needs no processor's KVM: saved, restored, and refused by name.</summary>
+[Trait("Where", "anywhere")]
 public sealed class SnapshotHostTests
 {
     private static readonly string Kernel = Payload.Make(PayloadEnd.Echo, "begin\n");
