@@ -154,7 +154,7 @@ Describe 'Snapshots of a Debian guest' -Tag Kvm -Skip:([bool]$NoAgent) {
     }
 
     It 'come back with memory, files and the time of now' {
-        Invoke-StratoGuestCommand 'echo first > /root/word; sync; sleep 100000 & echo $! > /run/sleeper' -VMName web -Timeout $limit
+        Invoke-StratoGuestCommand 'echo first > /root/word; sync; sleep 100000 >/dev/null 2>&1 </dev/null & echo $! > /run/sleeper' -VMName web -Timeout $limit
         Save-StratoSnapshot web base -IncludeDisk
         Invoke-StratoGuestCommand 'echo second > /root/word; sync; kill $(cat /run/sleeper)' -VMName web -Timeout $limit
         Restore-StratoSnapshot web base -Force -Verify
