@@ -193,7 +193,7 @@ internal static class SnapshotFiles
                     break;
                 }
 
-                faults.Add(string.Create(CultureInfo.InvariantCulture, $"The memory is damaged in the mebibyte at {(long)chunk * MemoryMap.ChunkBytes:#,0} of its file: the checksum is wrong."));
+                faults.Add(string.Create(CultureInfo.InvariantCulture, $"The memory is damaged in chunk {chunk}, the mebibyte at {(long)chunk * MemoryMap.ChunkBytes:#,0} of its file (guest address 0x{map.AddressOf((long)chunk * MemoryMap.ChunkBytes):x}): the checksum is wrong."));
             }
 
             return faults;

@@ -69,6 +69,7 @@ internal static class CpuFilter
             }
         }
 
+        missing.AddRange(KvmFeatures.Missing(saved, here));
         if (missing.Count > 0)
         {
             throw new UserErrorException(
@@ -97,10 +98,43 @@ internal static class CpuFilter
         return Encoding.ASCII.GetString(text).TrimEnd('\0');
     }
 
+    /// <summary>The processor's name as the guest reads it (leaves 0x80000002 to 4); empty where it has none.</summary>
+    public static string BrandOf(KvmCpuidEntry[] entries)
+    {
+        Span<byte> text = stackalloc byte[48];
+        text.Clear();
+        foreach (KvmCpuidEntry entry in entries)
+        {
+            if (entry.Function is >= 0x8000_0002 and <= 0x8000_0004)
+            {
+                Span<byte> part = text[((int)(entry.Function - 0x8000_0002) * 16)..];
+                BitConverter.TryWriteBytes(part, entry.Eax);
+                BitConverter.TryWriteBytes(part[4..], entry.Ebx);
+                BitConverter.TryWriteBytes(part[8..], entry.Ecx);
+                BitConverter.TryWriteBytes(part[12..], entry.Edx);
+            }
+        }
+
+        return Encoding.ASCII.GetString(text).Trim('\0', ' ');
+    }
+
+    /// <summary>Whether a guest that is told this may have guests of its own.</summary>
+    public static bool HasNested(KvmCpuidEntry[] entries)
+    {
+        List<string> names = Names(entries);
+        return names.Contains("vmx") || names.Contains("svm");
+    }
+
     /// <summary>Names of the features that KVM offers, in the table's order.</summary>
     public static List<string> Offered(KvmCpuidEntry[] supported)
     {
         AddEmulated(supported);
+        return Names(supported);
+    }
+
+    /// <summary>Names of the features that a guest is told of, in the table's order.</summary>
+    public static List<string> Names(KvmCpuidEntry[] supported)
+    {
         List<string> names = [];
         foreach (CpuFeature feature in CpuFeature.All)
         {

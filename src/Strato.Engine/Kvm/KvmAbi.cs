@@ -65,11 +65,19 @@ internal static class KvmAbi
     public const int KVM_CAP_IRQCHIP = 0;
     public const int KVM_CAP_USER_MEMORY = 3;
     public const int KVM_CAP_EXT_CPUID = 7;
+    public const int KVM_CAP_MP_STATE = 14;
     public const int KVM_CAP_IRQFD = 32;
     public const int KVM_CAP_PIT2 = 33;
+    public const int KVM_CAP_PIT_STATE2 = 35;
     public const int KVM_CAP_IOEVENTFD = 36;
+    public const int KVM_CAP_ADJUST_CLOCK = 39;
+    public const int KVM_CAP_VCPU_EVENTS = 41;
+    public const int KVM_CAP_DEBUGREGS = 50;
+    public const int KVM_CAP_XSAVE = 55;
+    public const int KVM_CAP_XCRS = 56;
     public const int KVM_CAP_TSC_CONTROL = 60;
     public const int KVM_CAP_MAX_VCPUS = 66;
+    public const int KVM_CAP_TSC_DEADLINE_TIMER = 72;
     public const int KVM_CAP_IMMEDIATE_EXIT = 136;
     public const int KVM_CAP_NESTED_STATE = 157;
 

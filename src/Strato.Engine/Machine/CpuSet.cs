@@ -80,6 +80,9 @@ internal sealed class CpuSet : IDisposable
 
     public CpuTopology Topology { get; }
 
+    /// <summary>What CPUID tells the guest, but for what is each CPU's own.</summary>
+    public KvmCpuidEntry[] Told => _supported;
+
     /// <summary>Those that are there, by their index.</summary>
     public IReadOnlyList<CpuStatus> Status =>
         Array.ConvertAll(_threads, thread => new CpuStatus(thread.Index, thread.ThreadId, Halted: false, _ids[thread.Index]));
@@ -269,11 +272,12 @@ internal sealed class CpuSet : IDisposable
         cpuid.Structs<KvmCpuidEntry>(_supported);
         List<SnapshotSection> sections = [cpuid.ToSection(CpuidSection)];
         uint[] msrs = VcpuState.ListMsrs(_system);
+        bool hasNested = CpuFilter.HasNested(_supported);
         foreach (VcpuThread thread in _threads)
         {
             StateWriter state = new();
             state.Text(_ids[thread.Index] ?? "");
-            VcpuState.Read(_system, thread.Vcpu, msrs).Write(state);
+            VcpuState.Read(_system, thread.Vcpu, msrs, hasNested).Write(state);
             sections.Add(state.ToSection(NameOf(thread.Index)));
         }
 
@@ -305,6 +309,7 @@ internal sealed class CpuSet : IDisposable
     /// <exception cref="LinuxException">The host refuses.</exception>
     public void Restore(StateFile state, Predicate<int> isThere)
     {
+        bool hasNested = CpuFilter.HasNested(_supported);
         for (int cpu = 0; cpu < Topology.Count; cpu++)
         {
             SnapshotSection? section = cpu < Topology.Present ? state.Require(NameOf(cpu)) : state.Find(NameOf(cpu));
@@ -322,6 +327,11 @@ internal sealed class CpuSet : IDisposable
             string id = reader.Text();
             VcpuState saved = VcpuState.Parse(reader);
             reader.End();
+            if (!hasNested)
+            {
+                saved.ForgetNested();
+            }
+
             if (!_isThere[cpu])
             {
                 Create(cpu);

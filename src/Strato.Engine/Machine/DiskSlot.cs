@@ -1,3 +1,6 @@
+using System;
+using System.Buffers.Binary;
+using System.Numerics;
 using Strato.Engine.Block;
 using Strato.Engine.Linux;
 using Strato.Engine.Virtio;
@@ -8,10 +11,16 @@ namespace Strato.Engine.Machine;
 /// <summary>A place for a disk.</summary>
 internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(transport, index)
 {
+    private const uint MostBlock = 1 << 20;
+    private const int MostExponent = 11;
+
     public override string GuestName => $"vd{(char)('a' + Index)}";
 
     /// <summary>The disk in it, when there is one.</summary>
     public DriveStatus Drive { get; private set; }
+
+    /// <summary>As it was given; null when the slot is empty.</summary>
+    public DriveConfiguration? Wish { get; private set; }
 
     /// <summary>Its image; null when the slot is empty.</summary>
     public DiskImage? Image { get; private set; }
@@ -30,6 +39,29 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     /// <summary>A device for a slot that is empty from the start: what most disks fit into.</summary>
     public static BlockDevice CreateSpare(int index) =>
         new($"slot vd{(char)('a' + index)}", new EmptyImage(EmptyImage.Usual, readOnly: false), new BlockOptions { OfferDiscard = true });
+
+    /// <summary>A device for a slot that was empty in a snapshot: what fitted there fits again.</summary>
+    /// <remarks>What a damaged one says can't be is left to its restore to refuse.</remarks>
+    public static BlockDevice CreateSpare(int index, DeviceShape saved)
+    {
+        if (saved.Configuration.Length != BlockLayout.ConfigurationBytes || saved.Queues is < 1 or > DriveConfiguration.MaxQueues
+            || saved.QueueSize is < DriveConfiguration.MinQueueSize or > DriveConfiguration.MaxQueueSize || !BitOperations.IsPow2(saved.QueueSize))
+        {
+            return CreateSpare(index);
+        }
+
+        ReadOnlySpan<byte> told = saved.Configuration;
+        uint block = BinaryPrimitives.ReadUInt32LittleEndian(told[BlockLayout.BlockSizeOffset..]);
+        int exponent = told[BlockLayout.PhysicalBlockExponentOffset];
+        bool canBe = BitOperations.IsPow2(block) && block is >= DiskGeometry.SectorBytes and <= MostBlock && exponent <= MostExponent;
+        DiskGeometry geometry = canBe ? new DiskGeometry(0, block, block << exponent) : EmptyImage.Usual;
+        bool readOnly = BinaryPrimitives.ReadUInt32LittleEndian(told[BlockLayout.ZeroesSectorsOffset..]) == 0;
+        bool discards = BinaryPrimitives.ReadUInt32LittleEndian(told[BlockLayout.DiscardSectorsOffset..]) != 0;
+        return new BlockDevice(
+            $"slot vd{(char)('a' + index)}",
+            new EmptyImage(geometry, readOnly),
+            new BlockOptions { QueueCount = saved.Queues, QueueSize = saved.QueueSize, OfferDiscard = discards });
+    }
 
     /// <summary>Id of the device that a drive becomes.</summary>
     public static string DeviceIdOf(DriveConfiguration drive) => drive.DeviceId.Length > 0 ? drive.DeviceId : drive.Id;
@@ -84,6 +116,7 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     {
         VirtioDevice old = base.Clear();
         Image = null;
+        Wish = null;
         Drive = default;
         return old;
     }
@@ -102,6 +135,7 @@ internal sealed class DiskSlot(MmioTransport transport, int index) : DeviceSlot(
     private void Set(DriveConfiguration drive, DiskImage image)
     {
         Image = image;
+        Wish = drive;
         Drive = StatusOf(drive, image);
     }
 }

@@ -113,6 +113,12 @@ internal sealed class HotPlug : IDisposable
         : _nets.Find(slot => slot.IsBehind(transport)) is { } net ? new SlotState(SlotKind.Net, net.DeviceId ?? "", net.Mac)
         : new SlotState(SlotKind.Device, transport.Device.Id, "");
 
+    /// <summary>The options of the disk or network interface that is behind a transport; null for other devices.</summary>
+    public IReadOnlyList<(string Name, string Value)>? OptionsOf(MmioTransport transport) =>
+        _disks.Find(slot => slot.IsBehind(transport)) is { Wish: { } drive } disk ? DeviceOptions.Of(drive, disk.Drive)
+        : _nets.Find(slot => slot.IsBehind(transport)) is { Netdev: { } netdev } net ? DeviceOptions.Of(netdev, net.Mac)
+        : null;
+
     /// <summary>The disk of an id; null when there is none.</summary>
     public BlockDevice? FindDisk(string id) => _disks.Find(slot => slot.DeviceId == id)?.Disk;
 

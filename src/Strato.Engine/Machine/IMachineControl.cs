@@ -222,6 +222,9 @@ internal interface IMachineControl
     /// <exception cref="LinuxException">The host refuses.</exception>
     IReadOnlyList<SnapshotSection> SaveState();
 
+    /// <summary>What a snapshot tells of the machine to those who list it.</summary>
+    MachineDescription Describe();
+
     /// <summary>Tells those who listen of something that isn't the machine's own doing.</summary>
     void Raise(MachineEvent raised);
 

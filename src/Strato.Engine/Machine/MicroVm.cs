@@ -19,6 +19,7 @@ namespace Strato.Engine.Machine;
 /// <summary>The microVM's board: processors, memory, buses and devices, and how they are wired. <see cref="VirtualMachine"/> gives it life.</summary>
 internal sealed class MicroVm : IDisposable
 {
+    private readonly KvmSystem _system;
     private readonly KvmVm _vm;
     private readonly GuestMemory _memory;
     private readonly AddressSpace _ports = new("ports");
@@ -26,6 +27,7 @@ internal sealed class MicroVm : IDisposable
     private readonly CpuSet _cpus;
     private readonly CpuHotplug _cpuHotplug;
     private readonly List<MmioTransport> _transports = [];
+    private readonly Dictionary<MmioTransport, DeviceConfiguration> _wishes = [];
     private readonly List<IoThread> _ioThreads = [];
     private readonly List<IDisposable> _owned = [];
     private readonly BootRequest _boot;
@@ -78,6 +80,12 @@ internal sealed class MicroVm : IDisposable
             _vm.CreateIrqchip();
             _vm.CreatePit();
             KvmCpuidEntry[] cpuid = CpuFilter.Apply(configuration.Cpu, system.GetSupportedCpuid());
+            if (restored is not null)
+            {
+                KvmCapability.CheckThere(KvmCapability.Parse(restored.State), system.CheckExtension);
+            }
+
+            _system = system;
             _cpus = new CpuSet(system, _vm, _boot.Topology, restored is null ? cpuid : CpuSet.ParseCpuid(restored.State, cpuid), _ports, _mmio);
             Counters = Own(new KvmCounters(_vm.OpenStatistics(), _cpus.StatisticsOf));
             // Which writes where a restored guest has its own; that one has run before.
@@ -112,7 +120,7 @@ internal sealed class MicroVm : IDisposable
             HotPlug.NetLost = netdev => NetLost(netdev);
             foreach (PlannedSlot slot in plan)
             {
-                Plug(slot, configuration, disks, devices, loop);
+                Plug(slot, configuration, disks, devices, loop, restored?.State);
             }
 
             if (devices.Find(device => device is BalloonDevice) is BalloonDevice balloon)
@@ -254,13 +262,14 @@ internal sealed class MicroVm : IDisposable
     {
         List<SlotState> slots = _transports.ConvertAll(HotPlug.Describe);
 
-        // Before the local APICs: what the IOAPIC delivers meanwhile (the PIT goes on) is in those then, and not in neither.
-        SnapshotSection interrupts = ToSection("interrupts", InterruptState.Read(_vm).Write);
+        // In the order in which they are read: interrupt controllers before the local APICs, so that what the IOAPIC delivers meanwhile
+        // (the PIT goes on) is in those then, and not in neither.
         List<SnapshotSection> sections =
         [
             new BoardState(Topology, _announcedBy, _serial is not null, slots).ToSection(),
+            KvmCapability.ToSection(ReadCapabilities()),
+            ToSection("interrupts", InterruptState.Read(_vm).Write),
             .. _cpus.Save(),
-            interrupts,
             _stoppedClock!.Value.ToSection(),
             ToSection("power", _power.Save),
             ToSection("cpu-hotplug", _cpuHotplug.Save),
@@ -276,6 +285,31 @@ internal sealed class MicroVm : IDisposable
         }
 
         return sections;
+    }
+
+    /// <summary>What a snapshot tells of the machine.</summary>
+    public MachineDescription Describe()
+    {
+        List<DeviceDescription> devices = [];
+        for (int slot = 0; slot < _transports.Count; slot++)
+        {
+            MmioTransport transport = _transports[slot];
+            SlotState state = HotPlug.Describe(transport);
+            if (!state.IsEmpty)
+            {
+                VirtioDevice device = transport.Device;
+                devices.Add(new DeviceDescription(
+                    slot,
+                    DeviceOptions.DriverOf(device.Type),
+                    state.Id,
+                    device.Queues.Length,
+                    device.Queues.IsEmpty ? 0 : device.Queues[0].MaximumSize,
+                    HotPlug.OptionsOf(transport) ?? (_wishes.TryGetValue(transport, out DeviceConfiguration? wish) ? DeviceOptions.Of(wish) : [])));
+            }
+        }
+
+        List<string> features = [.. CpuFilter.Names(_cpus.Told), .. KvmFeatures.Of(_cpus.Told)];
+        return new MachineDescription(CpuFilter.VendorOf(_cpus.Told), CpuFilter.BrandOf(_cpus.Told), features, ReadCapabilities(), devices);
     }
 
     public void Dispose()
@@ -330,7 +364,7 @@ internal sealed class MicroVm : IDisposable
         return request;
     }
 
-    private void Plug(PlannedSlot slot, VmConfiguration configuration, List<DiskImage> disks, List<VirtioDevice> devices, EventLoop loop)
+    private void Plug(PlannedSlot slot, VmConfiguration configuration, List<DiskImage> disks, List<VirtioDevice> devices, EventLoop loop, StateFile? restored)
     {
         if (slot.Drive >= 0)
         {
@@ -341,19 +375,33 @@ internal sealed class MicroVm : IDisposable
         {
             AddDevice(devices[slot.Device], configuration.Devices[slot.Device], loop);
         }
-        else if (slot.Kind == SlotKind.Disk)
+        else
         {
-            _ = HotPlug.AddDiskSlot(Attach(DiskSlot.CreateSpare(HotPlug.DiskSlots), loop, isSpare: true));
+            PlugEmpty(slot, loop, restored is null ? null : DeviceShape.Read(restored.Require(NameOf(_transports.Count)).Read()));
+        }
+    }
+
+    /// <param name="slot">For a disk or a network interface.</param>
+    /// <param name="loop">What serves it.</param>
+    /// <param name="saved">As it was in the snapshot; null for one that is empty from the start.</param>
+    private void PlugEmpty(in PlannedSlot slot, EventLoop loop, DeviceShape? saved)
+    {
+        if (slot.Kind == SlotKind.Disk)
+        {
+            int disk = HotPlug.DiskSlots;
+            _ = HotPlug.AddDiskSlot(Attach(saved is null ? DiskSlot.CreateSpare(disk) : DiskSlot.CreateSpare(disk, saved), loop, isSpare: true));
         }
         else
         {
-            _ = HotPlug.AddNetSlot(Attach(NetSlot.CreateSpare(HotPlug.NetSlots, slot.Mac), loop, isSpare: true));
+            int net = HotPlug.NetSlots;
+            _ = HotPlug.AddNetSlot(Attach(saved is null ? NetSlot.CreateSpare(net, slot.Mac) : NetSlot.CreateSpare(net, slot.Mac, saved), loop, isSpare: true));
         }
     }
 
     private void AddDevice(VirtioDevice device, DeviceConfiguration wish, EventLoop loop)
     {
         MmioTransport transport = Attach(device, LoopOf(wish.IoThread) ?? loop);
+        _wishes[transport] = wish;
         if (device is NetInterface net)
         {
             NetConfiguration interfaceWish = (NetConfiguration)wish;
@@ -390,6 +438,8 @@ internal sealed class MicroVm : IDisposable
         _vm.AssignIrqfd(line.EventFd, gsi);
         return line;
     }
+
+    private List<KvmCapability> ReadCapabilities() => KvmCapability.Read(_system.CheckExtension, CpuFilter.HasNested(_cpus.Told));
 
     private static SnapshotSection ToSection(string name, Action<StateWriter> save)
     {

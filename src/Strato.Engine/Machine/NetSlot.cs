@@ -27,6 +27,16 @@ internal sealed class NetSlot(MmioTransport transport, int index) : DeviceSlot(t
     public static NetDevice CreateSpare(int index, byte[] mac) =>
         new("slot eth" + index.ToString(CultureInfo.InvariantCulture), [new NoBackend(offloads: true)], mac);
 
+    /// <summary>A device for a slot that was empty in a snapshot: what fitted there fits again.</summary>
+    public static NetDevice CreateSpare(int index, byte[] mac, DeviceShape saved)
+    {
+        // Two queues for each pair, and with more than one pair the control queue.
+        int pairs = int.Clamp(saved.Queues / 2, 1, NetInterface.MaximumPairs);
+        INetBackend[] nothing = new INetBackend[pairs];
+        Array.Fill(nothing, new NoBackend(offloads: saved.Features == 0 || (saved.Features & NetInterface.FeatureChecksum) != 0));
+        return new NetDevice("slot eth" + index.ToString(CultureInfo.InvariantCulture), nothing, mac);
+    }
+
     /// <summary>Tells of the interface that is in the slot from the start.</summary>
     public void Describe(NetConfiguration net)
     {

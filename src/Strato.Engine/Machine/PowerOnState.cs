@@ -1,4 +1,5 @@
 using System;
+using Strato.Engine.Boot;
 using Strato.Engine.Kvm;
 
 namespace Strato.Engine.Machine;
@@ -24,7 +25,7 @@ internal sealed class PowerOnState
         _interrupts = InterruptState.Read(vm);
         using KvmVcpu vcpu = vm.CreateVcpu(0);
         vcpu.SetCpuid(cpuid);
-        _cpu = VcpuState.Read(system, vcpu, VcpuState.ListMsrs(system));
+        _cpu = VcpuState.Read(system, vcpu, VcpuState.ListMsrs(system), hasNested: CpuFilter.HasNested(cpuid.ToArray()));
 
         // The counter goes on, in step with the other vCPUs', and Linux recalibrates. It has to be written: on AMD a guest's triple
         // fault clears the VMCB with its TSC offset in it, and a vCPU whose counter is ahead of the others' makes kvmclock stand

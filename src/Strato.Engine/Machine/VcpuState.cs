@@ -71,8 +71,9 @@ internal sealed class VcpuState
     /// <param name="system">The host's KVM.</param>
     /// <param name="vcpu">With its CPUID, which decides the MSRs that there are.</param>
     /// <param name="msrs">Those that it may have: <see cref="ListMsrs"/>.</param>
+    /// <param name="hasNested">Whether its CPUID has VMX or SVM: without, there is no state of guests of its own.</param>
     /// <exception cref="LinuxException">The host refuses.</exception>
-    public static VcpuState Read(KvmSystem system, KvmVcpu vcpu, uint[] msrs)
+    public static VcpuState Read(KvmSystem system, KvmVcpu vcpu, uint[] msrs, bool hasNested)
     {
         VcpuState state = new();
 
@@ -87,7 +88,7 @@ internal sealed class VcpuState
         state._msrs = ReadMsrs(vcpu, msrs);
         vcpu.GetEvents(out state._events);
         state._tscKilohertz = (uint)vcpu.GetTscKilohertz();
-        int nested = system.CheckExtension(KvmAbi.KVM_CAP_NESTED_STATE);
+        int nested = hasNested ? system.CheckExtension(KvmAbi.KVM_CAP_NESTED_STATE) : 0;
         state._nested = nested > 0 ? vcpu.GetNestedState(nested) : [];
         return state;
     }
@@ -141,6 +142,9 @@ internal sealed class VcpuState
             _msrs[at].Data = value;
         }
     }
+
+    /// <summary>What was read of a processor that has neither VMX nor SVM: a host whose KVM keeps no such state would refuse it.</summary>
+    public void ForgetNested() => _nested = [];
 
     /// <summary>Has the guest's counter go as fast as where this was read.</summary>
     /// <returns>Thousands of cycles a second where that isn't the host's speed; else null.</returns>

@@ -141,6 +141,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public IReadOnlyList<SnapshotSection> SaveState() => _board.Save();
 
+    public MachineDescription Describe() => _board.Describe();
+
     public void Raise(MachineEvent raised) => EventRaised(raised);
 
     public void Hold(string what, Action<string?> held)

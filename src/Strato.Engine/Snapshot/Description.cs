@@ -1,5 +1,6 @@
 using System;
 using System.Buffers;
+using System.Collections.Generic;
 using System.Text.Json;
 using Strato.Engine.Machine;
 using Strato.Protocol;
@@ -46,10 +47,59 @@ internal static class Description
             }
 
             json.WriteEndArray();
+            MachineDescription description = machine.Describe();
+            WriteHost(json, description);
+            WriteDevices(json, description.Devices);
             json.WriteEndObject();
         }
 
         return new SnapshotSection(SnapshotDescription.SectionName, 1, text.WrittenMemory.ToArray());
+    }
+
+    private static void WriteHost(Utf8JsonWriter json, MachineDescription description)
+    {
+        json.WriteStartObject("cpu");
+        json.WriteString("vendor", description.CpuVendor);
+        json.WriteString("model", description.CpuModel);
+        json.WriteStartArray("features");
+        foreach (string feature in description.CpuFeatures)
+        {
+            json.WriteStringValue(feature);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteStartObject("kvm");
+        foreach (KvmCapability capability in description.Capabilities)
+        {
+            json.WriteNumber(capability.Name, capability.Value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteDevices(Utf8JsonWriter json, IReadOnlyList<DeviceDescription> devices)
+    {
+        json.WriteStartArray("devices");
+        foreach (DeviceDescription device in devices)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("slot", device.Slot);
+            json.WriteString("driver", device.Driver);
+            json.WriteString("id", device.Id);
+            json.WriteNumber("queues", device.Queues);
+            json.WriteNumber("queue-size", device.QueueSize);
+            json.WriteStartObject("options");
+            foreach ((string name, string value) in device.Options)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static void Write(Utf8JsonWriter json, in DriveStatus drive)

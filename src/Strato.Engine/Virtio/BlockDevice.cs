@@ -32,6 +32,7 @@ internal sealed class BlockDevice : VirtioDevice
     private readonly BlockFailures _failures;
     private readonly int _capacity;
     private readonly bool _isEmpty;
+    private readonly bool _isReadOnly;
     private readonly bool[] _answered;
     private readonly bool[] _starved;
     private TokenBucket? _limit;
@@ -55,6 +56,7 @@ internal sealed class BlockDevice : VirtioDevice
         _starved = new bool[_options.QueueCount];
         _capacity = int.Min(MostRequests, _options.QueueCount * _options.QueueSize);
         _isEmpty = disk.Length == 0;
+        _isReadOnly = disk.ReadOnly;
         Geometry = disk.Geometry;
         _disk = new DiskQueue(disk, _capacity, OnCompleted);
         _limitNow = _options.Iops;
@@ -209,15 +211,28 @@ internal sealed class BlockDevice : VirtioDevice
         }
     }
 
+    protected override string? Difference(ReadOnlySpan<byte> saved)
+    {
+        // Only a disk that can be written tells of writes of zeros.
+        bool wasReadOnly = BinaryPrimitives.ReadUInt32LittleEndian(saved[BlockLayout.ZeroesSectorsOffset..]) == 0;
+        if (wasReadOnly != _isReadOnly)
+        {
+            return _isReadOnly ? "it is read-only, and was writable" : "it is writable, and was read-only";
+        }
+
+        (ulong was, ulong @is) = (BinaryPrimitives.ReadUInt64LittleEndian(saved[BlockLayout.CapacityOffset..]) * DiskGeometry.SectorBytes, Geometry.Length);
+        if (was != @is)
+        {
+            return $"it has {@is} bytes, and had {was}";
+        }
+
+        uint block = BinaryPrimitives.ReadUInt32LittleEndian(saved[BlockLayout.BlockSizeOffset..]);
+        return block == Geometry.LogicalBlock ? null : $"it has sectors of {Geometry.LogicalBlock} bytes, and had sectors of {block}";
+    }
+
     /// <remarks>What the driver was told of discards stays: it asks once, and a place may have been another disk's.</remarks>
     protected override void MergeConfiguration(ReadOnlySpan<byte> saved, Span<byte> now)
     {
-        (ulong was, ulong @is) = (BinaryPrimitives.ReadUInt64LittleEndian(saved), BinaryPrimitives.ReadUInt64LittleEndian(now));
-        if (was != @is)
-        {
-            throw Mismatch($"it has {@is * DiskGeometry.SectorBytes} bytes, and had {was * DiskGeometry.SectorBytes}");
-        }
-
         saved[BlockLayout.DiscardSectorsOffset..BlockLayout.ZeroesSectorsOffset].CopyTo(now[BlockLayout.DiscardSectorsOffset..]);
         now[BlockLayout.ZeroesUnmapOffset] = saved[BlockLayout.ZeroesUnmapOffset];
         base.MergeConfiguration(saved, now);

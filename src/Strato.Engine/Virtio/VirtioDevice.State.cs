@@ -63,12 +63,6 @@ internal abstract partial class VirtioDevice
             }
 
             Features = state.U64();
-            ulong missing = Features & ~(OfferedFeatures | ServedFeatures);
-            if (missing != 0)
-            {
-                throw Mismatch($"the guest's driver uses features that it doesn't offer here (bits 0x{missing:x})");
-            }
-
             _running = state.Bool();
             _needsReset = state.Bool();
             if (Features == 0 ? _running : (Features & VirtioFeature.Version1) == 0)
@@ -76,16 +70,17 @@ internal abstract partial class VirtioDevice
                 throw state.Damaged($"a driver with the features 0x{Features:x} can't be");
             }
 
-            if (Features != 0 && !Fits(Features))
-            {
-                throw Mismatch($"it can't do the features that the guest's driver uses together (0x{Features:x})");
-            }
-
             uint generation = state.U32();
             ReadOnlySpan<byte> configuration = state.Bytes();
 
-            // First: what they differ in, the configuration may tell as well, and less clearly.
+            // First by options that users know; what they differ in, features and configuration may tell as well, and less clearly.
+            if (configuration.Length == _configuration.Length && Difference(configuration) is { } difference)
+            {
+                throw Mismatch(difference);
+            }
+
             RestoreQueues(state);
+            CheckFeatures();
             RestoreConfiguration(configuration, generation);
             OnRestore(state);
             if (_running)
@@ -111,6 +106,10 @@ internal abstract partial class VirtioDevice
     {
     }
 
+    /// <summary>In which of its options it differs from the saved one, by its configuration: what a driver can't take for another; null when it doesn't.</summary>
+    /// <param name="saved">What the driver was told.</param>
+    protected virtual string? Difference(ReadOnlySpan<byte> saved) => null;
+
     /// <summary>Makes the configuration space what it is for the restored guest: of what the driver was told, and of the device as it is now.</summary>
     /// <param name="saved">What the driver was told.</param>
     /// <param name="now">The device's, to be changed in place.</param>
@@ -120,6 +119,20 @@ internal abstract partial class VirtioDevice
         if (!saved.SequenceEqual(now))
         {
             throw Mismatch("what it tells the driver of itself is another");
+        }
+    }
+
+    private void CheckFeatures()
+    {
+        ulong missing = Features & ~(OfferedFeatures | ServedFeatures);
+        if (missing != 0)
+        {
+            throw Mismatch($"the guest's driver uses features that it doesn't offer here ({FeatureNames.Of(Type, missing)})");
+        }
+
+        if (Features != 0 && !Fits(Features))
+        {
+            throw Mismatch($"it can't do the features that the guest's driver uses together ({FeatureNames.Of(Type, Features)})");
         }
     }
 

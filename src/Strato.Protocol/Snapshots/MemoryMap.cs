@@ -51,6 +51,22 @@ public sealed class MemoryMap
 
     private static ReadOnlySpan<byte> Magic => "STRATOMM"u8;
 
+    /// <summary>The guest's address of what stands at an offset of the file, which is one of RAM.</summary>
+    public ulong AddressOf(long offset)
+    {
+        foreach ((ulong start, ulong length) in Ranges)
+        {
+            if ((ulong)offset < length)
+            {
+                return start + (ulong)offset;
+            }
+
+            offset -= (long)length;
+        }
+
+        throw new ArgumentOutOfRangeException(nameof(offset), offset, "not in RAM");
+    }
+
     /// <summary>Bytes of ranges in all.</summary>
     public static long SizeOf(IReadOnlyList<(ulong Start, ulong Length)> ranges)
     {

@@ -92,6 +92,9 @@ public sealed class SnapshotHostTests
         Refused("SnapshotMismatch", "the device 'dice'", ["-drive", $"file={disk},id=one"], incoming);
         Refused("SnapshotMismatch", "'more' is configured", [.. same, "-drive", $"file={TestHost.NewDisk("more.img", 1 << 20)},id=more"], incoming);
         Refused("SnapshotMismatch", "and had 1048576", ["-drive", $"file={TestHost.NewDisk("large.img", 2 << 20)},id=one", "-device", "virtio-rng-device,id=dice"], incoming);
+        Refused("SnapshotMismatch", "'one' doesn't fit the snapshot: it has 2 queues, and had 1", ["-drive", $"file={disk},id=one,num-queues=2", "-device", "virtio-rng-device,id=dice"], incoming);
+        Refused("SnapshotMismatch", "'one' doesn't fit the snapshot: it has queues of 64, and had one of 256", ["-drive", $"file={disk},id=one,queue-size=64", "-device", "virtio-rng-device,id=dice"], incoming);
+        Refused("SnapshotMismatch", "'one' doesn't fit the snapshot: it is read-only, and was writable", ["-drive", $"file={disk},id=one,readonly=on", "-device", "virtio-rng-device,id=dice"], incoming);
         Refused("SnapshotMismatch", "of memory", [.. same, "-m", "512M"], incoming);
         Refused("SnapshotMismatch", "CPUs", [.. same, "-smp", "2"], incoming);
         Refused("SnapshotNotFound", "No such file", same, "file:" + folder + "/nowhere");
@@ -115,6 +118,28 @@ public sealed class SnapshotHostTests
         }
 
         Refused("SnapshotDamaged", "memory", same, incoming);
+    }
+
+    /// <summary>Whatever was plugged in there: the place is what it was, and hinders no restore.</summary>
+    [Fact]
+    public void A_place_whose_disk_went_is_restored_with_its_queues()
+    {
+        TestHost.RequireKvm();
+        string folder = TestHost.NewPath("snapshot");
+        string disk = TestHost.NewDisk("gone.img", 1 << 20);
+        using (Machine machine = Machine.Start("-drive", $"file={disk},id=gone,num-queues=2,queue-size=64,readonly=on"))
+        {
+            machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            machine.Qmp.Call("device_del", new JsonObject { ["id"] = "gone" });
+            Snapshots.Save(machine.Qmp, folder);
+            machine.PowerOff();
+        }
+
+        using Machine restored = Machine.Start("-incoming", "file:" + folder);
+        restored.Echo("x");
+        restored.Qmp.Call("blockdev-add", new JsonObject { ["node-name"] = "back", ["driver"] = "raw", ["read-only"] = true, ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = disk } });
+        restored.Qmp.Call("device_add", new JsonObject { ["id"] = "back", ["driver"] = "virtio-blk-device", ["drive"] = "back", ["num-queues"] = 2, ["queue-size"] = 64 });
+        restored.PowerOff();
     }
 
     [Fact]

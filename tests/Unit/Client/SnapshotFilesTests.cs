@@ -82,7 +82,7 @@ public sealed class SnapshotFilesTests : IDisposable
         {
             Flip(memory, at);
             string fault = Assert.Single(SnapshotFiles.VerifyMemory(state, folder, null, _store.Token));
-            Assert.Contains($"the mebibyte at {at >> 20 << 20:#,0} of its file", fault, StringComparison.Ordinal);
+            Assert.Contains($"in chunk {at >> 20}, the mebibyte at {at >> 20 << 20:#,0} of its file (guest address 0x{at >> 20 << 20:x})", fault, StringComparison.Ordinal);
             Flip(memory, at);
         }
 

@@ -23,7 +23,7 @@ public sealed class VcpuStateTests
         KvmVcpu vcpu = vm.Threads[0].Vcpu;
         uint[] msrs = VcpuState.ListMsrs(vm.System);
         Dirty(vcpu);
-        VcpuState first = VcpuState.Read(vm.System, vcpu, msrs);
+        VcpuState first = VcpuState.Read(vm.System, vcpu, msrs, hasNested: true);
         using KvmVm other = vm.System.CreateVm();
         other.SetIdentityMapAddress(0xFEF0_C000);
         other.SetTssAddress(0xFEF0_D000);
@@ -34,14 +34,14 @@ public sealed class VcpuStateTests
         VcpuState parsed = Parse(Write(first));
         Assert.Null(parsed.MatchTsc(vm.System, fresh));
         Assert.Null(parsed.ApplyTo(fresh));
-        VcpuState second = VcpuState.Read(vm.System, fresh, msrs);
+        VcpuState second = VcpuState.Read(vm.System, fresh, msrs, hasNested: true);
         AssertSame(first, second);
         fresh.GetRegs(out KvmRegs regs);
         Assert.Equal((0x1122334455667788ul, 0x1000ul), (regs.R15, regs.Rip));
 
         // Once more over what is there, as a second restore would.
         Assert.Null(parsed.ApplyTo(fresh));
-        AssertSame(first, VcpuState.Read(vm.System, fresh, msrs));
+        AssertSame(first, VcpuState.Read(vm.System, fresh, msrs, hasNested: true));
     }
 
     /// <summary>The guest itself goes on in the other vCPU with what it had in its registers.</summary>
@@ -65,7 +65,7 @@ public sealed class VcpuStateTests
             Assert.True(there.Wait(TimeSpan.FromSeconds(20)));
             vm.Threads[0].WaitParked();
             cpuid = vm.Cpuid;
-            state = Parse(Write(VcpuState.Read(vm.System, vm.Threads[0].Vcpu, VcpuState.ListMsrs(vm.System))));
+            state = Parse(Write(VcpuState.Read(vm.System, vm.Threads[0].Vcpu, VcpuState.ListMsrs(vm.System), hasNested: true)));
         }
 
         Assert.NotEmpty(cpuid);
@@ -109,7 +109,7 @@ public sealed class VcpuStateTests
     public void WhatIsCutIsDamaged()
     {
         using PayloadVm vm = new([0xF4]);
-        byte[] bytes = Write(VcpuState.Read(vm.System, vm.Threads[0].Vcpu, VcpuState.ListMsrs(vm.System)));
+        byte[] bytes = Write(VcpuState.Read(vm.System, vm.Threads[0].Vcpu, VcpuState.ListMsrs(vm.System), hasNested: true));
         for (int length = 0; length < bytes.Length; length += 61)
         {
             Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => Parse(bytes[..length])).Id);

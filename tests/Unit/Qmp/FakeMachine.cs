@@ -83,6 +83,9 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public IReadOnlyList<SnapshotSection> SaveState() => Sections;
 
+    public MachineDescription Describe() => new(
+        "GenuineFake", "Fake CPU", ["sse", "kvmclock"], [new("KVM_CAP_XSAVE", 55, 1, true)], [new(0, "virtio-blk-device", "rootfs", 1, 256, [("drive", "rootfs"), ("readonly", "off")])]);
+
     /// <summary>What a machine that is held does its work on; null for the board's.</summary>
     public EventLoop? Loop { get; set; }
 

@@ -56,6 +56,10 @@ public sealed class MigrationCommandsTests : IDisposable
         Assert.Equal(("fake", "microvm", false, 4 << 20, 2), (description.Name, description.Machine, description.Running, description.Memory, description.Cpus));
         Assert.Equal("rootfs", Assert.Single(description.Drives).Id);
         Assert.Equal("nd0", Assert.Single(description.Nets).Netdev);
+        Assert.Equal(("GenuineFake", "Fake CPU"), (description.Cpu!.Vendor, description.Cpu.Model));
+        Assert.Equal(["sse", "kvmclock"], description.Cpu.Features);
+        Assert.Equal(1, description.Kvm["KVM_CAP_XSAVE"]);
+        Assert.Equal("off", Assert.Single(description.Devices).Options["readonly"]);
     }
 
     [Theory]

@@ -12,6 +12,7 @@ using Strato.Protocol.Configuration;
 using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Driver;
 using Strato.Tests.Unit.Net;
+using Strato.Tests.Unit.Virtio;
 using Xunit;
 
 namespace Strato.Tests.Unit.Snapshots;
@@ -424,10 +425,10 @@ public sealed class DeviceRestoreTests : IDisposable
         _driver.Start(64);
         SnapshotSection saved = _driver.Save();
         using TemporaryFile larger = new((Sectors + 8) * 512);
-        Refused(() => new BlockDevice("d", DiskOpener.Open(new DriveOptions("d", larger.Path))), saved, "it has 69632 bytes, and had 65536");
+        Refused(() => new BlockDevice("d", DeviceCatalogue.Open(new DriveOptions("d", larger.Path))), saved, "it has 69632 bytes, and had 65536");
         Refused(() => Disk(new BlockOptions { QueueSize = 128 }), saved, "it has queues of 128, and had one of 256");
         Refused(() => Disk(new BlockOptions { QueueCount = 2 }), saved, "it has 2 queues, and had 1");
-        Refused(() => new BlockDevice("d", DiskOpener.Open(new DriveOptions("d", _file.Path, ReadOnly: true))), saved, "uses features that it doesn't offer here (bits 0x4000)");
+        Refused(() => new BlockDevice("d", DeviceCatalogue.Open(new DriveOptions("d", _file.Path, ReadOnly: true))), saved, "it is read-only, and was writable");
         Refused(() => new NetDevice("d", [new FakeNet()], Mac), saved, "it is of another kind (virtio 1) than the snapshot's (virtio 2)");
     }
 
@@ -438,7 +439,7 @@ public sealed class DeviceRestoreTests : IDisposable
         _driver.Start(64);
         SnapshotSection saved = _driver.Save();
         Refused(() => new NetDevice("d", [new FakeNet()], [2, 0, 0, 0, 0, 2]), saved, "it has the address 02:00:00:00:00:02, and had 02:00:00:00:00:01");
-        Refused(() => new NetDevice("d", [new FakeNet(offloads: false)], Mac), saved, "uses features that it doesn't offer here");
+        Refused(() => new NetDevice("d", [new FakeNet(offloads: false)], Mac), saved, "uses features that it doesn't offer here (CSUM, ");
         Refused(() => new NetDevice("d", [new FakeNet(), new FakeNet()], Mac), saved, "it has 5 queues, and had 2");
     }
 
@@ -452,7 +453,7 @@ public sealed class DeviceRestoreTests : IDisposable
         Assert.Null(disk.Device.CannotBeSaved);
     }
 
-    private BlockDevice Disk(BlockOptions options) => new("d", DiskOpener.Open(new DriveOptions("d", _file.Path)), options);
+    private BlockDevice Disk(BlockOptions options) => new("d", DeviceCatalogue.Open(new DriveOptions("d", _file.Path)), options);
 
     private void Refused(Func<VirtioDevice> make, SnapshotSection saved, string reason)
     {
@@ -490,7 +491,7 @@ public sealed class DeviceRestoreTests : IDisposable
     {
         private static DiskGeometry GeometryOf(string path)
         {
-            using DiskImage image = DiskOpener.Open(new DriveOptions("d", path));
+            using DiskImage image = DeviceCatalogue.Open(new DriveOptions("d", path));
             return image.Geometry;
         }
 

@@ -92,6 +92,20 @@ public sealed class GoldenTests
         Assert.Equal([true, true, false, true, false, false], Enumerable.Range(0, 6).Select(cpus.IsThere));
     }
 
+    /// <summary>What is told since 0.2: the processor, KVM's capabilities, devices with their options.</summary>
+    [Fact]
+    public void AHostIsThere()
+    {
+        StateFile state = Load("host", SaveHost);
+        SnapshotDescription description = SnapshotDescription.Parse(state);
+        Assert.Equal(("GenuineIntel", "Xeon"), (description.Cpu!.Vendor, description.Cpu.Model));
+        Assert.Equal(["sse", "avx2", "kvmclock"], description.Cpu.Features);
+        Assert.Equal(1, description.Kvm["KVM_CAP_XSAVE"]);
+        SnapshotDevice disk = description.Devices[0];
+        Assert.Equal((0, "virtio-blk-device", "rootfs", 2, 128, "on"), (disk.Slot, disk.Driver, disk.Id, disk.Queues, disk.QueueSize, disk.Options["readonly"]));
+        Assert.Equal([new KvmCapability("KVM_CAP_XSAVE", 55, 1, true), new KvmCapability("KVM_CAP_TSC_CONTROL", 60, 1, false)], KvmCapability.Parse(state));
+    }
+
     /// <summary>Of a processor only that it is understood: not each host can be that one.</summary>
     [Fact]
     public void AProcessorIsUnderstood()
@@ -159,13 +173,24 @@ public sealed class GoldenTests
         ];
     }
 
+    private static IReadOnlyList<SnapshotSection> SaveHost() =>
+    [
+        new SnapshotSection(
+            SnapshotDescription.SectionName,
+            1,
+            """
+            {"engine":"0.2.0","saved":"2026-01-02T03:04:05+00:00","host-kernel":"6.1.0","name":"web","machine":"microvm","running":true,"memory":268435456,"cpus":2,"max-cpus":4,"drives":[],"nets":[],"cpu":{"vendor":"GenuineIntel","model":"Xeon","features":["sse","avx2","kvmclock"]},"kvm":{"KVM_CAP_XSAVE":1},"devices":[{"slot":0,"driver":"virtio-blk-device","id":"rootfs","queues":2,"queue-size":128,"options":{"readonly":"on"}}]}
+            """u8.ToArray()),
+        KvmCapability.ToSection([new("KVM_CAP_XSAVE", 55, 1, true), new("KVM_CAP_TSC_CONTROL", 60, 1, false)]),
+    ];
+
     private static IReadOnlyList<SnapshotSection> SaveCpu()
     {
         using PayloadVm vm = new([0xF4]);
         KvmVcpu vcpu = vm.Threads[0].Vcpu;
         KvmMsr[] entry = [new(0xC0000082, 0xffffffff81000000)];
         Assert.Equal(1, vcpu.SetMsrs(entry));
-        VcpuState cpu = VcpuState.Read(vm.System, vcpu, VcpuState.ListMsrs(vm.System));
+        VcpuState cpu = VcpuState.Read(vm.System, vcpu, VcpuState.ListMsrs(vm.System), hasNested: true);
         InterruptState interrupts = InterruptState.Read(vm.Vm);
         return
         [

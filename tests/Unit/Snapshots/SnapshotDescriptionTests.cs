@@ -22,6 +22,28 @@ public sealed class SnapshotDescriptionTests
         Assert.Empty(description.Drives);
     }
 
+    /// <summary>An older engine's has neither processor nor devices.</summary>
+    [Fact]
+    public void WhatWasntToldIsEmpty()
+    {
+        SnapshotDescription description = Parse(Whole);
+        Assert.Null(description.Cpu);
+        Assert.Empty(description.Kvm);
+        Assert.Empty(description.Devices);
+    }
+
+    [Theory]
+    [InlineData("\"cpu\":7")]
+    [InlineData("\"cpu\":{\"vendor\":\"v\",\"model\":\"m\",\"features\":[null]}")]
+    [InlineData("\"cpu\":{\"vendor\":null,\"model\":\"m\",\"features\":[]}")]
+    [InlineData("\"kvm\":[]")]
+    [InlineData("\"kvm\":{\"KVM_CAP_XSAVE\":\"1\"}")]
+    [InlineData("\"devices\":{}")]
+    [InlineData("\"devices\":[{\"slot\":0}]")]
+    [InlineData("\"devices\":[{\"slot\":0,\"driver\":\"d\",\"id\":\"i\",\"queues\":1,\"queue-size\":1,\"options\":{\"a\":null}}]")]
+    public void WhatCantBeOfAHostIsDamageToo(string member) =>
+        Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => Parse(Whole.Replace("\"nets\":[]", $"\"nets\":[],{member}", StringComparison.Ordinal))).Id);
+
     /// <summary>What a newer engine adds is let pass.</summary>
     [Fact]
     public void MoreIsNoDamage() => Assert.Equal("1", Parse(Whole.Replace("{\"engine\"", "{\"more\":[1],\"engine\"", StringComparison.Ordinal)).Engine);

@@ -78,8 +78,9 @@ internal static class DeviceCatalogue
     private static BlockDevice Disk(TemporaryFile file, DriveAio aio, bool readOnly = false, int queues = 1) =>
         new("disk", Open(new DriveOptions("disk", file.Path, readOnly) { Aio = aio }), new BlockOptions { QueueCount = queues, Discard = true });
 
+    /// <summary>Opens a disk of the test's own.</summary>
     /// <remarks>A program that another test starts has its descriptors, and their locks, for a moment: a disk that was just closed may seem to be open.</remarks>
-    private static DiskImage Open(DriveOptions options)
+    public static DiskImage Open(DriveOptions options)
     {
         long start = Stopwatch.GetTimestamp();
         while (true)
