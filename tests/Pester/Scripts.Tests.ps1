@@ -156,8 +156,7 @@ Describe 'A script of examples with Debian guests' -Tag Kvm -Skip:([bool]$NoAgen
         Remove-TestState $folder
     }
 
-    # systemd takes minutes on a software CPU.
-    It 'accepts the Debian image' -Skip:($env:STRATO_IN_LAB -eq 'virtual' -and $env:STRATO_LONG -ne '1') {
+    It 'accepts the Debian image' {
         $data = @{ Kernel = "$GuestFolder/vmlinuz"; Initrd = "$GuestFolder/initrd.img"; Image = "$GuestFolder/debian.ext4"; Timeout = $limit }
         $configuration = New-PesterConfiguration
         $configuration.Run.Container = New-PesterContainer -Path "$examples/Image.Tests.ps1" -Data $data

@@ -20,7 +20,11 @@ internal static class Daemon
     public static bool IsChild(out int readyDescriptor)
     {
         string? value = Environment.GetEnvironmentVariable(Variable);
-        Environment.SetEnvironmentVariable(Variable, null);
+        if (value is not null)
+        {
+            Environment.SetEnvironmentVariable(Variable, null);
+        }
+
         return int.TryParse(value, out readyDescriptor);
     }
 

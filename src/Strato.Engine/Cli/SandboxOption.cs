@@ -84,9 +84,9 @@ internal static class SandboxOption
         uint user, group;
         if (!uint.TryParse(names[0], NumberStyles.None, CultureInfo.InvariantCulture, out user))
         {
-            if (!Libc.TryFindUser(names[0], out user, out group))
+            if (!Accounts.TryFind(names[0], out user, out group))
             {
-                throw parts.Invalid($"The host has no user '{ConfigurationLimits.Printable(names[0])}'; allowed are a user's name and a number.", "user");
+                throw parts.Invalid($"/etc/passwd has no user '{ConfigurationLimits.Printable(names[0])}'; allowed are the name of a user there, and a number.", "user");
             }
         }
         else

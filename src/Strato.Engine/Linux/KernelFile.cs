@@ -43,15 +43,15 @@ internal static class KernelFile
     private static string? ReadAll(int fd)
     {
         using FileDescriptor file = new(fd);
-        byte[] bytes = new byte[MaxLength];
+        Span<byte> bytes = stackalloc byte[MaxLength];
         int length = 0;
         nint count;
-        while ((count = Libc.Read(fd, bytes.AsSpan(length))) > 0)
+        while ((count = Libc.Read(fd, bytes[length..])) > 0)
         {
             length += (int)count;
         }
 
-        return count < 0 ? null : Encoding.UTF8.GetString(bytes, 0, length);
+        return count < 0 ? null : Encoding.UTF8.GetString(bytes[..length]);
     }
 
     private static long? Number(string? text) =>

@@ -1,6 +1,5 @@
 using System;
 using System.Diagnostics;
-using System.Security.Cryptography;
 using Strato.Engine.Chardev;
 using Strato.Engine.Diagnostics;
 using Strato.Engine.Linux;
@@ -63,7 +62,7 @@ internal sealed class RngDevice(string id, EntropySource source, TokenBucket? li
         // What the guest got is nobody else's.
         Span<byte> given = _bytes.AsSpan(_first, count);
         chain.Writable.Write(given);
-        CryptographicOperations.ZeroMemory(given);
+        given.Clear(); // Nobody else is to get them.
         _first += count;
         limit?.Take(count);
         return (uint)count;
