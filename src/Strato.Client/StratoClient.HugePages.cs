@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Threading;
 using Strato.Client.Runtime;
 using Strato.Client.Store;
 using Strato.Protocol.Configuration;
@@ -16,10 +17,11 @@ public sealed partial class StratoClient
     /// <summary>Sets so many huge pages of one size aside. Errors: <c>HugePageSizeUnavailable</c>, <c>AccessDenied</c>, <c>HugePagesTooFew</c>.</summary>
     /// <param name="pageSize">Bytes of a page.</param>
     /// <param name="count">Pages in all. More than that stay while they are in use.</param>
+    /// <param name="token">Ends it between two steps; what is set aside by then stays.</param>
     /// <returns>What there is then.</returns>
-    public static HugePageInfo SetHugePages(long pageSize, long count)
+    public static HugePageInfo SetHugePages(long pageSize, long count, CancellationToken token = default)
     {
-        HugePageInfo pages = HostHugePages.SetCount(pageSize, count);
+        HugePageInfo pages = HostHugePages.SetCount(pageSize, count, token);
         return pages.Total >= count ? pages : throw new StratoException(
             StratoErrorKind.Unavailable,
             "HugePagesTooFew",

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Text;
+using System.Threading;
 using Strato.Client.Linux;
 using Strato.Protocol.Configuration;
 
@@ -13,6 +14,8 @@ internal static class HostHugePages
 {
     private const string Prefix = "hugepages-";
     private const string Suffix = "kB";
+
+    private const long StepBytes = 256L << 20;
 
     /// <summary>What stands before /sys and /proc: nothing, but in tests.</summary>
     internal static string Root { get; set; } = "";
@@ -79,10 +82,30 @@ internal static class HostHugePages
         RecommendedAction = $"As root: mkdir -p {Folder(pageSize)} && mount -t hugetlbfs -o pagesize={ByteSize.Format(pageSize)} hugetlbfs {Folder(pageSize)}",
     };
 
-    /// <summary>Asks the kernel for so many pages; gives what there is then. Errors: <c>HugePageSizeUnavailable</c>, <c>AccessDenied</c>.</summary>
-    internal static HugePageInfo SetCount(long pageSize, long count)
+    /// <summary>
+    /// Asks the kernel for so many pages, 256 MiB at a time, since it may have to move memory for them; gives what there is then. What is set aside when the token ends it stays.
+    /// Errors: <c>HugePageSizeUnavailable</c>, <c>AccessDenied</c>.
+    /// </summary>
+    internal static HugePageInfo SetCount(long pageSize, long count, CancellationToken token)
     {
-        _ = Get(pageSize, "-Size");
+        long step = long.Max(1, StepBytes / pageSize);
+        HugePageInfo pages = Get(pageSize, "-Size");
+        long next;
+        do
+        {
+            token.ThrowIfCancellationRequested();
+
+            // To give some back takes no time.
+            next = count > pages.Total ? long.Min(count, pages.Total + step) : count;
+            Write(pageSize, next);
+            pages = Get(pageSize, "-Size");
+        }
+        while (next != count && pages.Total == next);
+        return pages;
+    }
+
+    private static void Write(long pageSize, long count)
+    {
         string file = $"{Pools}/{Prefix}{(pageSize >> 10).ToString(CultureInfo.InvariantCulture)}{Suffix}/nr_hugepages";
         try
         {
@@ -95,8 +118,6 @@ internal static class HostHugePages
                 RecommendedAction = "Run it as root.",
             };
         }
-
-        return Get(pageSize, "-Size");
     }
 
     /// <summary>All hugetlbfs that are mounted, in the order of the mounts.</summary>

@@ -60,12 +60,16 @@ internal static class CpuFilter
             throw new UserErrorException("SnapshotMismatch", $"The snapshot's processor is of '{vendor}', and this host's of '{VendorOf(here)}'.", "-incoming");
         }
 
+        // To read the table of names takes a hundredth of a restore: it is left out where no bit is missing at all.
         List<string> missing = [];
-        foreach (CpuFeature feature in CpuFeature.All)
+        if (Array.Exists(saved, entry => LacksBits(here, entry)))
         {
-            if (Has(saved, feature) && !Has(here, feature))
+            foreach (CpuFeature feature in CpuFeature.All)
             {
-                missing.Add(feature.Name);
+                if (Has(saved, feature) && !Has(here, feature))
+                {
+                    missing.Add(feature.Name);
+                }
             }
         }
 
@@ -85,6 +89,15 @@ internal static class CpuFilter
                 throw new UserErrorException("SnapshotMismatch", $"The snapshot's guest keeps state of its processor that this host doesn't have (XCR0 bits 0x{components:x}).", "-incoming");
             }
         }
+    }
+
+    // Leaf 1's EAX and EBX tell the model and which processor it is; leaves of other kinds have no features, and don't matter here.
+    private static bool LacksBits(KvmCpuidEntry[] here, in KvmCpuidEntry saved)
+    {
+        uint function = saved.Function, index = saved.Index;
+        KvmCpuidEntry other = Array.Find(here, entry => entry.Function == function && entry.Index == index);
+        return ((saved.Ecx & ~other.Ecx) | (saved.Edx & ~other.Edx)) != 0
+            || (function != 1 && ((saved.Eax & ~other.Eax) | (saved.Ebx & ~other.Ebx)) != 0);
     }
 
     /// <summary>Who made the processor (leaf 0).</summary>

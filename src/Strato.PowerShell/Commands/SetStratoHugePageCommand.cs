@@ -24,7 +24,7 @@ public sealed class SetStratoHugePageCommand : StratoCmdlet
         HugePageInfo before = StratoClient.GetHugePages(Size);
         if (ShouldProcess($"{before.Total} huge pages of {View.Size(Size)}", $"Change the number to {Count}"))
         {
-            HugePageInfo after = StratoClient.SetHugePages(Size, Count);
+            HugePageInfo after = StratoClient.SetHugePages(Size, Count, Token);
             if (after.Total > Count)
             {
                 WriteWarning($"{after.Total} huge pages of {View.Size(Size)} stay; those above {Count} go when nobody uses them.");

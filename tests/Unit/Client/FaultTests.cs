@@ -4,6 +4,7 @@ using System.Linq;
 using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Client.Linux;
+using Strato.Client.Switches;
 using Xunit;
 
 namespace Strato.Tests.Unit.Client;
@@ -142,13 +143,40 @@ public sealed class FaultTests : IDisposable
         });
     }
 
+    /// <summary>With a tap on a switch, which is made for the start and removed with the engine.</summary>
     [Theory]
     [InlineData(Fault.Kill)]
     [InlineData(Fault.NoRoom)]
-    public async Task Stop(Fault fault)
+    public void StartOnSwitch(Fault fault) => NetworkNamespace.Run(() =>
+    {
+        Client.CreateSwitch(Lan(nat: false));
+        string id = _fixture.Create().Id;
+        Client.AddNetworkAdapter(id, new NetworkAdapterSettings { SwitchName = "lan" });
+        InTurn(fault, "start\tweb", () => { }, outcome =>
+        {
+            string state = "";
+            ClientFixture.Until(() => (state = Client.Snapshot(id).State) is VmState.Running || (state == VmState.Stopped && Engines() == 0), "a state that stays");
+            Assert.True(state == VmState.Running || outcome != FaultyShell.Good);
+            if (state == VmState.Stopped)
+            {
+                Assert.Equal(VmState.Running, Client.Start(id).State);
+            }
+
+            StopAll(id);
+            Assert.Equal(2, NetworkNamespace.Command("ip", "-o", "link").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        });
+        Client.RemoveSwitch("lan", force: false);
+    });
+
+    [Theory]
+    [InlineData(Fault.Kill, "stop")]
+    [InlineData(Fault.NoRoom, "stop")]
+    [InlineData(Fault.Kill, "shutdown")]
+    [InlineData(Fault.NoRoom, "shutdown")]
+    public async Task Stop(Fault fault, string command)
     {
         string id = _fixture.Create().Id;
-        await AtEachStep(fault, "stop\tweb", () => Client.Start(id), outcome =>
+        await AtEachStep(fault, $"{command}\tweb", () => Client.Start(id), outcome =>
         {
             string state = "";
             ClientFixture.Until(() => (state = Client.Snapshot(id).State) is VmState.Running or VmState.Stopped, "a state that stays");
@@ -160,7 +188,24 @@ public sealed class FaultTests : IDisposable
     [Theory]
     [InlineData(Fault.Kill)]
     [InlineData(Fault.NoRoom)]
-    public void NewSwitch(Fault fault) => NetworkNamespace.Run(() => InTurn(fault, "switch\tlan", () => { }, outcome =>
+    public async Task Restart(Fault fault)
+    {
+        string id = _fixture.Create().Id;
+        await AtEachStep(fault, "restart\tweb", () => Client.Start(id), outcome =>
+        {
+            string state = "";
+            ClientFixture.Until(() => (state = Client.Snapshot(id).State) is VmState.Running || (state == VmState.Stopped && Engines() == 0), "a state that stays");
+            Assert.True(state == VmState.Running || outcome != FaultyShell.Good);
+            StopAll(id);
+        });
+    }
+
+    [Theory]
+    [InlineData(Fault.Kill, false)]
+    [InlineData(Fault.NoRoom, false)]
+    [InlineData(Fault.Kill, true)]
+    [InlineData(Fault.NoRoom, true)]
+    public void NewSwitch(Fault fault, bool nat) => InNetworkOfItsOwn(nat, () => InTurn(fault, $"switch\tlan\t{(nat ? "nat" : "private")}", () => { }, outcome =>
     {
         bool there = Client.FindSwitches().Count == 1;
         Assert.True(there || outcome != FaultyShell.Good);
@@ -170,16 +215,18 @@ public sealed class FaultTests : IDisposable
             Client.RemoveSwitch("lan", force: false);
         }
 
-        Assert.DoesNotContain("st-", NetworkNamespace.Command("ip", "link"), StringComparison.Ordinal);
-        Client.CreateSwitch(new SwitchSettings { Name = "lan", SwitchType = SwitchType.Private });
+        AssertNothingOfSwitches();
+        Client.CreateSwitch(Lan(nat));
         Client.RemoveSwitch("lan", force: false);
         AssertNoSwitch();
     }));
 
     [Theory]
-    [InlineData(Fault.Kill)]
-    [InlineData(Fault.NoRoom)]
-    public void RemoveSwitch(Fault fault) => NetworkNamespace.Run(() => InTurn(fault, "unswitch\tlan", () => Client.CreateSwitch(new SwitchSettings { Name = "lan", SwitchType = SwitchType.Private }), outcome =>
+    [InlineData(Fault.Kill, false)]
+    [InlineData(Fault.NoRoom, false)]
+    [InlineData(Fault.Kill, true)]
+    [InlineData(Fault.NoRoom, true)]
+    public void RemoveSwitch(Fault fault, bool nat) => InNetworkOfItsOwn(nat, () => InTurn(fault, "unswitch\tlan", () => Client.CreateSwitch(Lan(nat)), outcome =>
     {
         bool there = Client.FindSwitches().Count == 1;
         Assert.True(!there || outcome != FaultyShell.Good);
@@ -191,11 +238,30 @@ public sealed class FaultTests : IDisposable
         AssertNoSwitch();
     }));
 
+    private static SwitchSettings Lan(bool nat) => nat ? new() { Name = "lan", Nat = true } : new() { Name = "lan", SwitchType = SwitchType.Private };
+
+    private static void InNetworkOfItsOwn(bool nat, Action test) => NetworkNamespace.Run(() =>
+    {
+        Assert.SkipUnless(!nat || (ProgramPath.Find("dnsmasq", SwitchDhcp.Folders) is not null && ProgramPath.Find("nft", SwitchDhcp.Folders) is not null), "needs dnsmasq and nft");
+        test();
+    });
+
     private void AssertNoSwitch()
     {
         Assert.Empty(Client.FindSwitches());
-        Assert.DoesNotContain("st-", NetworkNamespace.Command("ip", "link"), StringComparison.Ordinal);
+        AssertNothingOfSwitches();
         Assert.Equal(["lock"], Names(_fixture.Paths.SwitchesDirectory));
+    }
+
+    private void AssertNothingOfSwitches()
+    {
+        Assert.DoesNotContain("st-", NetworkNamespace.Command("ip", "link"), StringComparison.Ordinal);
+        if (ProgramPath.Find("nft", SwitchDhcp.Folders) is { } nft)
+        {
+            Assert.DoesNotContain("strato_", NetworkNamespace.Command(nft, "list", "ruleset"), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, Processes("dnsmasq"));
     }
 
     private void StopAll(string id)
@@ -260,8 +326,11 @@ public sealed class FaultTests : IDisposable
         Assert.Empty(Names(_fixture.Paths.VmsDirectory));
     }
 
-    private int Engines() => Directory.EnumerateDirectories("/proc").Count(process =>
-        Procfs.ReadText($"{process}/cmdline")?.Contains(_fixture.Paths.RuntimeRoot + "/", StringComparison.Ordinal) == true);
+    private int Engines() => Processes("-qmp");
+
+    /// <summary>Those of this fixture with a word on their command lines.</summary>
+    private int Processes(string word) => Directory.EnumerateDirectories("/proc").Count(process =>
+        Procfs.ReadText($"{process}/cmdline") is { } line && line.Contains(_fixture.Paths.RuntimeRoot + "/", StringComparison.Ordinal) && line.Contains(word, StringComparison.Ordinal));
 
     private static string[] Names(string folder) => Directory.Exists(folder) ? [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
 

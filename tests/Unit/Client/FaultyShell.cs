@@ -125,6 +125,12 @@ internal sealed class FaultyShell : IDisposable
                 case "stop":
                     client.Stop(client.Get(words[1]).Id, new StopOptions { TurnOff = true });
                     break;
+                case "shutdown":
+                    client.Stop(client.Get(words[1]).Id);
+                    break;
+                case "restart":
+                    client.Restart(client.Get(words[1]).Id, RestartKind.Reboot);
+                    break;
                 case "remove":
                     client.Delete(client.Get(words[1]).Id);
                     break;
@@ -138,7 +144,7 @@ internal sealed class FaultyShell : IDisposable
                     StratoClient.CreateDisk(new DiskSettings { Path = words[1], Size = 4096 });
                     break;
                 case "switch":
-                    client.CreateSwitch(new SwitchSettings { Name = words[1], SwitchType = SwitchType.Private });
+                    client.CreateSwitch(words[2] == "nat" ? new SwitchSettings { Name = words[1], Nat = true } : new SwitchSettings { Name = words[1], SwitchType = SwitchType.Private });
                     break;
                 case "unswitch":
                     client.RemoveSwitch(words[1], force: true);

@@ -3,6 +3,8 @@ using System.Collections;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using System.Threading;
+using Strato.Client;
 using Strato.Client.Runtime;
 using Strato.Engine.Memory;
 using Strato.PowerShell;
@@ -49,6 +51,15 @@ public sealed class HugePageTests : CmdletTests, IDisposable
         ErrorRecord error = Error(new Step("Get-StratoHugePage", 64L << 10));
         AssertError(error, "HugePageSizeUnavailable", ErrorCategory.ResourceUnavailable, 64L << 10);
         Assert.Equal("The host has no huge pages of 64 KiB; it has them of 2 MiB, 1 GiB.", error.Exception.Message);
+    }
+
+    [Fact]
+    public void AShellThatIsStoppedAsksForNoMorePages()
+    {
+        using CancellationTokenSource stopped = new();
+        stopped.Cancel();
+        Assert.Throws<OperationCanceledException>(() => StratoClient.SetHugePages(Small, 700, stopped.Token));
+        Assert.Equal(512, StratoClient.GetHugePages(Small).Total);
     }
 
     [Fact]
