@@ -131,12 +131,10 @@ internal static class CpuFilter
         return Encoding.ASCII.GetString(text).Trim('\0', ' ');
     }
 
-    /// <summary>Whether a guest that is told this may have guests of its own.</summary>
-    public static bool HasNested(KvmCpuidEntry[] entries)
-    {
-        List<string> names = Names(entries);
-        return names.Contains("vmx") || names.Contains("svm");
-    }
+    /// <summary>Whether a guest that is told this may have guests of its own: VMX (leaf 1, ECX) or SVM (leaf 0x80000001, ECX).</summary>
+    public static bool HasNested(KvmCpuidEntry[] entries) => Array.Exists(
+        entries,
+        entry => (entry.Function == 1 && (entry.Ecx & (1 << 5)) != 0) || (entry.Function == 0x8000_0001 && (entry.Ecx & (1 << 2)) != 0));
 
     /// <summary>Names of the features that KVM offers, in the table's order.</summary>
     public static List<string> Offered(KvmCpuidEntry[] supported)

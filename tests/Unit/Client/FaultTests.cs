@@ -165,7 +165,7 @@ public sealed class FaultTests : IDisposable
             StopAll(id);
             Assert.Equal(2, NetworkNamespace.Command("ip", "-o", "link").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         });
-        Client.RemoveSwitch("lan", force: false);
+        Client.RemoveSwitch("lan", force: true);
     });
 
     [Theory]
