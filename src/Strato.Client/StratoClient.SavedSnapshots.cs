@@ -56,11 +56,7 @@ public sealed partial class StratoClient
             };
             token.ThrowIfCancellationRequested();
             VmSnapshot kept = snapshots.Add(made, snapshot, isCurrent: true);
-            if (options.Paused)
-            {
-                saver.LeaveHeld();
-            }
-
+            saver.Complete();
             return kept;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -112,12 +108,13 @@ public sealed partial class StratoClient
     /// <summary>Writes state, memory and disks into a folder. The machine goes on as soon as that doesn't need it to stand still.</summary>
     private static List<SnapshotDisk> SaveInto(string folder, VmDefinition vm, SnapshotSaver saver, SnapshotSaveOptions options, CancellationToken token)
     {
-        // A disk that is written to later doesn't fit the memory any more, so its time is looked at while the machine still stands.
+        // A disk that is written to later doesn't fit the memory any more, so its time is looked at while the machine still stands. One that is to
+        // stay paused is held until its snapshot is whole: it goes on when that fails.
         bool disks = vm.Drives is { Count: > 0 };
         using (FileDescriptor state = CreateFile(Path.Combine(folder, StateFile.FileName)))
         using (FileDescriptor memory = CreateFile(Path.Combine(folder, MemoryMap.FileName)))
         {
-            saver.Save(state, memory, hold: disks || options.Paused, (done, all) => options.Progress?.Invoke(null, done, all));
+            saver.Save(state, memory, hold: disks || options.Paused, options.Paused, (done, all) => options.Progress?.Invoke(null, done, all));
         }
 
         List<SnapshotDisk> captured = options.IncludeDisk
@@ -125,7 +122,7 @@ public sealed partial class StratoClient
             : SnapshotDisks.Remember(vm);
         if (!options.Paused)
         {
-            saver.Release();
+            saver.Complete();
         }
 
         return captured;

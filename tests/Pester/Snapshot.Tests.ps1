@@ -15,7 +15,7 @@ Describe 'Snapshots of a tiny guest' -Tag Engine -Skip:([bool]$NoEngine) {
         Get-StratoVm | Stop-StratoVm -TurnOff -Force
         Remove-TestState $folder
     }
-    AfterEach { Get-StratoVm | Where-Object Name -ne a | Stop-StratoVm -TurnOff -Force -PassThru | Remove-StratoVm -Force -ErrorAction Ignore }
+    AfterEach { Get-StratoVm | Where-Object Name -notin a, h | Stop-StratoVm -TurnOff -Force -PassThru | Remove-StratoVm -Force -ErrorAction Ignore }
 
     It 'are saved while the guest goes on, as a tree' {
         Save-StratoSnapshot a base | Should -BeNullOrEmpty
@@ -122,6 +122,47 @@ Describe 'Snapshots of a tiny guest' -Tag Engine -Skip:([bool]$NoEngine) {
         Send-StratoConsole 'still here' -VMName k -ExpectMatch 'still here' -Timeout 30
         Get-StratoSnapshot k | Should -BeNullOrEmpty
         Get-ChildItem -Force "$folder/s/vms/$id/snapshots" | Should -BeNullOrEmpty
+    }
+
+    Context 'while their disks are copied' {
+        BeforeAll {
+            # So large that the copy is met.
+            & head -c 400M /dev/urandom > "$folder/large.img"
+            $h = New-StratoVm h "$folder/tiny" -Memory 256MB | Add-StratoDrive "$folder/large.img" -PassThru | Start-StratoVm -AllowEmulation -PassThru
+            $snapshots = "$folder/s/vms/$($h.Id)/snapshots"
+
+            # A shell that stands still in the middle of it.
+            function Start-Save {
+                $shell = Start-Process ([System.Environment]::ProcessPath) '-NoProfile', '-NonInteractive', '-c', "Import-Module '$ModulePath'; Save-StratoSnapshot h held -IncludeDisk" -PassThru
+                Wait-Until { [System.IO.Directory]::Exists($snapshots) -and [System.IO.Directory]::GetDirectories($snapshots, '.tmp-*').Where{ [System.IO.Directory]::Exists("$_/snapshot/disks") } } -What 'the copy' -Milliseconds 1
+                & /bin/kill -STOP $shell.Id
+                (Get-StratoVm h).State | Should -Be Paused
+                $shell
+            }
+        }
+        AfterAll { Stop-StratoVm h -TurnOff -Force; Remove-StratoVm h -Force; Remove-Item "$folder/large.img" }
+
+        It 'hold the VM for as long as their shell lives' {
+            $shell = Start-Save
+            Resume-StratoVm h -ErrorAction SilentlyContinue -ErrorVariable failed
+            "$failed" | Should -Match 'is being saved'
+            (Get-StratoVm h).State | Should -Be Paused
+            & /bin/kill -KILL $shell.Id
+            Wait-Until { (Get-StratoVm h).State -eq 'Running' } -What 'the VM, which goes on'
+            Get-StratoSnapshot h | Should -BeNullOrEmpty
+            Save-StratoSnapshot h next
+            Get-ChildItem -Force $snapshots -Filter '.*' | Should -BeNullOrEmpty
+        }
+        It 'leave a VM paused that was suspended meanwhile' {
+            $shell = Start-Save
+            Suspend-StratoVm h
+            & /bin/kill -CONT $shell.Id
+            $shell.WaitForExit()
+            (Get-StratoSnapshot h held).Disks | Should -Be disk0
+            (Get-StratoVm h).State | Should -Be Paused
+            Resume-StratoVm h
+            Send-StratoConsole 'held' -VMName h -ExpectMatch 'held' -Timeout 30
+        }
     }
 
     It 'are what Remove-StratoVm tells of' {

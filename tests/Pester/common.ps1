@@ -70,11 +70,11 @@ function Invoke-Pwsh([string] $Script) {
 }
 
 # Waits for what another process brings about; no event tells of it.
-function Wait-Until([scriptblock] $Condition, [int] $Seconds = 30, [string] $What = $Condition) {
+function Wait-Until([scriptblock] $Condition, [int] $Seconds = 30, [string] $What = $Condition, [int] $Milliseconds = 100) {
     $end = [datetime]::UtcNow.AddSeconds($Seconds)
     while (-not (& $Condition)) {
         if ([datetime]::UtcNow -gt $end) { throw "not within $Seconds s: $What" }
-        Start-Sleep -Milliseconds 100
+        Start-Sleep -Milliseconds $Milliseconds
     }
 }
 

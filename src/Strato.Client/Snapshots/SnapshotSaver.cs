@@ -15,6 +15,7 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
 {
     private const string State = "snapshot-state";
     private const string Memory = "snapshot-memory";
+    private const string Held = "pre-switchover";
 
     private static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(200);
 
@@ -22,58 +23,62 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
     private static readonly TimeSpan LastWord = TimeSpan.FromMilliseconds(120);
 
     private bool _begun;
-    private bool _held;
-
-    /// <summary>Whether the machine ran when this began.</summary>
-    internal bool Ran { get; private set; }
 
     /// <summary>Saves; returns when both files are on the disk.</summary>
     /// <param name="state">File for the state, open for reading and writing.</param>
     /// <param name="memory">File for the memory.</param>
-    /// <param name="hold">Whether a machine that ran stands still until <see cref="Release"/>, or until this is disposed of.</param>
+    /// <param name="hold">Whether the machine stands still until <see cref="Complete"/>, or until this is disposed of; nobody lets it go on before.</param>
+    /// <param name="staysPaused">Whether a machine that ran doesn't go on when it is saved.</param>
     /// <param name="progress">Told of bytes of memory that are done, and all.</param>
     /// <exception cref="StratoException"><c>SnapshotUnsupported</c>, <c>SnapshotBusy</c>, <c>SnapshotFailed</c>, <c>SnapshotCancelled</c>, <c>VmEnded</c>.</exception>
-    internal void Save(FileDescriptor state, FileDescriptor memory, bool hold, Action<long, long> progress)
+    internal void Save(FileDescriptor state, FileDescriptor memory, bool hold, bool staysPaused, Action<long, long> progress)
     {
-        try
+        Talk(() =>
         {
-            Ran = QmpCommand.State(qmp.Execute("query-status", token: token)) == VmState.Running;
             qmp.Execute("getfd", Arguments($$"""{"fdname":"{{State}}"}"""), state, null, token);
             qmp.Execute("getfd", Arguments($$"""{"fdname":"{{Memory}}"}"""), memory, null, token);
-            Begin(hold);
+            Begin(hold, staysPaused);
 
             // What was told before is another command's end, which came while this one began.
             qmp.ForgetEvents();
-            Await(progress);
-        }
-        catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
-        {
-            (_begun, _held) = (false, false);
-            throw new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{vmName}' ended while its snapshot was saved; nothing of that is left.", e) { VmName = vmName };
-        }
+            Await(hold ? Held : "completed", progress);
+            _begun = hold;
+        });
     }
 
-    /// <summary>Lets a machine go on that is held.</summary>
-    internal void Release()
+    /// <summary>Completes a save that holds the machine, which goes on as it was to.</summary>
+    /// <exception cref="StratoException"><c>SnapshotCancelled</c>: it may have gone on before. <c>SnapshotFailed</c>, <c>VmEnded</c>.</exception>
+    internal void Complete()
     {
-        if (_held)
+        if (_begun)
         {
-            qmp.Execute("cont", token: token);
-            _held = false;
+            Talk(() =>
+            {
+                try
+                {
+                    qmp.Execute("migrate-continue", Arguments($$"""{"state":"{{Held}}"}"""), token: token);
+                }
+                catch (StratoException e) when (e.Id == "QmpGenericError")
+                {
+                    // It holds the machine no more: somebody has ended it.
+                    _begun = false;
+                    throw Cancelled(e);
+                }
+
+                Await("completed", (_, _) => { });
+                _begun = false;
+            });
         }
     }
-
-    /// <summary>Leaves a machine that is held as it is.</summary>
-    internal void LeaveHeld() => _held = false;
 
     /// <summary>Ends a save that is under way; a machine that is held goes on.</summary>
     public void Dispose()
     {
-        if (_begun || _held)
+        if (_begun)
         {
             try
             {
-                qmp.Execute(_begun ? "migrate_cancel" : "cont", timeout: LastWord);
+                qmp.Execute("migrate_cancel", timeout: LastWord);
             }
             catch (StratoException)
             {
@@ -82,14 +87,26 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
         }
     }
 
-    private void Begin(bool hold)
+    private void Talk(Action work)
     {
-        string pause = hold ? ",\"stay-paused\":true" : "";
+        try
+        {
+            work();
+        }
+        catch (StratoException e) when (e.Kind == StratoErrorKind.Connection)
+        {
+            _begun = false;
+            throw new StratoException(StratoErrorKind.Ended, "VmEnded", $"The VM '{vmName}' ended while its snapshot was saved; nothing of that is left.", e) { VmName = vmName };
+        }
+    }
+
+    private void Begin(bool hold, bool staysPaused)
+    {
+        string how = (hold ? ",\"hold\":true" : "") + (staysPaused ? ",\"stay-paused\":true" : "");
         _begun = true;
         try
         {
-            qmp.Execute("migrate", Arguments($$"""{"uri":"fd:{{State}},{{Memory}}"{{pause}}}"""), token: token);
-            _held = hold && Ran;
+            qmp.Execute("migrate", Arguments($$"""{"uri":"fd:{{State}},{{Memory}}"{{how}}}"""), token: token);
         }
         catch (StratoException e) when (e.Id == "QmpGenericError")
         {
@@ -116,7 +133,8 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
         }
     }
 
-    private void Await(Action<long, long> progress)
+    /// <summary>Waits until it has come as far as a status.</summary>
+    private void Await(string end, Action<long, long> progress)
     {
         while (true)
         {
@@ -137,21 +155,26 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
                 }
             }
 
+            if (status == end)
+            {
+                return;
+            }
+
             switch (status)
             {
-                case "completed":
-                    _begun = false;
-                    return;
                 case "failed":
-                    (_begun, _held) = (false, false);
+                    _begun = false;
                     string error = QmpCommand.Text(answer ?? qmp.Execute("query-migrate", token: token), "error-desc") ?? "the engine doesn't say why";
                     throw new StratoException(StratoErrorKind.Failed, "SnapshotFailed", $"The snapshot of VM '{vmName}' could not be saved: {error.TrimEnd('.')}. Nothing of it is left, and the VM goes on as before.") { VmName = vmName };
                 case "cancelled":
-                    (_begun, _held) = (false, false);
-                    throw new StratoException(StratoErrorKind.Failed, "SnapshotCancelled", $"The snapshot of VM '{vmName}' was cancelled by another command (migrate_cancel); nothing of it is left.") { VmName = vmName };
+                    _begun = false;
+                    throw Cancelled();
             }
         }
     }
+
+    private StratoException Cancelled(Exception? inner = null) =>
+        new(StratoErrorKind.Failed, "SnapshotCancelled", $"The snapshot of VM '{vmName}' was cancelled by another command (migrate_cancel); nothing of it is left.", inner) { VmName = vmName };
 
     private static JsonElement Arguments(string json)
     {

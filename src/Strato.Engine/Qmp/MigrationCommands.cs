@@ -23,12 +23,15 @@ internal static class MigrationCommands
         call.Migration.CheckPossible();
         string uri = call.Arguments.Require("uri");
         bool staysPaused = call.Arguments.Boolean("stay-paused") == true;
+
+        // What holds the machine goes with its connection: nobody else knows what it is held for.
+        bool holds = call.Arguments.Boolean("hold") == true;
         if (uri.StartsWith(FolderPrefix, StringComparison.Ordinal))
         {
             string folder = uri[FolderPrefix.Length..];
             ConfigurationLimits.CheckPath(folder, "snapshot's folder", "uri");
             FileSets.CheckPaths(folder, "pass two files by getfd, and give 'uri' as fd:STATE,MEMORY with their names");
-            call.Migration.Begin(SnapshotFolder.Open(folder), staysPaused, owner: null);
+            call.Migration.Begin(SnapshotFolder.Open(folder), staysPaused, holds ? call.Files : null, holds);
             return;
         }
 
@@ -49,7 +52,7 @@ internal static class MigrationCommands
 
         call.Files.Give(names[0]);
         call.Files.Give(names[1]);
-        call.Migration.Begin(new PassedSnapshot(new FileDescriptor(state), new FileDescriptor(memory)), staysPaused, call.Files);
+        call.Migration.Begin(new PassedSnapshot(new FileDescriptor(state), new FileDescriptor(memory)), staysPaused, call.Files, holds);
     }
 
     /// <remarks>One that is over tells its status alone, as StratoVirt's documents print it.</remarks>
@@ -74,6 +77,22 @@ internal static class MigrationCommands
 
         call.Result.WriteString("status", Migration.NameOf(migration.State));
         call.Result.WriteEndObject();
+    }
+
+    /// <remarks>QEMU's, of a migration that waits before the switch-over.</remarks>
+    public static void Continue(QmpCall call)
+    {
+        string state = call.Arguments.Require("state");
+        string held = Migration.NameOf(MigrationState.PreSwitchover);
+        if (state != held)
+        {
+            throw new QmpException($"Parameter 'state' is '{ConfigurationLimits.Printable(state)}'; allowed: {held}");
+        }
+
+        if (!call.Migration.Continue())
+        {
+            throw new QmpException($"The migration isn't in the expected state: it is {Migration.NameOf(call.Migration.State)}");
+        }
     }
 
     /// <remarks>QEMU's does nothing, without an error, where there is nothing to end.</remarks>

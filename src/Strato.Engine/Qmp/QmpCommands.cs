@@ -88,6 +88,7 @@ internal static class QmpCommands
         new("migrate", MigrationCommands.Migrate, QmpArgumentTypes.Migrate),
         new("query-migrate", MigrationCommands.Query, QmpReturns.Migration),
         new("migrate_cancel", MigrationCommands.Cancel),
+        new("migrate-continue", MigrationCommands.Continue, QmpArgumentTypes.MigrateContinue),
         new("stop", ControlCommands.Stop),
         new("cont", ControlCommands.Continue),
         new("quit", ControlCommands.Quit),

@@ -20,6 +20,9 @@ internal enum MigrationState
 
     /// <summary>The memory is written.</summary>
     Active,
+
+    /// <summary>The files are whole, and the machine still stands, for whoever began it to do what else needs that.</summary>
+    PreSwitchover,
     Completed,
     Failed,
     Cancelled,
@@ -44,6 +47,7 @@ internal sealed class Migration : IDisposable
     private ISnapshotTarget? _target;
     private MemoryWriter? _memory;
     private bool _staysPaused;
+    private bool _holds;
     private bool _ran;
 
     public Migration(EventLoop loop, IMachineControl machine)
@@ -58,7 +62,7 @@ internal sealed class Migration : IDisposable
 
     public MigrationState State { get; private set; }
 
-    public bool IsActive => State is MigrationState.Setup or MigrationState.Active;
+    public bool IsActive => State is MigrationState.Setup or MigrationState.Active or MigrationState.PreSwitchover;
 
     /// <summary>Why the last one failed; null when it didn't.</summary>
     public string? Error { get; private set; }
@@ -66,7 +70,7 @@ internal sealed class Migration : IDisposable
     /// <summary>Bytes of memory in all, those dealt with, and of these those that were written, of the one under way.</summary>
     public (long Total, long Done, long Written) Progress => _memory is null ? default : (_memory.Total, _memory.Done, _memory.Written);
 
-    /// <summary>Who can get at the files of the one under way, and goes with the wish for it; null for a folder.</summary>
+    /// <summary>Who alone can get at the files of the one under way, or holds the machine by it, and goes with the wish for it; null for nobody.</summary>
     public object? Owner { get; private set; }
 
     /// <summary>QMP's name of a state.</summary>
@@ -75,6 +79,7 @@ internal sealed class Migration : IDisposable
         MigrationState.None => "none",
         MigrationState.Setup => "setup",
         MigrationState.Active => "active",
+        MigrationState.PreSwitchover => "pre-switchover",
         MigrationState.Completed => "completed",
         MigrationState.Cancelled => "cancelled",
         _ => "failed",
@@ -84,8 +89,9 @@ internal sealed class Migration : IDisposable
     /// <param name="target">Owned from now on.</param>
     /// <param name="staysPaused">Whether a machine that ran doesn't go on afterwards.</param>
     /// <param name="owner">As <see cref="Owner"/>.</param>
+    /// <param name="holds">Whether the machine stands, when all is written, until <see cref="Continue"/>.</param>
     /// <exception cref="UserErrorException">SnapshotUnsupported, or what the machine is busy with; nothing has changed then.</exception>
-    public void Begin(ISnapshotTarget target, bool staysPaused, object? owner)
+    public void Begin(ISnapshotTarget target, bool staysPaused, object? owner, bool holds = false)
     {
         try
         {
@@ -99,7 +105,7 @@ internal sealed class Migration : IDisposable
             throw;
         }
 
-        (_target, _staysPaused, Owner, Error) = (target, staysPaused, owner, null);
+        (_target, _staysPaused, _holds, Owner, Error) = (target, staysPaused, holds, owner, null);
         _memory = new MemoryWriter(_machine.GuestMemory, target.Memory);
         Enter(MigrationState.Setup);
     }
@@ -126,12 +132,28 @@ internal sealed class Migration : IDisposable
     public bool Cancel()
     {
         bool active = IsActive;
-        if (active)
+        if (State == MigrationState.PreSwitchover)
+        {
+            End(MigrationState.Cancelled, failure: null);
+        }
+        else if (active)
         {
             _memory!.Cancel();
         }
 
         return active;
+    }
+
+    /// <summary>Completes one that holds the machine; false when there is none.</summary>
+    public bool Continue()
+    {
+        bool holds = State == MigrationState.PreSwitchover;
+        if (holds)
+        {
+            Complete();
+        }
+
+        return holds;
     }
 
     /// <summary>The machine ends: what isn't done stays undone.</summary>
@@ -242,19 +264,33 @@ internal sealed class Migration : IDisposable
 
         bool cancelled = _memory!.IsCancelled;
         EndThreads();
-        if (failure is null && !cancelled)
+        if (failure is not null || cancelled)
         {
-            try
-            {
-                _target.Commit();
-            }
-            catch (LinuxException error)
-            {
-                failure = error.Message;
-            }
+            End(failure is not null ? MigrationState.Failed : MigrationState.Cancelled, failure);
+        }
+        else if (_holds)
+        {
+            Enter(MigrationState.PreSwitchover);
+        }
+        else
+        {
+            Complete();
+        }
+    }
+
+    private void Complete()
+    {
+        string? failure = null;
+        try
+        {
+            _target!.Commit();
+        }
+        catch (LinuxException error)
+        {
+            failure = error.Message;
         }
 
-        End(failure is not null ? MigrationState.Failed : cancelled ? MigrationState.Cancelled : MigrationState.Completed, failure);
+        End(failure is null ? MigrationState.Completed : MigrationState.Failed, failure);
     }
 
     private void End(MigrationState state, string? failure)

@@ -85,6 +85,7 @@ public sealed class QmpCommandCompleter : ListCompleter
         ("balloon", "Ask the guest to have so much memory."),
         ("cont", "Let the virtual CPUs go on."),
         ("migrate", "Save a snapshot."),
+        ("migrate-continue", "Complete the snapshot that holds the machine."),
         ("migrate_cancel", "End the snapshot that is being saved."),
         ("query-balloon", "The memory that the guest has."),
         ("query-block", "The disks."),

@@ -17,11 +17,15 @@ namespace Strato.Tests.Unit.Client;
 internal sealed partial class FakeEngine
 {
     private const string Unsaveable = "unsaveable";
+    private const string Busy = "busy";
+    private const string Held = "pre-switchover";
 
     private string[] _arguments = [];
     private string _migration = "none";
     private string? _migrationError;
-    private bool _resumes;
+    private bool _ran;
+    private bool _staysPaused;
+    private FileReceiver? _migrator;
 
     /// <summary>What its memory holds, which it prints after it was restored.</summary>
     private string Contents => $"memory of {_options["-name"]}";
@@ -51,6 +55,16 @@ internal sealed partial class FakeEngine
                 Print("migrate_cancel\r\n");
                 EndMigration("cancelled");
                 return "{}";
+            case "migrate-continue":
+                Print("migrate-continue\r\n");
+                bool holds = _migration == Held;
+                EndMigration("completed");
+                return holds ? "{}" : Busy;
+            case "cont" or "system_reset" when IsMigrating:
+                return Busy;
+            case "stop":
+                _ran = false;
+                return null;
             default:
                 return null;
         }
@@ -66,8 +80,9 @@ internal sealed partial class FakeEngine
     private void Migrate(JsonElement arguments, FileReceiver files)
     {
         bool ran = _status == "running";
-        bool stays = arguments.TryGetProperty("stay-paused", out JsonElement given) && given.GetBoolean();
-        _resumes = ran && !stays;
+        _ran = ran;
+        _staysPaused = arguments.TryGetProperty("stay-paused", out JsonElement given) && given.GetBoolean();
+        _migrator = files;
         _status = "paused";
         _migrationError = null;
         Enter("setup");
@@ -75,7 +90,6 @@ internal sealed partial class FakeEngine
         string how = Word("save=") ?? "";
         if (how.StartsWith("slow", StringComparison.Ordinal))
         {
-            _resumes = ran;
             return;
         }
 
@@ -87,24 +101,42 @@ internal sealed partial class FakeEngine
         if (how.StartsWith("full", StringComparison.Ordinal))
         {
             _migrationError = "write of the snapshot's memory: No space left on device";
-            _resumes = ran;
             EndMigration("failed");
             return;
         }
 
         string[] names = arguments.GetProperty("uri").GetString()!["fd:".Length..].Split(',');
         Save(files.Take(names[0]), files.Take(names[1]), ran);
-        EndMigration("completed");
+        if (arguments.TryGetProperty("hold", out JsonElement hold) && hold.GetBoolean())
+        {
+            Enter(Held);
+        }
+        else
+        {
+            EndMigration("completed");
+        }
     }
 
     private void EndMigration(string state)
     {
-        if (_migration is "setup" or "active")
+        if (IsMigrating)
         {
-            _status = _resumes ? "running" : "paused";
+            _migrator = null;
+            _status = _ran && !(_staysPaused && state == "completed") ? "running" : "paused";
             Enter(state);
         }
     }
+
+    /// <summary>Who has gone saves nothing more.</summary>
+    private void EndConnection(FileReceiver files)
+    {
+        if (_migrator == files)
+        {
+            EndMigration("cancelled");
+        }
+    }
+
+    private bool IsMigrating => _migration is "setup" or "active" or Held;
 
     private void Enter(string state)
     {

@@ -355,7 +355,7 @@ internal sealed partial class FakeEngine
             string? answer = ExecuteSnapshot(name, command.RootElement, files) ?? Execute(name, command.RootElement);
             lock (_guard)
             {
-                Send(client, answer == Unsaveable ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The machine can't be saved: the device 'fs0' is served by another program.\"}},\"id\":{id}}}\r\n" : answer == Taken ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The id is that of another device; ids are unique.\"}},\"id\":{id}}}\r\n"
+                Send(client, answer == Busy ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"A snapshot is being saved.\"}},\"id\":{id}}}\r\n" : answer == Unsaveable ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The machine can't be saved: the device 'fs0' is served by another program.\"}},\"id\":{id}}}\r\n" : answer == Taken ? $"{{\"error\":{{\"class\":\"GenericError\",\"desc\":\"The id is that of another device; ids are unique.\"}},\"id\":{id}}}\r\n"
                     : answer is null
                     ? $"{{\"error\":{{\"class\":\"CommandNotFound\",\"desc\":\"The command {name} has not been found\"}},\"id\":{id}}}\r\n"
                     : $"{{\"return\":{answer},\"id\":{id}}}\r\n");
@@ -372,6 +372,8 @@ internal sealed partial class FakeEngine
                 _ended.Set();
             }
         }
+
+        EndConnection(files);
     }
 
     private string? Execute(string name, JsonElement command)

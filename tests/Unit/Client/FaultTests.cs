@@ -4,6 +4,7 @@ using System.Linq;
 using System.Threading.Tasks;
 using Strato.Client;
 using Strato.Client.Linux;
+using Strato.Client.Snapshots;
 using Strato.Client.Switches;
 using Xunit;
 
@@ -183,6 +184,41 @@ public sealed class FaultTests : IDisposable
             Assert.True(state == VmState.Stopped || outcome != FaultyShell.Good);
             StopAll(id);
         });
+    }
+
+    /// <summary>While its disks are captured, too, the VM stands still by the shell alone: without it, it goes on.</summary>
+    [Theory]
+    [InlineData(Fault.Kill)]
+    [InlineData(Fault.NoRoom)]
+    public async Task Save(Fault fault)
+    {
+        string id = RunWithDisk(new string('d', 8192), out _);
+        string folder = _fixture.Paths.SnapshotsDirectory(id);
+        await AtEachStep(fault, "save\tweb\tbase", () => { }, outcome =>
+        {
+            ClientFixture.Until(() => Client.Snapshot(id).State == VmState.Running, "the VM, which goes on");
+            SnapshotListing all = Client.ListSnapshots(id);
+            Assert.Empty(all.Damaged);
+            Assert.True(all.Snapshots.Count == 1 || (all.Snapshots.Count == 0 && outcome != FaultyShell.Good));
+            foreach (VmSnapshot saved in (VmSnapshot[])[.. all.Snapshots, Client.SaveSnapshot(id, new SnapshotSaveOptions { Name = "next", IncludeDisk = true })])
+            {
+                Assert.Empty(Client.TestSnapshot(id, saved.Id).Faults);
+                Client.RemoveSnapshot(id, saved.Id);
+            }
+
+            Assert.DoesNotContain(Names(folder), name => name.StartsWith('.') || SnapshotStore.IsId(name));
+        });
+        Client.Stop(id, new StopOptions { TurnOff = true });
+    }
+
+    /// <summary>A VM that runs, with a disk.</summary>
+    private string RunWithDisk(string contents, out string path)
+    {
+        path = _fixture.WriteFile("a.img", contents);
+        string id = _fixture.Create().Id;
+        Client.AddDrive(id, new() { Path = path });
+        Client.Start(id);
+        return id;
     }
 
     [Theory]

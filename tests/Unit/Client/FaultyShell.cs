@@ -140,6 +140,13 @@ internal sealed class FaultyShell : IDisposable
                 case "copy":
                     client.Copy(client.Get(words[1]).Id, words[2], new CopyOptions { CopyDisk = true });
                     break;
+                case "save":
+                    client.SaveSnapshot(client.Get(words[1]).Id, new SnapshotSaveOptions { Name = words[2], IncludeDisk = true });
+                    break;
+                case "restore":
+                    string id = client.Get(words[1]).Id;
+                    client.RestoreSnapshot(id, client.ListSnapshots(id).Snapshots[0].Id);
+                    break;
                 case "disk":
                     StratoClient.CreateDisk(new DiskSettings { Path = words[1], Size = 4096 });
                     break;

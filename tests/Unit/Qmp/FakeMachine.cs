@@ -18,6 +18,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     private GuestMemory? _ram;
     private MemoryDump? _dump;
     private string? _holder;
+    private bool _stays;
     private Action<string?>? _held;
 
     public event Action<MachineEvent>? EventRaised;
@@ -99,6 +100,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     {
         RefuseWhileHeld();
         Pause();
+        _stays = false;
         _holder = what;
         _held = held;
         if (!ComesToAStandLate)
@@ -113,7 +115,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
     public void Release(bool run)
     {
         _holder = null;
-        if (run)
+        if (run && !_stays)
         {
             Resume();
         }
@@ -148,6 +150,7 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public void Pause()
     {
+        _stays = true;
         if (State == RunState.Running)
         {
             State = RunState.Paused;

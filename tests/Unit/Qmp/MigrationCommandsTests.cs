@@ -168,6 +168,88 @@ public sealed class MigrationCommandsTests : IDisposable
         Assert.Equal("""{"return":{"status":"cancelled"}}""", Query());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void OneThatHoldsTheMachineIsCompletedByWhoBeganIt(bool staysPaused)
+    {
+        Begin(staysPaused ? ""","hold":true,"stay-paused":true""" : ""","hold":true""");
+        Expect("active", "pre-switchover");
+        Assert.Contains("\"status\":\"pre-switchover\"", Query(), StringComparison.Ordinal);
+        Assert.True(_harness.Machine.IsHeld);
+        foreach (string request in (string[])[Migrate(_folder.Path), """{"execute":"cont"}""", """{"execute":"system_reset"}""", """{"execute":"device_del","arguments":{"id":"rootfs"}}"""])
+        {
+            Assert.Contains("napshot is being saved", _client.Ask(request), StringComparison.Ordinal);
+        }
+
+        Assert.Contains("Parameter 'state' is 'active'; allowed: pre-switchover", _client.Ask(Continue("active")), StringComparison.Ordinal);
+        Assert.DoesNotContain("state", _folder.Names);
+        _client.Send(Continue("pre-switchover"));
+        if (!staysPaused)
+        {
+            Expect("RESUME");
+        }
+
+        Expect("completed", Done);
+        Assert.Equal(["memory", "state"], _folder.Names);
+        Assert.Equal(staysPaused ? RunState.Paused : RunState.Running, _harness.Machine.State);
+        Assert.False(_harness.Machine.IsHeld);
+        Assert.Contains("it is completed", _client.Ask(Continue("pre-switchover")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AMachineThatIsHeldGoesOnWithoutItsHolder(bool staysPaused)
+    {
+        using TestClient other = _harness.Connect();
+        Begin(staysPaused ? ""","hold":true,"stay-paused":true""" : ""","hold":true""");
+        Expect("active", "pre-switchover");
+        _client.Dispose();
+        _client = other;
+        _harness.TurnUntil(() => _harness.Server.ClientCount == 1, "the connection's end");
+        Expect("STOP", "setup", "active", "pre-switchover", "RESUME", "cancelled");
+        Assert.Empty(_folder.Names);
+        Assert.Equal(RunState.Running, _harness.Machine.State);
+    }
+
+    [Fact]
+    public void AMachineThatIsHeldGoesOnWhenThatIsCancelled()
+    {
+        Begin(""","hold":true""");
+        Expect("active", "pre-switchover");
+        _client.Send("""{"execute":"migrate_cancel"}""");
+        Expect("RESUME", "cancelled", Done);
+        Assert.Empty(_folder.Names);
+        Assert.Contains("it is cancelled", _client.Ask(Continue("pre-switchover")), StringComparison.Ordinal);
+    }
+
+    /// <summary>Whether it is completed, or its holder goes.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void WhoStopsAMachineThatIsHeldFindsItStopped(bool completes)
+    {
+        using TestClient other = _harness.Connect();
+        Begin(""","hold":true""");
+        Expect("active", "pre-switchover");
+        Assert.Equal(Done, _client.Ask("""{"execute":"stop"}"""));
+        if (completes)
+        {
+            _client.Send(Continue("pre-switchover"));
+            Expect("completed", Done);
+        }
+        else
+        {
+            _client.Dispose();
+            _client = other;
+            _harness.TurnUntil(() => _harness.Server.ClientCount == 1, "the connection's end");
+            Expect("STOP", "setup", "active", "pre-switchover", "cancelled");
+        }
+
+        Assert.Equal(RunState.Paused, _harness.Machine.State);
+    }
+
     [Fact]
     public void WhoAskedForAFolderMayGo()
     {
@@ -264,10 +346,12 @@ public sealed class MigrationCommandsTests : IDisposable
 
     private static string Migrate(string folder) => $$$"""{"execute":"migrate","arguments":{"uri":"file:{{{folder}}}"}}""";
 
+    private static string Continue(string state) => $$$"""{"execute":"migrate-continue","arguments":{"state":"{{{state}}}"}}""";
+
     /// <summary>Begins to save the machine, which runs, into the folder.</summary>
-    private void Begin()
+    private void Begin(string how = "")
     {
-        _client.Send(Migrate(_folder.Path));
+        _client.Send(Migrate(_folder.Path).Replace("\"}}", $"\"{how}}}}}", StringComparison.Ordinal));
         Expect("STOP", "setup", Done);
     }
 

@@ -496,7 +496,7 @@ public sealed class QmpServerTests : IDisposable
             string name = command.GetProperty("name").GetString()!;
             if (name is not ("quit" or "stop" or "cont" or "system_reset" or "system_powerdown" or "block_set_io_throttle"))
             {
-                string start = name is "balloon" or "query-balloon" or "query-stats" or "dump-guest-memory" or "x-cancel-dump" or "qom-get" or "qom-set" or "set_link" or "migrate"
+                string start = name is "balloon" or "query-balloon" or "query-stats" or "dump-guest-memory" or "x-cancel-dump" or "qom-get" or "qom-set" or "set_link" or "migrate" or "migrate-continue"
                     or "chardev-add" or "chardev-remove" or "blockdev-add" or "blockdev-del" or "netdev_add" or "netdev_del" or "device_add" or "device_del" or "getfd" or "closefd" or "add-fd" or "remove-fd" or "human-monitor-command" ? """{"error":""" : """{"return":""";
                 string answer = client.Ask($$"""{"execute":"{{name}}"}""");
                 Assert.StartsWith(start, answer, StringComparison.Ordinal);
@@ -504,7 +504,7 @@ public sealed class QmpServerTests : IDisposable
             }
         }
 
-        Assert.Equal(56, commands.RootElement.GetProperty("return").GetArrayLength());
+        Assert.Equal(57, commands.RootElement.GetProperty("return").GetArrayLength());
         Assert.Equal("""{"return":[{"name":"STOP"},{"name":"RESUME"},{"name":"RESET"},{"name":"SHUTDOWN"},{"name":"POWERDOWN"},{"name":"BLOCK_IO_ERROR"},{"name":"BALLOON_CHANGED"},{"name":"NETDEV_STREAM_DISCONNECTED"},{"name":"DEVICE_DELETED"},{"name":"DUMP_COMPLETED"},{"name":"MIGRATION"},{"name":"CPU_RESIZE"},{"name":"ACPI_DEVICE_OST"}]}""", client.Ask("""{"execute":"query-events"}"""));
         Assert.Equal("""{"return":{"qemu":{"micro":1,"minor":0,"major":4},"package":"strato-0.1.0"}}""", client.Ask("""{"execute":"query-version"}"""));
         Assert.Equal("""{"return":[{"cpu-max":254,"deprecated":false,"hotpluggable-cpus":true,"name":"microvm","numa-mem-supported":false}]}""", client.Ask("""{"execute":"query-machines"}"""));

@@ -115,7 +115,11 @@ internal static class QmpArgumentTypes
 
     public static readonly QmpEnum DumpFormat = new("DumpGuestMemoryFormat", "elf");
 
-    public static readonly QmpStruct Migrate = new("migrate-arg", Must("uri", Text), May("stay-paused", Bool));
+    public static readonly QmpStruct Migrate = new("migrate-arg", Must("uri", Text), May("stay-paused", Bool), May("hold", Bool));
+
+    public static readonly QmpEnum MigrationStatus = new("MigrationStatus", "none", "setup", "active", "pre-switchover", "completed", "failed", "cancelled");
+
+    public static readonly QmpStruct MigrateContinue = new("migrate-continue-arg", Must("state", MigrationStatus));
 
     public static readonly QmpStruct Dump = new(
         "dump-guest-memory-arg", Must("paging", Bool), Must("protocol", Text), May("detach", Bool), May("format", DumpFormat));

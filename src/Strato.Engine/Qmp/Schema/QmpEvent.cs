@@ -32,7 +32,7 @@ internal sealed record QmpEvent(string Name, QmpStruct Data)
         new("NETDEV_STREAM_DISCONNECTED", new QmpStruct("NETDEV_STREAM_DISCONNECTED-data", Must("netdev-id", Text))),
         new("DEVICE_DELETED", new QmpStruct("DEVICE_DELETED-data", Must("device", Text), Must("path", Text))),
         new("DUMP_COMPLETED", new QmpStruct("DUMP_COMPLETED-data", May("error", Text), Must("result", QmpReturns.Dump))),
-        new("MIGRATION", new QmpStruct("MIGRATION-data", Must("status", QmpReturns.MigrationStatus))),
+        new("MIGRATION", new QmpStruct("MIGRATION-data", Must("status", QmpArgumentTypes.MigrationStatus))),
         new("CPU_RESIZE", QmpStruct.Empty),
         new("ACPI_DEVICE_OST", new QmpStruct(
             "ACPI_DEVICE_OST-data",

@@ -105,13 +105,11 @@ internal static class QmpReturns
     public static readonly QmpType Dump = new QmpStruct(
         "DumpQueryResult", Must("completed", Int), Must("status", new QmpEnum("DumpStatus", "none", "active", "completed", "failed")), Must("total", Int));
 
-    public static readonly QmpEnum MigrationStatus = new("MigrationStatus", "none", "setup", "active", "completed", "failed", "cancelled");
-
     public static readonly QmpType Migration = new QmpStruct(
         "MigrationInfo",
         May("error-desc", Text),
         May("ram", new QmpStruct("MigrationStats", Must("remaining", Int), Must("total", Int), Must("transferred", Int))),
-        Must("status", MigrationStatus));
+        Must("status", QmpArgumentTypes.MigrationStatus));
 
     public static readonly QmpType DumpCapability = new QmpStruct("DumpGuestMemoryCapability", Must("formats", new QmpArray(QmpArgumentTypes.DumpFormat)));
 
