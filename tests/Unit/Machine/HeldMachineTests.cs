@@ -1,4 +1,3 @@
-using System;
 using System.Collections.Generic;
 using Strato.Engine.Machine;
 using Strato.Protocol;
