@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Qmp;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Client.Snapshots;
 
@@ -114,8 +115,7 @@ internal sealed class SnapshotSaver(QmpConnection qmp, string vmName, Cancellati
             _begun = false;
             throw new StratoException(
                 StratoErrorKind.InvalidState,
-                e.Message.StartsWith("The machine can't be saved", StringComparison.Ordinal) ? "SnapshotUnsupported"
-                    : e.Message.StartsWith("A snapshot is being saved", StringComparison.Ordinal) ? "SnapshotBusy" : "SnapshotFailed",
+                SnapshotFailure.IdOf(e.Message),
                 $"The VM '{vmName}' can't be saved: {e.Message}",
                 e)
             {

@@ -33,7 +33,10 @@ internal class DiskImage(FileDescriptor file, DiskGeometry geometry, DriveOption
     public int Descriptor => file.Value;
 
     /// <summary>Whether another stands on the same file or device node.</summary>
-    public bool IsSameFile(DiskImage other) => Libc.Stat(other.Descriptor, out Libc.statx_t status) == 0 && Is(status);
+    public bool IsSameFile(DiskImage other) => IsFile(other.Descriptor);
+
+    /// <summary>Whether it stands on an open file.</summary>
+    public bool IsFile(int fd) => FileIdentity.Of(fd) is { } identity && FileIdentity.Of(Descriptor) == identity;
 
     /// <summary>Whether it stands on the file of a path, which may be that of a set.</summary>
     public bool IsFile(string path)
@@ -45,11 +48,8 @@ internal class DiskImage(FileDescriptor file, DiskGeometry geometry, DriveOption
         }
 
         using FileDescriptor opened = new(fd);
-        return Libc.Stat(fd, out Libc.statx_t status) == 0 && Is(status);
+        return IsFile(fd);
     }
-
-    private bool Is(in Libc.statx_t wanted) => Libc.Stat(Descriptor, out Libc.statx_t own) == 0
-        && (own.stx_ino, own.stx_dev_major, own.stx_dev_minor) == (wanted.stx_ino, wanted.stx_dev_major, wanted.stx_dev_minor);
 
     /// <summary>Whether requests may go to the file without <see cref="Perform"/>.</summary>
     public virtual bool AllowsKernel => true;

@@ -41,6 +41,7 @@ internal static class Errno
     public const int ENOTCONN = 107;
     public const int ETIMEDOUT = 110;
     public const int ECONNREFUSED = 111;
+    public const int EDQUOT = 122;
 
     /// <summary>errno of the last call on this thread; look at it only after a call returned -1.</summary>
     public static int Last => Marshal.GetLastSystemError();

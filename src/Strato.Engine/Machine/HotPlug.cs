@@ -280,6 +280,9 @@ internal sealed class HotPlug : IDisposable
         }
     }
 
+    /// <summary>The id of a drive of ours that stands on an open file; null when none does.</summary>
+    public string? FindDrive(int fd) => FindOwn(image => image.IsFile(fd));
+
     /// <summary>The id of a drive of ours that stands on the file; null when none does.</summary>
     private string? FindOwn(Predicate<DiskImage> isSame) =>
         _disks.Find(slot => slot.Image is { } image && isSame(image))?.Drive.Id ?? _nodes.Find(node => isSame(node.Image)).Drive?.Id;

@@ -225,6 +225,9 @@ internal interface IMachineControl
     /// <summary>What a snapshot tells of the machine to those who list it.</summary>
     MachineDescription Describe();
 
+    /// <summary>What of the machine stands on an open file, which a snapshot may not be written into; null for nothing.</summary>
+    string? UseOf(int fd);
+
     /// <summary>Tells those who listen of something that isn't the machine's own doing.</summary>
     void Raise(MachineEvent raised);
 

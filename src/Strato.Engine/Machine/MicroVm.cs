@@ -287,6 +287,12 @@ internal sealed class MicroVm : IDisposable
         return sections;
     }
 
+    /// <summary>What of the machine stands on an open file, which nobody else may write; null for nothing.</summary>
+    public string? UseOf(int fd) =>
+        _memory.Image is { } image && FileIdentity.Of(fd) == image ? "the memory that the machine was restored from and reads still"
+        : HotPlug.FindDrive(fd) is { } drive ? $"the image of the drive '{ConfigurationLimits.Printable(drive)}'"
+        : null;
+
     /// <summary>What a snapshot tells of the machine.</summary>
     public MachineDescription Describe()
     {

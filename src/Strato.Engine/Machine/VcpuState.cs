@@ -152,25 +152,38 @@ internal sealed class VcpuState
     /// <exception cref="LinuxException">The host refuses.</exception>
     public int? MatchTsc(KvmSystem system, KvmVcpu vcpu)
     {
-        int here = vcpu.GetTscKilohertz();
+        int? kilohertz = SpeedFor(_tscKilohertz, vcpu.GetTscKilohertz(), () => system.CheckExtension(KvmAbi.KVM_CAP_TSC_CONTROL) > 0);
+        if (kilohertz is { } scaled)
+        {
+            vcpu.SetTscKilohertz(scaled);
+        }
 
+        return kilohertz;
+    }
+
+    /// <summary>The speed that a counter has to be set to, in thousands of cycles a second; null for none.</summary>
+    /// <param name="saved">That of the snapshot's; 0 where it wasn't known.</param>
+    /// <param name="here">This host's; 0 where it isn't known.</param>
+    /// <param name="canScale">Whether KVM can have it go at another.</param>
+    /// <exception cref="UserErrorException">SnapshotMismatch.</exception>
+    public static int? SpeedFor(uint saved, int here, Func<bool> canScale)
+    {
         // Linux measures the same processor's a little differently at each boot; guests' clocks bear 250 parts in a million.
-        if (_tscKilohertz == 0 || here == 0 || Math.Abs(here - (long)_tscKilohertz) * 4000 <= _tscKilohertz)
+        if (saved == 0 || here == 0 || Math.Abs(here - (long)saved) * 4000 <= saved)
         {
             return null;
         }
 
         // Without it KVM takes a higher speed all the same, and makes the counter jump at each entry.
-        if (system.CheckExtension(KvmAbi.KVM_CAP_TSC_CONTROL) <= 0 || _tscKilohertz > int.MaxValue)
+        if (saved > int.MaxValue || !canScale())
         {
             throw new UserErrorException(
                 "SnapshotMismatch",
-                $"The snapshot's processor counts {_tscKilohertz / 1000} million cycles a second and this host's {here / 1000}, which this host's can't be scaled to.",
+                $"The snapshot's processor counts {saved / 1000} million cycles a second and this host's {here / 1000}, which this host's can't be scaled to.",
                 "-incoming");
         }
 
-        vcpu.SetTscKilohertz((int)_tscKilohertz);
-        return (int)_tscKilohertz;
+        return (int)saved;
     }
 
     /// <summary>Sets a vCPU that doesn't run, whatever it was before.</summary>

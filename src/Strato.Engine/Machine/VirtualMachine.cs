@@ -143,6 +143,8 @@ internal sealed class VirtualMachine : IMachineControl, IVcpuEvents
 
     public MachineDescription Describe() => _board.Describe();
 
+    public string? UseOf(int fd) => _board.UseOf(fd);
+
     public void Raise(MachineEvent raised) => EventRaised(raised);
 
     public void Hold(string what, Action<string?> held)

@@ -40,6 +40,9 @@ internal sealed unsafe class GuestMemory : IDisposable
         _isKept = file?.IsHuge ?? false;
     }
 
+    /// <summary>The file that it is mapped from: what the guest didn't change is read there still. Null for none.</summary>
+    public FileIdentity? Image { get; private set; }
+
     /// <summary>All RAM, by rising address.</summary>
     public ReadOnlySpan<MemoryRegion> Regions => _regions;
 
@@ -97,6 +100,7 @@ internal sealed unsafe class GuestMemory : IDisposable
     {
         GuestMemory memory = Allocate(ranges);
         memory._isImage = true;
+        memory.Image = FileIdentity.Of(image.Value);
         ulong offset = 0;
         foreach (MemoryRegion region in memory._regions)
         {

@@ -3,6 +3,7 @@ using Strato.Engine.Linux;
 using Strato.Engine.Snapshot;
 using Strato.Protocol.Configuration;
 using Strato.Protocol.Qmp;
+using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Qmp;
 
@@ -17,7 +18,7 @@ internal static class MigrationCommands
     {
         if (call.Migration.IsActive)
         {
-            throw new QmpException("A snapshot is being saved; query-migrate tells how far it is, and migrate_cancel ends it");
+            throw new QmpException(SnapshotFailure.Busy + "; query-migrate tells how far it is, and migrate_cancel ends it");
         }
 
         call.Migration.CheckPossible();
@@ -52,7 +53,7 @@ internal static class MigrationCommands
 
         call.Files.Give(names[0]);
         call.Files.Give(names[1]);
-        call.Migration.Begin(new PassedSnapshot(new FileDescriptor(state), new FileDescriptor(memory)), staysPaused, call.Files, holds);
+        call.Migration.Begin(new PassedSnapshot(new FileDescriptor(state), new FileDescriptor(memory), names[0], names[1]), staysPaused, call.Files, holds);
     }
 
     /// <remarks>One that is over tells its status alone, as StratoVirt's documents print it.</remarks>

@@ -6,6 +6,7 @@ using Strato.Engine.Linux;
 using Strato.Engine.Machine;
 using Strato.Engine.Security;
 using Strato.Protocol;
+using Strato.Protocol.Configuration;
 using Strato.Protocol.Snapshots;
 
 namespace Strato.Engine.Snapshot;
@@ -90,12 +91,13 @@ internal sealed class Migration : IDisposable
     /// <param name="staysPaused">Whether a machine that ran doesn't go on afterwards.</param>
     /// <param name="owner">As <see cref="Owner"/>.</param>
     /// <param name="holds">Whether the machine stands, when all is written, until <see cref="Continue"/>.</param>
-    /// <exception cref="UserErrorException">SnapshotUnsupported, or what the machine is busy with; nothing has changed then.</exception>
+    /// <exception cref="UserErrorException">SnapshotUnsupported, SnapshotFileInUse, or what the machine is busy with; nothing has changed then.</exception>
     public void Begin(ISnapshotTarget target, bool staysPaused, object? owner, bool holds = false)
     {
         try
         {
             CheckPossible();
+            CheckFiles(target);
             _ran = _machine.State == RunState.Running;
             _machine.Hold(Busy, Save);
         }
@@ -115,7 +117,7 @@ internal sealed class Migration : IDisposable
     {
         if (IsActive)
         {
-            throw new UserErrorException("SnapshotActive", $"A snapshot is being saved, and {what} would change what it reads; migrate_cancel ends it.");
+            throw new UserErrorException("SnapshotActive", $"{SnapshotFailure.Busy}, and {what} would change what it reads; migrate_cancel ends it.");
         }
     }
 
@@ -124,7 +126,7 @@ internal sealed class Migration : IDisposable
     {
         if (_machine.CannotBeSaved is { } why)
         {
-            throw new UserErrorException("SnapshotUnsupported", $"The machine can't be saved: {why}.");
+            throw new UserErrorException("SnapshotUnsupported", $"{SnapshotFailure.Unsupported}{why}.");
         }
     }
 
@@ -173,15 +175,17 @@ internal sealed class Migration : IDisposable
             return;
         }
 
+        string? file = _target!.MemoryName;
         try
         {
             Guid id = Guid.NewGuid();
             _memory.Prepare();
-            if (Libc.ftruncate(_target!.State.Value, 0) < 0)
+            if (Libc.ftruncate(_target.State.Value, 0) < 0)
             {
-                throw LinuxException.Last("ftruncate of the snapshot's state");
+                throw LinuxException.Last($"ftruncate of {_target.StateName}");
             }
 
+            file = null;
             List<SnapshotSection> sections = [Description.Of(_machine, _hostKernel, _ran), .. _machine.SaveState()];
             Enter(MigrationState.Active);
             Start(() => _memory!.Sync(), $"{Room} sync");
@@ -190,11 +194,13 @@ internal sealed class Migration : IDisposable
         catch (Exception error) when (error is LinuxException or OutOfMemoryException)
         {
             EndThreads();
-            End(MigrationState.Failed, error.Message);
+            End(MigrationState.Failed, file is null ? error.Message : Describe(error, file));
         }
     }
 
-    private void Start(Action work, string name)
+    private void Start(Action work, string name) => _threads.Add(Run(work, name));
+
+    private static Thread Run(Action work, string name)
     {
         Thread thread = new(
             () =>
@@ -208,7 +214,7 @@ internal sealed class Migration : IDisposable
             IsBackground = true,
         };
         thread.Start();
-        _threads.Add(thread);
+        return thread;
     }
 
     private void EndThreads()
@@ -223,17 +229,19 @@ internal sealed class Migration : IDisposable
     private void Write(Guid id, List<SnapshotSection> sections)
     {
         string? failure = null;
+        string file = _target!.MemoryName;
         try
         {
             if (_memory!.Run(id) is { } map)
             {
+                file = _target.StateName;
                 sections.Add(map.ToSection());
                 Write(new StateFile(id, sections).ToBytes());
             }
         }
         catch (Exception error) when (error is LinuxException or OutOfMemoryException or InvalidOperationException)
         {
-            failure = error.Message;
+            failure = Describe(error, file);
         }
 
         _loop.Post(() => Finish(failure));
@@ -251,6 +259,34 @@ internal sealed class Migration : IDisposable
         if (Libc.fdatasync(file) < 0)
         {
             throw LinuxException.Last("fdatasync of the snapshot's state");
+        }
+    }
+
+    /// <summary>Why the files couldn't be written, as <see cref="SnapshotFailure"/> has it.</summary>
+    private string Describe(Exception error, string file)
+    {
+        if (error is not LinuxException { Errno: Errno.ENOSPC or Errno.EDQUOT } full)
+        {
+            return $"{SnapshotFailure.NotWritten}{file}: {error.Message}";
+        }
+
+        (long total, _, long written) = Progress;
+        return $"{SnapshotFailure.NoRoom}{file} needs up to {ByteSize.Describe(total)} (pages of zeros take none), and after {ByteSize.Describe(written)} of memory there was no more: {Errno.Text(full.Errno)}.";
+    }
+
+    private void CheckFiles(ISnapshotTarget target)
+    {
+        if (FileIdentity.Of(target.State.Value) == FileIdentity.Of(target.Memory.Value))
+        {
+            throw new UserErrorException("SnapshotFileInUse", $"{SnapshotFailure.InUse}{target.StateName} and {target.MemoryName} are one file; state and memory are two.");
+        }
+
+        foreach ((FileDescriptor file, string name) in ((FileDescriptor, string)[])[(target.State, target.StateName), (target.Memory, target.MemoryName)])
+        {
+            if (_machine.UseOf(file.Value) is { } use)
+            {
+                throw new UserErrorException("SnapshotFileInUse", $"{SnapshotFailure.InUse}{name} is {use}.");
+            }
         }
     }
 
@@ -287,7 +323,7 @@ internal sealed class Migration : IDisposable
         }
         catch (LinuxException error)
         {
-            failure = error.Message;
+            failure = SnapshotFailure.NotWritten + error.Message;
         }
 
         End(failure is null ? MigrationState.Completed : MigrationState.Failed, failure);
@@ -295,7 +331,7 @@ internal sealed class Migration : IDisposable
 
     private void End(MigrationState state, string? failure)
     {
-        _target?.Dispose();
+        ISnapshotTarget? target = _target;
         _target = null;
         Owner = null;
         Error = failure;
@@ -304,9 +340,24 @@ internal sealed class Migration : IDisposable
             Log.Warning(Room, $"a snapshot failed: {failure}");
         }
 
-        // A machine that wasn't saved goes on in any case.
+        // A machine that wasn't saved goes on in any case, and first of all.
         _machine.Release(_ran && !(_staysPaused && state == MigrationState.Completed));
+        Close(target?.End() ?? []);
         Enter(state);
+    }
+
+    /// <summary>Closes files on a thread of its own, since that may take the file system long.</summary>
+    private static void Close(List<FileDescriptor> files)
+    {
+        try
+        {
+            _ = Run(() => files.ForEach(file => file.Dispose()), $"{Room} close");
+        }
+        catch (OutOfMemoryException)
+        {
+            // No thread more: it takes what it takes.
+            files.ForEach(file => file.Dispose());
+        }
     }
 
     private void Enter(MigrationState state)

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.IO;
 using Strato.Engine.Linux;
 using Strato.Protocol;
@@ -28,6 +29,9 @@ internal sealed class SnapshotFolder : ISnapshotTarget
 
     private readonly string _folder;
     private readonly FileDescriptor _directory;
+
+    // What has lost its name: an old memory's space is given back when it is closed.
+    private readonly List<FileDescriptor> _nameless = [];
     private bool _committed;
 
     private SnapshotFolder(string folder, FileDescriptor directory, FileDescriptor memory, FileDescriptor state)
@@ -41,6 +45,10 @@ internal sealed class SnapshotFolder : ISnapshotTarget
     public FileDescriptor Memory { get; }
 
     public FileDescriptor State { get; }
+
+    public string MemoryName => $"'{ConfigurationLimits.Printable(Path.Combine(_folder, MemoryMap.FileName + New))}'";
+
+    public string StateName => $"'{ConfigurationLimits.Printable(Path.Combine(_folder, StateFile.FileName + New))}'";
 
     /// <summary>Path of a snapshot's memory that an interrupted save has put aside.</summary>
     public static string OldMemory(string folder) => Path.Combine(folder, MemoryMap.FileName + Old);
@@ -96,7 +104,13 @@ internal sealed class SnapshotFolder : ISnapshotTarget
             && !(SnapshotFiles.IdOfState(state) is { } id && SnapshotFiles.IdOfMemory(memory + Old) == id);
         if (putsAside)
         {
+            KeepOpen(memory + Old);
             Rename(memory, memory + Old);
+        }
+        else
+        {
+            // Of a save that was interrupted: the new one takes its name.
+            KeepOpen(memory);
         }
 
         try
@@ -126,10 +140,11 @@ internal sealed class SnapshotFolder : ISnapshotTarget
             throw LinuxException.Last("fdatasync of the folder");
         }
 
+        KeepOpen(memory + Old);
         _ = Libc.Unlink(memory + Old);
     }
 
-    public void Dispose()
+    public List<FileDescriptor> End()
     {
         if (!_committed)
         {
@@ -137,9 +152,19 @@ internal sealed class SnapshotFolder : ISnapshotTarget
             _ = Libc.Unlink(Path.Combine(_folder, StateFile.FileName + New));
         }
 
-        Memory.Dispose();
-        State.Dispose();
-        _directory.Dispose();
+        return [.. _nameless, Memory, State, _directory];
+    }
+
+    public void Dispose() => End().ForEach(file => file.Dispose());
+
+    /// <summary>Opens a file that loses its name now: the file system would give back all its space in that call, many gigabytes of it, while the guest waits.</summary>
+    private void KeepOpen(string path)
+    {
+        int fd = Libc.Open(path, Libc.O_RDONLY | Libc.O_NOFOLLOW | Libc.O_NONBLOCK);
+        if (fd >= 0)
+        {
+            _nameless.Add(new FileDescriptor(fd));
+        }
     }
 
     private static void Rename(string path, string newPath)

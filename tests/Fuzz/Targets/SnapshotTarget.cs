@@ -38,6 +38,8 @@ internal sealed class SnapshotTarget : FuzzTarget
             ("board", () => Section(Sample, BoardState.SectionName), data => Read(BoardState.SectionName, data, state => BoardState.Parse(state).Slots.Count)),
             ("memory", () => Section(Sample, MemoryMap.SectionName), data => Read(MemoryMap.SectionName, data, state => MemoryMap.Parse(state).Ranges.Count)),
             ("description", () => Section(Sample, SnapshotDescription.SectionName), data => Read(SnapshotDescription.SectionName, data, state => SnapshotDescription.Parse(state).Nets.Count)),
+            ("kvm", () => Section(Sample, KvmCapability.SectionName), data => Read(KvmCapability.SectionName, data, state => KvmCapability.Parse(state).Count)),
+            ("place", () => SaveDevice(Disk), ReadPlace),
             ("clock", () => Section(Sample, GuestClock.SectionName), data => Read(GuestClock.SectionName, data, state => (long)GuestClock.Parse(state).Nanoseconds)),
             ("cpuid", SaveCpuid, data => Read("cpuid", data, state => CpuSet.ParseCpuid(state, []).Length)),
             ("cpu", SaveCpu, ReadCpu),
@@ -70,6 +72,7 @@ internal sealed class SnapshotTarget : FuzzTarget
                 "drives":[{"id":"rootfs","file":"/root.ext4","read-only":false,"size":65536}],"nets":[{"id":"net0","mac":"02:00:00:00:00:01","netdev":"nd0"}]}
                 """u8.ToArray()),
             new BoardState(new CpuTopology(2, 1, 1), Announcement.Acpi, HasSerial: true, [new(SlotKind.Disk, "rootfs", ""), new(SlotKind.Net, "", "02:00:00:00:00:01")]).ToSection(),
+            KvmCapability.ToSection([new("KVM_CAP_XSAVE", 55, 1, true)]),
             new GuestClock(123, 456).ToSection(),
             new MemoryMap([(0, 3 << 20)], [1, 2, 3]).ToSection(),
         ]);
@@ -125,6 +128,14 @@ internal sealed class SnapshotTarget : FuzzTarget
     {
         restore(new SnapshotSection("s", 1, data).Read());
         return "restored";
+    }
+
+    private static string ReadPlace(byte[] data)
+    {
+        DeviceShape shape = DeviceShape.Read(new SnapshotSection("s", 1, data).Read());
+        using BlockDevice disk = DiskSlot.CreateSpare(0, shape);
+        using NetDevice net = NetSlot.CreateSpare(0, Mac, shape);
+        return $"{disk.Options.QueueCount != 1} {net.Pairs != 1}";
     }
 
     private static byte[] SaveCpuid() => Save(writer => writer.Structs<KvmCpuidEntry>([default, new() { Function = 7 }, new() { Function = 0xD }]));

@@ -10,21 +10,19 @@ namespace Strato.Tests.Guest.Anywhere;
 [Trait("Where", "anywhere")]
 public sealed class SnapshotHostTests
 {
-    private static readonly string Kernel = Payload.Make(PayloadEnd.Echo, "begin\n");
-
     [Fact]
     public void The_guest_goes_on_where_it_was_and_a_saved_one_as_well()
     {
         TestHost.RequireKvm();
         string folder = TestHost.NewPath("snapshot");
-        using Machine first = Machine.Start();
-        first.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        using EchoMachine first = EchoMachine.Start();
+        first.WaitBegin();
         Assert.Equal("none", (string?)first.Qmp.Call("query-migrate")["status"]);
         Snapshots.Save(first.Qmp, folder);
         Assert.Equal("""{"return":{"status":"completed"},"id":""", first.Qmp.Answer("query-migrate").ToJsonString()[..38]);
         Assert.Equal("running", first.Qmp.Status());
         first.Echo("a");
-        using (Machine second = Machine.Start("-incoming", "file:" + folder))
+        using (EchoMachine second = EchoMachine.Start("-incoming", "file:" + folder))
         {
             // Both go on, each by itself; neither begins anew.
             second.Echo("bcd");
@@ -33,7 +31,7 @@ public sealed class SnapshotHostTests
             second.PowerOff();
         }
 
-        using (Machine paused = Machine.Start("-incoming", "file:" + folder, "-S"))
+        using (EchoMachine paused = EchoMachine.Start("-incoming", "file:" + folder, "-S"))
         {
             Assert.Equal("paused", paused.Qmp.Status());
             paused.Qmp.Call("cont");
@@ -41,18 +39,18 @@ public sealed class SnapshotHostTests
 
             // The reset is that of a machine which has booted: from its kernel, in memory that is zeros again.
             paused.Qmp.Call("system_reset");
-            paused.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            paused.WaitBegin();
             paused.Echo("ij");
             paused.PowerOff();
         }
 
         // What was restored can be saved over the snapshot that it came from.
-        using Machine third = Machine.Start("-incoming", "file:" + folder);
+        using EchoMachine third = EchoMachine.Start("-incoming", "file:" + folder);
         third.Echo("k");
         Snapshots.Save(third.Qmp, folder);
         third.PowerOff();
-        Assert.Equal(["memory", "state"], Names(folder));
-        using Machine fourth = Machine.Start("-incoming", $"state={folder}/state,memory={folder}/memory");
+        Assert.Equal(["memory", "state"], Snapshots.Names(folder));
+        using EchoMachine fourth = EchoMachine.Start("-incoming", $"state={folder}/state,memory={folder}/memory");
         fourth.Echo("lm");
         fourth.PowerOff();
     }
@@ -62,8 +60,8 @@ public sealed class SnapshotHostTests
     {
         TestHost.RequireKvm();
         string folder = TestHost.NewPath("snapshot");
-        using Machine machine = Machine.Start();
-        machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        using EchoMachine machine = EchoMachine.Start();
+        machine.WaitBegin();
         Snapshots.Save(machine.Qmp, folder, staysPaused: true);
         Assert.Equal("paused", machine.Qmp.Status());
         Snapshots.Save(machine.Qmp, folder);
@@ -79,9 +77,9 @@ public sealed class SnapshotHostTests
         TestHost.RequireKvm();
         string folder = TestHost.NewPath("snapshot");
         string disk = TestHost.NewDisk("one.img", 1 << 20);
-        using (Machine machine = Machine.Start("-drive", $"file={disk},id=one", "-device", "virtio-rng-device,id=dice"))
+        using (EchoMachine machine = EchoMachine.Start("-drive", $"file={disk},id=one", "-device", "virtio-rng-device,id=dice"))
         {
-            machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            machine.WaitBegin();
             Snapshots.Save(machine.Qmp, folder);
             machine.PowerOff();
         }
@@ -127,15 +125,15 @@ public sealed class SnapshotHostTests
         TestHost.RequireKvm();
         string folder = TestHost.NewPath("snapshot");
         string disk = TestHost.NewDisk("gone.img", 1 << 20);
-        using (Machine machine = Machine.Start("-drive", $"file={disk},id=gone,num-queues=2,queue-size=64,readonly=on"))
+        using (EchoMachine machine = EchoMachine.Start("-drive", $"file={disk},id=gone,num-queues=2,queue-size=64,readonly=on"))
         {
-            machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+            machine.WaitBegin();
             machine.Qmp.Call("device_del", new JsonObject { ["id"] = "gone" });
             Snapshots.Save(machine.Qmp, folder);
             machine.PowerOff();
         }
 
-        using Machine restored = Machine.Start("-incoming", "file:" + folder);
+        using EchoMachine restored = EchoMachine.Start("-incoming", "file:" + folder);
         restored.Echo("x");
         restored.Qmp.Call("blockdev-add", new JsonObject { ["node-name"] = "back", ["driver"] = "raw", ["read-only"] = true, ["file"] = new JsonObject { ["driver"] = "file", ["filename"] = disk } });
         restored.Qmp.Call("device_add", new JsonObject { ["id"] = "back", ["driver"] = "virtio-blk-device", ["drive"] = "back", ["num-queues"] = 2, ["queue-size"] = 64 });
@@ -146,8 +144,8 @@ public sealed class SnapshotHostTests
     public void What_cannot_be_written_is_said_and_the_machine_goes_on()
     {
         TestHost.RequireKvm();
-        using Machine machine = Machine.Start();
-        machine.Engine.Output.WaitFor("begin\n", 0, DebianGuest.Limit);
+        using EchoMachine machine = EchoMachine.Start();
+        machine.WaitBegin();
         Fails(machine, "file:/nowhere/at/all", "can't be written: No such file");
         Fails(machine, "file:/dev/null", "can't be written: Not a directory");
         Fails(machine, "tcp:localhost:4444", "allowed: file:FOLDER");
@@ -158,63 +156,14 @@ public sealed class SnapshotHostTests
         machine.PowerOff();
     }
 
-    private static string[] Names(string folder)
-    {
-        string[] names = Array.ConvertAll(Directory.GetFiles(folder), path => Path.GetFileName(path));
-        Array.Sort(names, StringComparer.Ordinal);
-        return names;
-    }
-
-    private static void Fails(Machine machine, string uri, string message) =>
+    private static void Fails(EchoMachine machine, string uri, string message) =>
         Assert.Contains(message, (string)machine.Qmp.Answer("migrate", new JsonObject { ["uri"] = uri })["error"]!["desc"]!, StringComparison.Ordinal);
 
     private static void Refused(string id, string message, string[] devices, string incoming)
     {
-        using EngineProcess engine = EngineProcess.Start(["-force", "-kernel", Kernel, "-serial", "stdio", .. devices, "-incoming", incoming]);
+        using EngineProcess engine = EngineProcess.Start(["-force", "-kernel", EchoMachine.Kernel, "-serial", "stdio", .. devices, "-incoming", incoming]);
         EngineError error = engine.WaitError(id == "InvalidOption" ? 2 : 1);
         Assert.Equal(id, error.Id);
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
-    }
-
-    /// <summary>An engine with the payload that echoes.</summary>
-    private sealed class Machine : IDisposable
-    {
-        private Machine(string[] more)
-        {
-            string socket = TestHost.NewPath("qmp");
-            Engine = EngineProcess.Start(["-force", "-kernel", Kernel, "-serial", "stdio", "-qmp", $"unix:{socket},server,nowait", .. more]);
-            Qmp = QmpConnection.Open(socket, Engine);
-        }
-
-        public EngineProcess Engine { get; }
-
-        public QmpConnection Qmp { get; }
-
-        public static Machine Start(params string[] more) => new(more);
-
-        /// <summary>Sends bytes and waits until they come back, one by one, for the payload has no room for two.</summary>
-        public void Echo(string text)
-        {
-            foreach (char letter in text)
-            {
-                int from = Engine.Output.Length;
-                Engine.Input.WriteByte((byte)letter);
-                Engine.Input.Flush();
-                Engine.Output.WaitFor(letter.ToString(), from, DebianGuest.Limit);
-            }
-        }
-
-        public void PowerOff()
-        {
-            Engine.Input.WriteByte((byte)'q');
-            Engine.Input.Flush();
-            Engine.WaitExit(0, DebianGuest.Limit);
-        }
-
-        public void Dispose()
-        {
-            Qmp.Dispose();
-            Engine.Dispose();
-        }
     }
 }

@@ -13,7 +13,7 @@ namespace Strato.Tests.Unit.Machine;
 /// <summary>Tests of a whole machine on this thread's loop, with a guest of a few bytes.</summary>
 public abstract class MachineTests : IDisposable
 {
-    private readonly KvmSystem _kvm = PayloadVm.OpenOrSkip();
+    private protected KvmSystem Kvm { get; } = PayloadVm.OpenOrSkip();
 
     private protected TestLoop Test { get; } = new();
 
@@ -24,10 +24,16 @@ public abstract class MachineTests : IDisposable
 
     public void Dispose()
     {
+        DisposeMore();
         Board?.Dispose();
-        _kvm.Dispose();
+        Kvm.Dispose();
         Test.Dispose();
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Before all else.</summary>
+    protected virtual void DisposeMore()
+    {
     }
 
     /// <summary>A machine that runs.</summary>
@@ -37,7 +43,7 @@ public abstract class MachineTests : IDisposable
         kernel.Segments.Add(new ElfBuilder.Segment(1, ElfBuilder.Base, code));
         string path = Test.Path("kernel");
         File.WriteAllBytes(path, kernel.Build());
-        Board = new MicroVm(_kvm, new VmConfiguration { Kernel = path, Force = true }, Test.Loop, serial: null);
+        Board = new MicroVm(Kvm, new VmConfiguration { Kernel = path, Force = true }, Test.Loop, serial: null);
         VirtualMachine machine = new(Test.Loop, null, Board, noReboot: false, noShutdown);
         machine.StartThreads();
         machine.EventRaised += told => Events.Add(told.Data == "{}" ? told.Name : $"{told.Name} {Detail(told.Data)}");

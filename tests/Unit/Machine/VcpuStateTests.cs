@@ -105,6 +105,44 @@ public sealed class VcpuStateTests
         Assert.Equal("SnapshotDamaged", Assert.Throws<UserErrorException>(() => InterruptState.Parse(new SnapshotSection("interrupts", 1, bytes).Read())).Id);
     }
 
+    /// <summary>Linux measures a processor's speed a little differently at each boot: as much as guests' clocks bear is the same.</summary>
+    [Fact]
+    public void ACounterOfAnotherSpeedIsScaledOrRefused()
+    {
+        Assert.Null(VcpuState.SpeedFor(2_000_000, 2_000_499, () => false));
+        Assert.Null(VcpuState.SpeedFor(2_000_000, 1_999_501, () => false));
+        Assert.Null(VcpuState.SpeedFor(0, 2_000_000, () => false));
+        Assert.Null(VcpuState.SpeedFor(2_000_000, 0, () => false));
+        Assert.Equal(3_000_000, VcpuState.SpeedFor(3_000_000, 2_000_000, () => true));
+        Assert.Equal(1_000_000, VcpuState.SpeedFor(1_000_000, 2_000_000, () => true));
+
+        // Linux takes a higher speed also where it can't scale, and a lower one neither.
+        Assert.All((uint[])[3_000_000, 1_000_000, 2_000_501, uint.MaxValue], saved =>
+        {
+            UserErrorException error = Assert.Throws<UserErrorException>(() => VcpuState.SpeedFor(saved, 2_000_000, () => saved > int.MaxValue));
+            Assert.Equal(("SnapshotMismatch", $"The snapshot's processor counts {saved / 1000} million cycles a second and this host's 2000, which this host's can't be scaled to."), (error.Id, error.Message));
+        });
+    }
+
+    /// <summary>Of a guest that can't have guests of its own nothing is kept of them: a host whose KVM keeps none takes it.</summary>
+    [Fact]
+    public void WithoutVirtualizationThereIsNoNestedState()
+    {
+        using PayloadVm vm = new([0xF4]);
+        KvmVcpu vcpu = vm.Threads[0].Vcpu;
+        uint[] msrs = VcpuState.ListMsrs(vm.System);
+        byte[] without = Write(VcpuState.Read(vm.System, vcpu, msrs, hasNested: false));
+        Assert.Equal(0, BitConverter.ToInt32(without, without.Length - 4));
+        byte[] with = Write(VcpuState.Read(vm.System, vcpu, msrs, hasNested: true));
+        Assert.Equal(vm.System.CheckExtension(KvmAbi.KVM_CAP_NESTED_STATE) > 0, with.Length > without.Length);
+
+        // One that an older engine saved.
+        VcpuState older = Parse(with);
+        older.ForgetNested();
+        Assert.Equal(without.Length, Write(older).Length);
+        Assert.Null(older.ApplyTo(vcpu));
+    }
+
     [Fact]
     public void WhatIsCutIsDamaged()
     {

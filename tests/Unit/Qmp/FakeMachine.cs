@@ -84,6 +84,11 @@ internal sealed class FakeMachine : IMachineControl, IDisposable
 
     public IReadOnlyList<SnapshotSection> SaveState() => Sections;
 
+    /// <summary>Files that the machine stands on, by what they are to it.</summary>
+    public Dictionary<FileIdentity, string> Uses { get; } = [];
+
+    public string? UseOf(int fd) => FileIdentity.Of(fd) is { } file && Uses.TryGetValue(file, out string? use) ? use : null;
+
     public MachineDescription Describe() => new(
         "GenuineFake", "Fake CPU", ["sse", "kvmclock"], [new("KVM_CAP_XSAVE", 55, 1, true)], [new(0, "virtio-blk-device", "rootfs", 1, 256, [("drive", "rootfs"), ("readonly", "off")])]);
 

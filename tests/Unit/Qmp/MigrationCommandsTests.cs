@@ -280,7 +280,7 @@ public sealed class MigrationCommandsTests : IDisposable
         Pass("mem", memory);
         _client.Send("""{"execute":"migrate","arguments":{"uri":"fd:st,mem"}}""");
         Expect("STOP", "setup", Done, "active", "RESUME", "failed");
-        Assert.Equal("""{"return":{"error-desc":"write of the snapshot's memory: Operation not permitted (errno 1)","status":"failed"}}""", Query());
+        Assert.Equal("""{"return":{"error-desc":"The snapshot can't be written: the file passed as 'mem': write of the snapshot's memory: Operation not permitted (errno 1)","status":"failed"}}""", Query());
         Assert.Equal(RunState.Running, _harness.Machine.State);
         Assert.Equal(before, File.ReadAllBytes(_folder.File("state")));
 
@@ -327,7 +327,28 @@ public sealed class MigrationCommandsTests : IDisposable
         Pass("p", pipe);
         Assert.Contains("'r' is no regular file that is open for reading and writing", _client.Ask("""{"execute":"migrate","arguments":{"uri":"fd:r,w"}}"""), StringComparison.Ordinal);
         Assert.Contains("'p' is no regular file", _client.Ask("""{"execute":"migrate","arguments":{"uri":"fd:w,p"}}"""), StringComparison.Ordinal);
+        Pass("again", writable);
+        Assert.Contains("The snapshot can't be written over the machine: the file passed as 'w' and the file passed as 'again' are one file", _client.Ask("""{"execute":"migrate","arguments":{"uri":"fd:w,again"}}"""), StringComparison.Ordinal);
+        Pass("w", writable);
         Assert.Contains("names 'w' twice", _client.Ask("""{"execute":"migrate","arguments":{"uri":"fd:w,w"}}"""), StringComparison.Ordinal);
+    }
+
+    /// <summary>The memory that a restored machine runs from, and its disks: to write there would be to write into the machine.</summary>
+    [Theory]
+    [InlineData("st", "the image of the drive 'rootfs'")]
+    [InlineData("mem", "the memory that the machine was restored from and reads still")]
+    public void AFileOfTheMachinesOwnIsRefused(string name, string use)
+    {
+        using FileDescriptor state = Open("s");
+        using FileDescriptor memory = Open("m");
+        _harness.Machine.Uses[FileIdentity.Of((name == "st" ? state : memory).Value)!.Value] = use;
+        Pass("st", state);
+        Pass("mem", memory);
+        string answer = _client.Ask("""{"execute":"migrate","arguments":{"uri":"fd:st,mem"}}""");
+        Assert.Contains($"The snapshot can't be written over the machine: the file passed as '{name}' is {use}.", answer, StringComparison.Ordinal);
+        Assert.Equal("""{"return":{"status":"none"}}""", Query());
+        Assert.Equal((RunState.Running, false), (_harness.Machine.State, _harness.Machine.IsHeld));
+        Assert.Equal(0, new FileInfo(_folder.File(name == "st" ? "s" : "m")).Length);
     }
 
     [Fact]

@@ -109,6 +109,39 @@ public sealed class MemoryWriterTests : IDisposable
         Assert.Equal(0, writer.Done);
     }
 
+    /// <summary>The kernel tells an open file's write error once: who brings the rest to the disk afterwards hears nothing of it.</summary>
+    [Fact]
+    public void AnErrorOfTheDiskThatIsToldOnceIsntLost()
+    {
+        const ulong size = 12 << 20;
+        using GuestMemory memory = GuestMemory.Allocate([(0, size)]);
+        Assert.True(memory.TryGetSpan(0, (int)size, out Span<byte> all));
+        all.Fill(3);
+        using FileDescriptor file = Open();
+        int calls = 0;
+        MemoryWriter? writer = null;
+        writer = new(memory, file)
+        {
+            ToDisk = fd =>
+            {
+                if (Interlocked.Increment(ref calls) > 1)
+                {
+                    return Libc.fdatasync(fd);
+                }
+
+                // While all the rest is written.
+                SpinWait.SpinUntil(() => writer!.Done == writer.Total);
+                return Errno.Fail(Errno.EIO);
+            },
+        };
+        writer.Prepare();
+        Thread sync = new(writer.Sync);
+        sync.Start();
+        Assert.Equal(Errno.EIO, Assert.Throws<LinuxException>(() => writer.Run(Guid.Empty)).Errno);
+        writer.EndSync();
+        sync.Join();
+    }
+
     /// <summary>More than the disk may be behind: the two threads wait for each other and come to an end.</summary>
     [Fact]
     public void MuchMemoryIsBroughtToTheDiskMeanwhile()

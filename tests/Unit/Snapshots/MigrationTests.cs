@@ -1,8 +1,10 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using Strato.Engine.Linux;
 using Strato.Engine.Snapshot;
 using Strato.Protocol;
+using Strato.Protocol.Snapshots;
 using Strato.Tests.Unit.Qmp;
 using Xunit;
 
@@ -92,9 +94,40 @@ public sealed class MigrationTests : IDisposable
         File.Delete(_folder.File("state.new"));
         Finish();
         Assert.Equal(MigrationState.Failed, _migration.State);
-        Assert.Contains("rename", _migration.Error, StringComparison.Ordinal);
+        Assert.StartsWith("The snapshot can't be written: rename", _migration.Error, StringComparison.Ordinal);
         Assert.Empty(_folder.Names);
         Assert.Equal(Engine.Machine.RunState.Running, _machine.State);
+    }
+
+    /// <summary>The space of an old memory is given back while the guest runs, and not by this thread: that may take a file system seconds.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheMachineGoesOnBeforeFilesAreGivenBack(bool cancelled)
+    {
+        using SnapshotFolder folder = SnapshotFolder.Open(_folder.Path);
+        Watched target = new(folder, () => _machine.State);
+        _migration.Begin(target, staysPaused: false, owner: null);
+        Turn();
+        if (cancelled)
+        {
+            _migration.Cancel();
+        }
+
+        Finish();
+        Assert.Equal(Engine.Machine.RunState.Running, target.EndedIn);
+        Assert.True(System.Threading.SpinWait.SpinUntil(() => folder.Memory.IsClosed && folder.State.IsClosed, TimeSpan.FromMinutes(1)));
+    }
+
+    [Fact]
+    public void WhatItWasRefusedForIsToldById()
+    {
+        Assert.Equal("SnapshotUnsupported", SnapshotFailure.IdOf("The machine can't be saved: the device 'fs' can't"));
+        Assert.Equal("SnapshotBusy", SnapshotFailure.IdOf("A snapshot is being saved; query-migrate"));
+        Assert.Equal("SnapshotNoRoom", SnapshotFailure.IdOf("No room for the snapshot: '/m' needs"));
+        Assert.Equal("SnapshotNotWritable", SnapshotFailure.IdOf("The snapshot can't be written: write"));
+        Assert.Equal("SnapshotFileInUse", SnapshotFailure.IdOf("The snapshot can't be written over the machine: x"));
+        Assert.Equal("SnapshotFailed", SnapshotFailure.IdOf("anything"));
     }
 
     [Fact]
@@ -130,6 +163,30 @@ public sealed class MigrationTests : IDisposable
     private void Begin() => _migration.Begin(SnapshotFolder.Open(_folder.Path), staysPaused: false, owner: null);
 
     private void Turn() => _ = _loop.RunOnce(0);
+
+    /// <summary>A target that tells what the machine did when its files were given up.</summary>
+    private sealed class Watched(SnapshotFolder folder, Func<Engine.Machine.RunState> state) : ISnapshotTarget
+    {
+        public Engine.Machine.RunState? EndedIn { get; private set; }
+
+        public FileDescriptor Memory => folder.Memory;
+
+        public FileDescriptor State => folder.State;
+
+        public string MemoryName => folder.MemoryName;
+
+        public string StateName => folder.StateName;
+
+        public void Commit() => folder.Commit();
+
+        public List<FileDescriptor> End()
+        {
+            EndedIn = state();
+            return folder.End();
+        }
+
+        public void Dispose() => folder.Dispose();
+    }
 
     private void Finish()
     {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using Strato.Engine.Linux;
@@ -112,6 +113,31 @@ public sealed class SnapshotFolderTests : IDisposable
         }
 
         Assert.Equal(New, _folder.Restored());
+    }
+
+    /// <summary>An old memory that has lost its name is open still: the file system gives its space back when the last who has it open closes it.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void AnOldMemoryIsGivenBackByWhoeverClosesIt(int step)
+    {
+        Lay(step);
+        HashSet<FileIdentity> before = [.. _folder.Names.Where(name => name.StartsWith("memory", StringComparison.Ordinal) && !name.EndsWith(".new", StringComparison.Ordinal)).Select(Identify)];
+        SnapshotFolder save = Begin(New);
+        save.Commit();
+        Assert.Equal(["memory", "state"], _folder.Names);
+        List<FileDescriptor> files = save.End();
+        HashSet<FileIdentity> open = [.. files.Select(file => FileIdentity.Of(file.Value)!.Value)];
+        Assert.True(before.IsSubsetOf(open), $"of {before.Count} old memories some were given back while the guest waits");
+        files.ForEach(file => file.Dispose());
+
+        FileIdentity Identify(string name)
+        {
+            using FileDescriptor file = new(Libc.Open(_folder.File(name), Libc.O_RDONLY));
+            return FileIdentity.Of(file.Value)!.Value;
+        }
     }
 
     [Fact]
