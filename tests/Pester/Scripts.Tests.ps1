@@ -93,18 +93,32 @@ Describe 'A script of examples with tiny guests' -Tag Engine -Skip:([bool]$NoEng
         (& "$examples/Resize-ByPressure.ps1" -Low 1 -High 1 -Count 1) | Should -BeNullOrEmpty
         { & "$examples/Resize-ByPressure.ps1" -Low 2 -High 1 } | Should -Throw '*below*'
     }
-    It 'copies disks by night, keeps the newest, and leaves nothing of a night that fails' {
+    It 'saves by night, and keeps the newest' {
         $null = New-StratoDisk "$folder/d.img" 1MB
         New-StratoVm a @tiny | Add-StratoDrive "$folder/d.img" -PassThru | Start-StratoVm
-        $null = New-Item -ItemType Directory "$folder/b/20200101-000000", "$folder/b/20200102-000000", "$folder/b/other"
-        $copy = & "$examples/Save-Nightly.ps1" a -Path "$folder/b" -Keep 2
-        (Get-FileHash $copy.Path).Hash | Should -Be (Get-FileHash "$folder/d.img").Hash
+        $null = New-StratoVm b @tiny
+        'nightly-20200101-000000', 'nightly-20200102-000000', 'other' | ForEach-Object { Save-StratoSnapshot a $_ }
+        $id = (Get-StratoVm a).Id
+        $null = New-Item -ItemType Directory "$folder/b/$id-20200101-000000", "$folder/b/$id-20200102-000000", "$folder/b/other"
+        $snapshot = & "$examples/Save-Nightly.ps1" a, b -Path "$folder/b" -Keep 2 -WarningVariable warnings 3> $null
+        "$warnings" | Should -Match "'b' is stopped"
+        $snapshot.Disks | Should -Be disk0
         (Get-StratoVm a).State | Should -Be 'Running'
-        (Get-ChildItem "$folder/b").Name | Sort-Object | Should -Be '20200102-000000', (Split-Path -Leaf (Split-Path $copy.Path)), 'other'
-        Rename-Item "$folder/d.img" gone.img
-        { & "$examples/Save-Nightly.ps1" a -Path "$folder/c" } | Should -Throw '*cp of*'
-        Get-ChildItem "$folder/c" | Should -BeNullOrEmpty
+        (Get-StratoSnapshot a).Name | Sort-Object | Should -Be 'nightly-20200102-000000', $snapshot.Name, 'other'
+        $exported = Get-ChildItem "$folder/b" | Sort-Object Name
+        $exported.Name | Should -Be "$id-20200102-000000", ($snapshot.Name -replace '^nightly', $id), 'other'
+        (Test-StratoSnapshot a $snapshot.Name).Ok | Should -BeTrue
+        (Import-StratoSnapshot $exported[1].FullName again -VMName a).Disks | Should -Be disk0
+    }
+    It 'removes no older ones of a night that fails' {
+        New-StratoVm a @tiny | Start-StratoVm
+        Save-StratoSnapshot a nightly-20200101-000000
+        $null = New-Item "$folder/b" -ItemType File
+        { & "$examples/Save-Nightly.ps1" a -Path "$folder/b" -Keep 1 } | Should -Throw
+        { & "$examples/Save-Nightly.ps1" a -Sync -Keep 1 -ErrorAction Stop } | Should -Throw -ErrorId 'GuestAgentNotFound*'
+        (Get-StratoSnapshot a).Name | Should -Be nightly-20200101-000000
         (Get-StratoVm a).State | Should -Be 'Running'
+        { & "$examples/Save-Nightly.ps1" nobody* } | Should -Throw '*nothing was saved*'
     }
     It 'pins virtual CPUs, and lets them go' {
         New-StratoVm a @tiny -Cpu 1 | Start-StratoVm
