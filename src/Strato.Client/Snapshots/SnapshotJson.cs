@@ -1,9 +1,6 @@
 using System;
-using System.Buffers;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Strato.Client.Store;
 
@@ -15,102 +12,70 @@ internal static class SnapshotJson
     internal const string FileName = "snapshot.json";
     internal const int Version = 1;
 
-    private static readonly JsonWriterOptions WriterOptions = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    internal static byte[] Write(VmSnapshot snapshot)
+    internal static byte[] Write(VmSnapshot snapshot) => VersionedJson.Write(Version, writer =>
     {
-        ArrayBufferWriter<byte> buffer = new(2048);
-        using (Utf8JsonWriter writer = new(buffer, WriterOptions))
+        writer.WriteString("name", snapshot.Name);
+        writer.WriteString("id", snapshot.Id);
+        if (snapshot.ParentId is not null)
+        {
+            writer.WriteString("parent", snapshot.ParentId);
+        }
+
+        writer.WriteString("created", VersionedJson.Text(snapshot.Created));
+        writer.WriteBoolean("running", snapshot.WasRunning);
+        if (snapshot.Forced)
+        {
+            writer.WriteBoolean("force", true);
+        }
+
+        writer.WriteString("engine", snapshot.EngineVersion);
+        writer.WriteStartArray("disks");
+        foreach (SnapshotDisk disk in snapshot.Disks)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("version", Version);
-            writer.WriteString("name", snapshot.Name);
-            writer.WriteString("id", snapshot.Id);
-            if (snapshot.ParentId is not null)
+            writer.WriteString("drive", disk.DriveId);
+            writer.WriteNumber("size", disk.Size);
+            if (disk.File is not null)
             {
-                writer.WriteString("parent", snapshot.ParentId);
+                writer.WriteString("file", disk.File);
             }
 
-            writer.WriteString("created", Text(snapshot.Created));
-            writer.WriteBoolean("running", snapshot.WasRunning);
-            if (snapshot.Forced)
+            if (disk.Written is { } written)
             {
-                writer.WriteBoolean("force", true);
+                writer.WriteString("written", VersionedJson.Text(written));
             }
 
-            writer.WriteString("engine", snapshot.EngineVersion);
-            writer.WriteStartArray("disks");
-            foreach (SnapshotDisk disk in snapshot.Disks)
-            {
-                writer.WriteStartObject();
-                writer.WriteString("drive", disk.DriveId);
-                writer.WriteNumber("size", disk.Size);
-                if (disk.File is not null)
-                {
-                    writer.WriteString("file", disk.File);
-                }
-
-                if (disk.Written is { } written)
-                {
-                    writer.WriteString("written", Text(written));
-                }
-
-                writer.WriteEndObject();
-            }
-
-            writer.WriteEndArray();
-            writer.WritePropertyName("vm");
-            using (JsonDocument vm = JsonDocument.Parse(DefinitionJson.Write(snapshot.Definition)))
-            {
-                vm.RootElement.WriteTo(writer);
-            }
-
-            DefinitionJson.WriteExtra(writer, snapshot.Extra);
             writer.WriteEndObject();
         }
 
-        buffer.Write("\n"u8);
-        return buffer.WrittenSpan.ToArray();
-    }
+        writer.WriteEndArray();
+        writer.WritePropertyName("vm");
+        using (JsonDocument vm = JsonDocument.Parse(DefinitionJson.Write(snapshot.Definition)))
+        {
+            vm.RootElement.WriteTo(writer);
+        }
+
+        DefinitionJson.WriteExtra(writer, snapshot.Extra);
+    });
 
     /// <exception cref="FormatException">With the JSON path and what is wrong there.</exception>
-    internal static VmSnapshot Read(ReadOnlyMemory<byte> json)
+    internal static VmSnapshot Read(ReadOnlyMemory<byte> json) => VersionedJson.Read(json, Version, fields =>
     {
-        JsonDocument document;
-        try
+        JsonElement vm = fields.Optional("vm") ?? throw new FormatException("vm is missing");
+        VmSnapshot snapshot = new()
         {
-            document = JsonDocument.Parse(json);
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"it is not JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", e);
-        }
-
-        using (document)
-        {
-            Fields fields = new(document.RootElement, "");
-            long version = fields.Integer("version");
-            if (version != Version)
-            {
-                throw new FormatException($"version is {version}; this Strato knows version {Version}");
-            }
-
-            JsonElement vm = fields.Optional("vm") ?? throw new FormatException("vm is missing");
-            VmSnapshot snapshot = new()
-            {
-                Id = fields.Text("id"),
-                Name = fields.Text("name"),
-                ParentId = fields.OptionalText("parent"),
-                Created = Time("created", fields.Text("created")),
-                WasRunning = fields.Flag("running"),
-                Forced = fields.Flag("force"),
-                EngineVersion = fields.OptionalText("engine") ?? "",
-                Disks = ReadDisks(fields),
-                Definition = ReadDefinition(vm),
-            };
-            return snapshot with { Extra = fields.Rest() };
-        }
-    }
+            Id = fields.Text("id"),
+            Name = fields.Text("name"),
+            ParentId = fields.OptionalText("parent"),
+            Created = VersionedJson.Time("created", fields.Text("created")),
+            WasRunning = fields.Flag("running"),
+            Forced = fields.Flag("force"),
+            EngineVersion = fields.OptionalText("engine") ?? "",
+            Disks = ReadDisks(fields),
+            Definition = ReadDefinition(vm),
+        };
+        return snapshot with { Extra = fields.Rest() };
+    });
 
     private static List<SnapshotDisk> ReadDisks(Fields fields)
     {
@@ -123,7 +88,7 @@ internal static class SnapshotJson
                 throw new FormatException($"disks has the file '{file}'; a name without a folder is expected");
             }
 
-            disks.Add(new SnapshotDisk(disk.Text("drive"), disk.Integer("size"), file, disk.OptionalText("written") is { } written ? Time("written", written) : null));
+            disks.Add(new SnapshotDisk(disk.Text("drive"), disk.Integer("size"), file, disk.OptionalText("written") is { } written ? VersionedJson.Time("written", written) : null));
         }
 
         return disks;
@@ -141,11 +106,4 @@ internal static class SnapshotJson
             throw new FormatException($"of vm, {e.Message}", e);
         }
     }
-
-    private static string Text(DateTimeOffset time) => time.ToString("O", CultureInfo.InvariantCulture);
-
-    private static DateTimeOffset Time(string name, string text) =>
-        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out DateTimeOffset time)
-            ? time
-            : throw new FormatException($"{name} is '{text}'; a time as 2026-01-31T12:00:00Z is expected");
 }

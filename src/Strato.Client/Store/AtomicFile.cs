@@ -7,16 +7,6 @@ namespace Strato.Client.Store;
 /// <summary>Files that are there wholly, as they were before, or not at all, whatever happens and whenever.</summary>
 internal static class AtomicFile
 {
-    /// <summary>The steps of a write, in order: a crash test breaks in at each.</summary>
-    internal enum Step
-    {
-        TemporaryCreated,
-        TemporaryWritten,
-        TemporarySynced,
-        Renamed,
-        DirectorySynced,
-    }
-
     /// <summary>Temporary files begin so; a reader passes over them, the next writer of that file removes them.</summary>
     internal const string TemporaryPrefix = ".tmp-";
 
@@ -25,8 +15,7 @@ internal static class AtomicFile
     /// </summary>
     /// <param name="path">The target.</param>
     /// <param name="content">All of it.</param>
-    /// <param name="observe">Told of every step; for tests.</param>
-    internal static void Write(string path, ReadOnlySpan<byte> content, Action<Step>? observe = null)
+    internal static void Write(string path, ReadOnlySpan<byte> content)
     {
         string directory = Path.GetDirectoryName(path)!;
         string name = Path.GetFileName(path);
@@ -36,7 +25,6 @@ internal static class AtomicFile
             using (FileDescriptor file = new(Libc.Open(temporary, Libc.O_WRONLY | Libc.O_CREAT | Libc.O_EXCL, 0x180)))
             {
                 Check(!file.IsInvalid, temporary);
-                observe?.Invoke(Step.TemporaryCreated);
                 while (!content.IsEmpty)
                 {
                     int written = Libc.Write(file.Value, content);
@@ -44,22 +32,18 @@ internal static class AtomicFile
                     content = content[written..];
                 }
 
-                observe?.Invoke(Step.TemporaryWritten);
                 Check(Libc.fsync(file.Value) == 0, temporary);
             }
 
-            observe?.Invoke(Step.TemporarySynced);
             File.Move(temporary, path, overwrite: true);
         }
-        catch (Exception e) when (e is not SimulatedDeathException)
+        catch
         {
             Remove(temporary);
             throw;
         }
 
-        observe?.Invoke(Step.Renamed);
         SyncDirectory(directory);
-        observe?.Invoke(Step.DirectorySynced);
     }
 
     /// <summary>Removes what writers that died left beside <paramref name="path"/>. Only under the lock that guards it.</summary>
@@ -100,6 +84,3 @@ internal static class AtomicFile
         }
     }
 }
-
-/// <summary>Thrown by crash tests only: the process is as dead at this point, so nothing is tidied up.</summary>
-internal sealed class SimulatedDeathException : Exception;

@@ -1,9 +1,6 @@
 using System;
-using System.Buffers;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Strato.Client.Store;
@@ -17,138 +14,105 @@ internal static class DefinitionJson
 {
     internal const int Version = 1;
 
-    private static readonly JsonWriterOptions WriterOptions = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    internal static byte[] Write(VmDefinition vm)
+    internal static byte[] Write(VmDefinition vm) => VersionedJson.Write(Version, writer =>
     {
-        ArrayBufferWriter<byte> buffer = new(1024);
-        using (Utf8JsonWriter writer = new(buffer, WriterOptions))
+        // First, so that it can still be read when what follows is damaged.
+        writer.WriteString("name", vm.Name);
+        writer.WriteString("id", vm.Id);
+        writer.WriteString("machine", vm.Machine);
+        writer.WriteString("kernel", vm.Kernel);
+        if (vm.Initrd is not null)
+        {
+            writer.WriteString("initrd", vm.Initrd);
+        }
+
+        writer.WriteString("commandLine", vm.CommandLine);
+        writer.WriteNumber("memory", vm.Memory);
+        if (vm.HugePage is { } hugePage)
+        {
+            writer.WriteNumber("hugePage", hugePage);
+        }
+
+        writer.WriteNumber("cpu", vm.Cpu);
+        ProcessorFields.Write(writer, vm.Processor);
+        if (vm.NoHotPlug)
+        {
+            writer.WriteBoolean("noHotPlug", true);
+        }
+
+        if (vm.NoSandbox)
+        {
+            writer.WriteBoolean("noSandbox", true);
+        }
+
+        if (vm.Ephemeral)
+        {
+            writer.WriteBoolean("ephemeral", true);
+        }
+
+        writer.WriteStartArray("drives");
+        foreach (DriveDefinition drive in vm.Drives)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("version", Version);
-
-            // First, so that it can still be read when what follows is damaged.
-            writer.WriteString("name", vm.Name);
-            writer.WriteString("id", vm.Id);
-            writer.WriteString("machine", vm.Machine);
-            writer.WriteString("kernel", vm.Kernel);
-            if (vm.Initrd is not null)
+            writer.WriteString("id", drive.Id);
+            writer.WriteString("path", drive.Path);
+            writer.WriteBoolean("readOnly", drive.ReadOnly);
+            if (drive.Serial is not null)
             {
-                writer.WriteString("initrd", vm.Initrd);
+                writer.WriteString("serial", drive.Serial);
             }
 
-            writer.WriteString("commandLine", vm.CommandLine);
-            writer.WriteNumber("memory", vm.Memory);
-            if (vm.HugePage is { } hugePage)
-            {
-                writer.WriteNumber("hugePage", hugePage);
-            }
-
-            writer.WriteNumber("cpu", vm.Cpu);
-            ProcessorFields.Write(writer, vm.Processor);
-            if (vm.NoHotPlug)
-            {
-                writer.WriteBoolean("noHotPlug", true);
-            }
-
-            if (vm.NoSandbox)
-            {
-                writer.WriteBoolean("noSandbox", true);
-            }
-
-            if (vm.Ephemeral)
-            {
-                writer.WriteBoolean("ephemeral", true);
-            }
-
-            writer.WriteStartArray("drives");
-            foreach (DriveDefinition drive in vm.Drives)
-            {
-                writer.WriteStartObject();
-                writer.WriteString("id", drive.Id);
-                writer.WriteString("path", drive.Path);
-                writer.WriteBoolean("readOnly", drive.ReadOnly);
-                if (drive.Serial is not null)
-                {
-                    writer.WriteString("serial", drive.Serial);
-                }
-
-                DriveIoFields.Write(writer, drive.Io);
-                WriteExtra(writer, drive.Extra);
-                writer.WriteEndObject();
-            }
-
-            writer.WriteEndArray();
-            NetworkAdapterFields.Write(writer, vm.NetworkAdapters);
-            IoThreadFields.Write(writer, vm);
-            DeviceFields.Write(writer, vm);
-            writer.WriteString("created", vm.Created.ToString("O", CultureInfo.InvariantCulture));
-            writer.WriteString("notes", vm.Notes);
-            WriteExtra(writer, vm.Extra);
+            DriveIoFields.Write(writer, drive.Io);
+            WriteExtra(writer, drive.Extra);
             writer.WriteEndObject();
         }
 
-        buffer.Write("\n"u8);
-        return buffer.WrittenSpan.ToArray();
-    }
+        writer.WriteEndArray();
+        NetworkAdapterFields.Write(writer, vm.NetworkAdapters);
+        IoThreadFields.Write(writer, vm);
+        DeviceFields.Write(writer, vm);
+        writer.WriteString("created", VersionedJson.Text(vm.Created));
+        writer.WriteString("notes", vm.Notes);
+        WriteExtra(writer, vm.Extra);
+    });
 
     /// <exception cref="FormatException">With the JSON path and what is wrong there.</exception>
-    internal static VmDefinition Read(ReadOnlyMemory<byte> json, string id)
+    internal static VmDefinition Read(ReadOnlyMemory<byte> json, string id) => VersionedJson.Read(json, Version, fields =>
     {
-        JsonDocument document;
-        try
+        string given = fields.Text("id");
+        if (given != id)
         {
-            document = JsonDocument.Parse(json);
-        }
-        catch (JsonException e)
-        {
-            throw new FormatException($"it is not JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", e);
+            throw new FormatException($"id is '{given}', but the folder is '{id}'");
         }
 
-        using (document)
+        VmDefinition vm = new()
         {
-            Fields fields = new(document.RootElement, "");
-            long version = fields.Integer("version");
-            if (version != Version)
-            {
-                throw new FormatException($"version is {version}; this Strato knows version {Version}");
-            }
-
-            string given = fields.Text("id");
-            if (given != id)
-            {
-                throw new FormatException($"id is '{given}', but the folder is '{id}'");
-            }
-
-            VmDefinition vm = new()
-            {
-                Id = given,
-                Name = fields.Text("name"),
-                Machine = fields.Text("machine"),
-                Kernel = fields.Text("kernel"),
-                Initrd = fields.OptionalText("initrd"),
-                CommandLine = fields.OptionalText("commandLine") ?? "",
-                Memory = fields.Integer("memory"),
-                HugePage = fields.OptionalInteger("hugePage") is { } size and not 0 ? size : null,
-                Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
-                Processor = ProcessorFields.Read(fields),
-                NoHotPlug = fields.Flag("noHotPlug"),
-                NoSandbox = fields.Flag("noSandbox"),
-                Ephemeral = fields.Flag("ephemeral"),
-                Drives = ReadDrives(fields),
-                NetworkAdapters = NetworkAdapterFields.Read(fields),
-                IoThreads = IoThreadFields.Read(fields),
-                ConsolePorts = DeviceFields.ReadPorts(fields),
-                SharedFolders = DeviceFields.ReadSharedFolders(fields),
-                Vsock = DeviceFields.ReadVsock(fields),
-                Rng = DeviceFields.ReadRng(fields),
-                Balloon = DeviceFields.ReadBalloon(fields),
-                Created = ReadTime(fields.Text("created")),
-                Notes = fields.OptionalText("notes") ?? "",
-            };
-            return IoThreadFields.Complete(vm with { Drives = [.. vm.Drives.Select(vm.Own)], Extra = fields.Rest() });
-        }
-    }
+            Id = given,
+            Name = fields.Text("name"),
+            Machine = fields.Text("machine"),
+            Kernel = fields.Text("kernel"),
+            Initrd = fields.OptionalText("initrd"),
+            CommandLine = fields.OptionalText("commandLine") ?? "",
+            Memory = fields.Integer("memory"),
+            HugePage = fields.OptionalInteger("hugePage") is { } size and not 0 ? size : null,
+            Cpu = (int)Math.Clamp(fields.Integer("cpu"), int.MinValue, int.MaxValue),
+            Processor = ProcessorFields.Read(fields),
+            NoHotPlug = fields.Flag("noHotPlug"),
+            NoSandbox = fields.Flag("noSandbox"),
+            Ephemeral = fields.Flag("ephemeral"),
+            Drives = ReadDrives(fields),
+            NetworkAdapters = NetworkAdapterFields.Read(fields),
+            IoThreads = IoThreadFields.Read(fields),
+            ConsolePorts = DeviceFields.ReadPorts(fields),
+            SharedFolders = DeviceFields.ReadSharedFolders(fields),
+            Vsock = DeviceFields.ReadVsock(fields),
+            Rng = DeviceFields.ReadRng(fields),
+            Balloon = DeviceFields.ReadBalloon(fields),
+            Created = VersionedJson.Time("created", fields.Text("created")),
+            Notes = fields.OptionalText("notes") ?? "",
+        };
+        return IoThreadFields.Complete(vm with { Drives = [.. vm.Drives.Select(vm.Own)], Extra = fields.Rest() });
+    });
 
     /// <summary>The name in a damaged file, where that much can be read.</summary>
     internal static string? TryReadName(ReadOnlySpan<byte> json)
@@ -192,11 +156,6 @@ internal static class DefinitionJson
 
         return drives;
     }
-
-    private static DateTimeOffset ReadTime(string text) =>
-        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out DateTimeOffset time)
-            ? time
-            : throw new FormatException($"created is '{text}'; a time as 2026-01-31T12:00:00Z is expected");
 
     internal static void WriteExtra(Utf8JsonWriter writer, IReadOnlyList<KeyValuePair<string, JsonElement>> extra)
     {

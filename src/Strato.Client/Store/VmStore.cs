@@ -24,9 +24,6 @@ internal sealed class VmStore
         _paths = paths;
     }
 
-    /// <summary>Told of every step of a write of vm.json; for tests that break in there.</summary>
-    internal Action<AtomicFile.Step>? Observe { get; init; }
-
     internal VmListing List()
     {
         List<VmDefinition> definitions = [];
@@ -195,7 +192,7 @@ internal sealed class VmStore
             {
                 Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
                 prepare?.Invoke(directory);
-                AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm), Observe);
+                AtomicFile.Write(Path.Combine(directory, "vm.json"), DefinitionJson.Write(vm));
                 Directory.Move(directory, _paths.VmDirectory(id));
                 AtomicFile.SyncDirectory(_paths.VmsDirectory);
             });
@@ -246,7 +243,7 @@ internal sealed class VmStore
     internal void Put(VmDefinition vm) => Guard(() =>
     {
         AtomicFile.RemoveLeftovers(_paths.DefinitionFile(vm.Id));
-        AtomicFile.Write(_paths.DefinitionFile(vm.Id), DefinitionJson.Write(vm), Observe);
+        AtomicFile.Write(_paths.DefinitionFile(vm.Id), DefinitionJson.Write(vm));
     });
 
     /// <summary>Removes a VM under its lock; <paramref name="allow"/> may throw to refuse.</summary>

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Concurrent;
-using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text;
@@ -184,61 +183,6 @@ public sealed class VmStoreTests : IDisposable
         string after = Regex.Replace(File.ReadAllText(path), @"\s", "");
         Assert.Contains("\"network\":[{\"id\":1e3}]", after, StringComparison.Ordinal);
         Assert.Contains("\"throttle\":{\"iops\":5}", after, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void AWriterThatDiesAtAnyStepLeavesTheOldOrTheNewDefinition()
-    {
-        VmDefinition vm = _fixture.Create();
-        foreach (AtomicFile.Step step in Enum.GetValues<AtomicFile.Step>())
-        {
-            int before = _fixture.Client.GetById(vm.Id).Cpu;
-            VmStore dying = new(_fixture.Paths) { Observe = s => DieAt(s, step) };
-            Assert.Throws<SimulatedDeathException>(() => dying.Update(vm.Id, rename: false, d => d with { Cpu = before + 1 }, default));
-            VmListing all = _fixture.Client.List();
-            Assert.Empty(all.Damaged);
-            Assert.Equal(step >= AtomicFile.Step.Renamed ? before + 1 : before, Assert.Single(all.Definitions).Cpu);
-            Assert.Equal(step < AtomicFile.Step.Renamed, Leftovers().Any());
-
-            // The next writer gets the lock at once and clears up.
-            _fixture.Client.Update(vm.Id, new VmSettings { Notes = step.ToString() });
-            Assert.Empty(Leftovers());
-        }
-
-        IEnumerable<string> Leftovers() => Directory.EnumerateFiles(_fixture.Paths.VmDirectory(vm.Id), AtomicFile.TemporaryPrefix + "*");
-    }
-
-    [Fact]
-    public void AMakerThatDiesAtAnyStepLeavesNoVm()
-    {
-        foreach (AtomicFile.Step step in Enum.GetValues<AtomicFile.Step>())
-        {
-            VmStore dying = new(_fixture.Paths) { Observe = s => DieAt(s, step) };
-            VmSettings settings = VmRules.Complete(new VmSettings { Name = "a", Kernel = _fixture.Kernel });
-            Assert.Throws<SimulatedDeathException>(() => dying.Create(settings, default));
-            VmListing all = _fixture.Client.List();
-            Assert.Empty(all.Definitions);
-            Assert.Empty(all.Damaged);
-        }
-
-        _fixture.Create("a");
-        Assert.Single(Directory.EnumerateDirectories(_fixture.Paths.VmsDirectory));
-    }
-
-    [Fact]
-    public void AFailedWriteLeavesTheOldDefinitionAndNoTemporaryFile()
-    {
-        VmDefinition vm = _fixture.Create();
-        VmStore full = new(_fixture.Paths) { Observe = step => { if (step == AtomicFile.Step.TemporaryWritten) { throw new IOException("No space left on device"); } } };
-        StratoException error = ClientFixture.Fails("StoreNotWritable", () => full.Update(vm.Id, rename: false, d => d with { Cpu = 9 }, default));
-        Assert.Contains("No space left", error.Message, StringComparison.Ordinal);
-        Assert.Equal(1, _fixture.Client.GetById(vm.Id).Cpu);
-        Assert.Empty(Directory.EnumerateFiles(_fixture.Paths.VmDirectory(vm.Id), AtomicFile.TemporaryPrefix + "*"));
-
-        VmSettings settings = VmRules.Complete(new VmSettings { Name = "new", Kernel = _fixture.Kernel });
-        error = ClientFixture.Fails("StoreNotWritable", () => full.Create(settings, default));
-        Assert.Contains("room", error.RecommendedAction!, StringComparison.Ordinal);
-        Assert.Equal([_fixture.Paths.VmDirectory(vm.Id)], Directory.EnumerateFileSystemEntries(_fixture.Paths.VmsDirectory));
     }
 
     [Fact]
@@ -502,14 +446,6 @@ public sealed class VmStoreTests : IDisposable
         {
             string? name = DefinitionJson.TryReadName(json.AsSpan(0, length));
             Assert.True(name == (length >= known ? "näme" : null), $"{length} bytes: {name}");
-        }
-    }
-
-    private static void DieAt(AtomicFile.Step now, AtomicFile.Step then)
-    {
-        if (now == then)
-        {
-            throw new SimulatedDeathException();
         }
     }
 
