@@ -68,6 +68,11 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
         $frozen = (Get-StratoVm frozen).ProcessId
         & /bin/kill -STOP $frozen
         $null = New-StratoVm held "$folder/tiny" -Memory 256MB
+        New-StratoVm saved "$folder/tiny" -Memory 256MB | Start-StratoVm -AllowEmulation
+        Save-StratoSnapshot saved base
+        Export-StratoSnapshot saved base "$folder/exported"
+        Stop-StratoVm saved -TurnOff
+        $null = Import-StratoSnapshot "$folder/exported" -VMName held
         $null = New-StratoVm still "$folder/tiny" -Memory 256MB
         $env:STRATO_ENGINE = $sleeper
         $holder = Start-Shell 'Start-StratoVm held -Timeout 3600'
@@ -182,6 +187,10 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             'Get-StratoConsole held -Follow'
             'Invoke-StratoQmp query-status -VMName held'
             'Save-StratoSnapshot held'
+            'Restore-StratoSnapshot held base -Force'
+            'Import-StratoSnapshot exported again -VMName held'
+            'Rename-StratoSnapshot held base other'
+            'Remove-StratoSnapshot held base -Force'
         ) { Stop-Pipeline $_ }
         It 'ends commands that wait for the lock of names' {
             $waiter = Start-Shell "while (`$true) { Rename-StratoVm held other -ErrorAction Ignore }"
@@ -228,13 +237,15 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             'Start-StratoVm still'
             'Start-StratoVm still -Paused'
             'Test-StratoVm still'
+            'Restore-StratoSnapshot saved base -Force'
+            'Copy-StratoVm saved -Snapshot base -Count 3'
             'Get-StratoHost'
             'Test-StratoHost'
         ) {
             $env:STRATO_ENGINE = $sleeper
             Stop-Pipeline $_
             $env:STRATO_ENGINE = $null
-            (Get-StratoVm still).State | Should -Be 'Stopped'
+            (Get-StratoVm still, saved).State | Should -Be 'Stopped', 'Stopped'
         }
         It 'ends New-StratoSwitch' -Skip:((id -u) -ne 0) {
             # The one hangs that makes rules, or else the one that gives addresses; the one that takes rules away doesn't.
@@ -286,6 +297,45 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             Stop-Pipeline 'Debug-StratoVm wide -DumpPath wide.core' -Moment 20, 100
             Test-Path "$folder/wide.core" | Should -BeFalse
             (Get-StratoVm wide).State | Should -Be 'Running'
+        }
+        It 'ends what reads the memory of a snapshot' {
+            Save-StratoSnapshot wide base
+
+            # What is no hole has to be read.
+            & dd if=/dev/zero of="$((Get-StratoSnapshot wide base).Path)/memory" bs=1M count=4096 conv=notrunc status=none
+            $process = (Get-StratoVm wide).ProcessId
+            Stop-Pipeline 'Test-StratoSnapshot wide base' -Moment 20, 100
+            Stop-Pipeline 'Restore-StratoSnapshot wide base -Verify -Force' -Moment 20, 100
+            (Get-StratoVm wide).ProcessId | Should -Be $process
+            Remove-StratoSnapshot wide base -Force
+        }
+        It 'ends what copies the disks of a snapshot' {
+            & cp --reflink=always "$folder/large/disk.img" "$folder/reflink" 2> $null
+            if ($LASTEXITCODE -eq 0) {
+                Set-ItResult -Skipped -Because 'this file system copies in no time'
+                return
+            }
+            Remove-Item "$folder/reflink" -ErrorAction Ignore
+            Start-StratoVm large -AllowEmulation
+            Save-StratoSnapshot large base -IncludeDisk
+            $vm = Get-StratoVm large
+            $disk = Get-Item "$folder/large/disk.img"
+            $snapshots = "$folder/s/vms/$($vm.Id)/snapshots"
+            $there = (Get-ChildItem $snapshots).Name
+            Stop-Pipeline 'Save-StratoSnapshot large next -IncludeDisk' -Moment 20, 250
+            Wait-Until { (Get-StratoVm large).State -eq 'Running' }
+            Stop-Pipeline 'Restore-StratoSnapshot large base -Force' -Moment 20, 100, 250
+            Stop-Pipeline 'Copy-StratoVm large -Snapshot base -NewName copy' -Moment 20, 100, 250
+            Stop-Pipeline 'Copy-StratoVm large -Snapshot base -Count 3' -Moment 250
+            Stop-Pipeline 'Export-StratoSnapshot large base exported-large' -Moment 20, 100, 250
+            Get-ChildItem $folder -Force -Filter '*exported-large*' | Should -BeNullOrEmpty
+            Get-ChildItem $folder -Force -Filter '.tmp*' | Should -BeNullOrEmpty
+            Export-StratoSnapshot large base "$folder/exported-large"
+            Stop-Pipeline 'Import-StratoSnapshot exported-large again -VMName large' -Moment 20, 100, 250
+            (Get-ChildItem $snapshots -Force).Name | Should -Be $there
+            (Get-ChildItem "$folder/large" -Force).Name | Should -Be 'disk.img'
+            (Get-Item "$folder/large/disk.img").LastWriteTimeUtc | Should -Be $disk.LastWriteTimeUtc
+            (Get-StratoVm large).ProcessId | Should -Be $vm.ProcessId
         }
     }
 }

@@ -43,6 +43,47 @@ Describe 'Many VMs that run' -Tag Slow -Skip:([bool]$NoEngine) {
     }
 }
 
+Describe 'Many clones' -Tag Slow -Skip:([bool]$NoEngine) {
+    BeforeAll {
+        $folder = New-TestState
+        New-TinyKernel "$folder/tiny"
+        New-StratoVm web "$folder/tiny" -Memory 256MB
+        if (Test-Path /dev/vhost-vsock) { Add-StratoVsock -VMName web }
+        Start-StratoVm web -AllowEmulation
+        Wait-StratoVm web -Match 'tiny guest' -Timeout 30
+        Save-StratoSnapshot web base
+        Stop-StratoVm web -TurnOff -Force
+    }
+    AfterAll {
+        Get-StratoVm | Stop-StratoVm -TurnOff -Force
+        Remove-TestState $folder
+    }
+
+    It 'run soon after each other, each by itself, and share their memory' {
+        $count = 100
+        $clock = [System.Diagnostics.Stopwatch]::StartNew()
+        $clones = Copy-StratoVm -Snapshot base -Count $count -ThrottleLimit 8 -PassThru | ForEach-Object {
+            $_ | Add-Member At $clock.Elapsed.TotalSeconds -PassThru
+        }
+        $seconds = $clock.Elapsed.TotalSeconds
+        $clones | Should -HaveCount $count
+        $clones | Group-Object State -NoElement | ForEach-Object { "$($_.Name) $($_.Count)" } | Should -Be "Running $count"
+
+        # Each as it runs, and not all in the end.
+        $clones[0].At | Should -BeLessThan ($seconds / 4)
+        $clones[$count / 2].At | Should -BeLessThan ($seconds * 0.8)
+        foreach ($own in 'Name', 'Id', 'ProcessId', 'ConsoleLogPath') { $clones.$own | Sort-Object -Unique | Should -HaveCount $count }
+        if (Test-Path /dev/vhost-vsock) { (Get-StratoVsock $clones.Name).GuestCid | Sort-Object -Unique | Should -HaveCount $count }
+        $clones.Id | ForEach-Object { "$folder/r/$_/qmp.sock", "$folder/r/$_/console.sock" | Should -Exist }
+
+        # Of pages that several have mapped, each counts its share.
+        $pss = ($clones.ProcessId | ForEach-Object { [long]((Select-String -Path "/proc/$_/smaps_rollup" -Pattern '^Pss:\s+(\d+)').Matches[0].Groups[1].Value) } | Measure-Object -Sum).Sum * 1KB
+        Write-Host ('    {0} clones: the first after {1:N2} s, all after {2:N2} s; {3:N0} MiB of memory, {4:N1} each' -f $count, $clones[0].At, $seconds, ($pss / 1MB), ($pss / 1MB / $count))
+        $pss / $count | Should -BeLessThan 10MB
+        foreach ($name in $clones[0].Name, $clones[-1].Name) { Send-StratoConsole "hello $name" -VMName $name -ExpectMatch "hello $name" -Timeout 60 }
+    }
+}
+
 Describe 'Many VMs that are stopped' -Tag Slow {
     BeforeAll {
         $folder = New-TestState

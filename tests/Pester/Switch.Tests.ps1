@@ -77,6 +77,34 @@ Describe 'Switches' -Tag Engine -Skip:([bool]($NoEngine ?? $none)) {
         $r.Bridge, $r.Users | Should -Be 'Up', 'tiny'
         $r.Refused | Should -Match '^SwitchInUse,'
     }
+    It 'refuse clones that would have one address, where no agent changes it' {
+        $r = Invoke-InNetwork -Folder $folder {
+            $null = New-StratoSwitch lan -NoDhcp
+            New-StratoVm web "$folder/tiny" -Memory 256MB | Add-StratoNetworkAdapter -SwitchName lan
+            Start-StratoVm web
+            Save-StratoSnapshot web base
+            $seen = @{ Address = (Get-StratoNetworkAdapter -VMName web).MacAddress }
+            Copy-StratoVm web -Snapshot base -ErrorAction SilentlyContinue -ErrorVariable beside
+            Copy-StratoVm web -Snapshot base -Count 2 -ErrorAction SilentlyContinue -ErrorVariable two
+            $seen.Ids = $beside[0].FullyQualifiedErrorId, $two[0].FullyQualifiedErrorId
+            $seen.Beside = "$beside"
+            $seen.Two = "$two"
+            $seen.Left = (Get-StratoVm).Name
+            Stop-StratoVm web -TurnOff -Force
+
+            # Where nobody else has it, it stays the template's, and the definition says so.
+            $clone = Copy-StratoVm web -Snapshot base -PassThru
+            $seen.Clone = $clone.State, (Get-StratoNetworkAdapter -VMName $clone.Name).MacAddress
+            Get-StratoVm | Stop-StratoVm -TurnOff -Force
+            Get-StratoVm | Remove-StratoVm -Force
+            $seen
+        }
+        $r.Ids | ForEach-Object { $_ | Should -Match '^CloneMacAddress,' }
+        $r.Beside | Should -Match "^A clone and the VM 'web' would have the same MAC address $($r.Address) on the switch 'lan': .* no guest agent"
+        $r.Two | Should -Match '^The clones would have the same MAC address'
+        $r.Left | Should -Be web
+        $r.Clone | Should -Be Running, $r.Address
+    }
     It 'need root, and say so' {
         $file = "$folder/no-right.ps1"
         Set-Content $file ". '$PSScriptRoot/common.ps1'; Import-Strato; try { New-StratoSwitch lan -ErrorAction Stop } catch { `$_.FullyQualifiedErrorId; `$_.ErrorDetails.RecommendedAction }"
@@ -138,5 +166,42 @@ Describe 'Guests on a switch' -Tag Kvm -Skip:([bool]($NoGuest ?? $none)) {
         $r.Names | Should -Be 'a', 'b'
         $r.In | Should -Be 'refused'
         $r.Ports | Should -Be 0
+    }
+}
+
+Describe 'Clones on a switch' -Tag Kvm -Skip:([bool]($NoAgent ?? $none)) {
+    BeforeAll { $folder = New-TestState }
+    AfterAll { Remove-TestState $folder }
+
+    It 'have an address each by their agents, and answer' {
+        $limit = $global:StratoTestHost.InLab ? 600 : 60
+        $r = Invoke-InNetwork -Folder $folder -With @{ Limit = $limit } {
+            $limit = $with.Limit
+            $null = New-StratoSwitch lan
+            & cp --sparse=always "$GuestFolder/debian.ext4" "$folder/root.ext4"
+            $web = New-StratoVm web "$GuestFolder/vmlinuz" -Initrd "$GuestFolder/initrd.img" -Memory 512MB -CommandLine 'console=ttyS0 root=/dev/vda rw' -GuestAgent
+            $web | Add-StratoDrive "$folder/root.ext4"
+            $web | Add-StratoNetworkAdapter -SwitchName lan
+            $web | Start-StratoVm -PassThru | Wait-StratoVm -For GuestAgent -Timeout $limit
+            $dhcp = 'modprobe af_packet; ip addr flush dev eth0; ip link set eth0 up; busybox udhcpc -n -q -t 60 -s /run/up -i eth0 >&2 && ip -4 -o addr show dev eth0 | sed "s/.*inet //; s,/.*,,"'
+            Invoke-StratoGuestCommand "modprobe virtio_net; printf '#!/bin/sh\n[ -z ""`$ip"" ] || ip addr add `$ip/`$mask dev `$interface\n' > /run/up; chmod +x /run/up; $dhcp" -VMName web -Timeout $limit | Out-Null
+            Save-StratoSnapshot web base -IncludeDisk
+            $clones = Copy-StratoVm web -Snapshot base -Count 2 -Ephemeral -PassThru
+            $seen = @{ States = @($clones.State); Defined = @((Get-StratoNetworkAdapter -VMName web, $clones[0].Name, $clones[1].Name).MacAddress); Had = @(); Addresses = @(); Answer = @() }
+            foreach ($name in 'web', $clones[0].Name, $clones[1].Name) {
+                $seen.Had += (Invoke-StratoGuestCommand 'cat /sys/class/net/eth0/address' -VMName $name -Timeout $limit).StandardOutput.Trim()
+                $address = (Invoke-StratoGuestCommand $dhcp -VMName $name -Timeout $limit).StandardOutput.Trim()
+                $seen.Addresses += $address
+            }
+            foreach ($address in $seen.Addresses) { $seen.Answer += [bool](ping -c 1 -W 20 $address | Select-String '1 received') }
+            Get-StratoVm | Stop-StratoVm -TurnOff -Force
+            Get-StratoVm | Remove-StratoVm -Force
+            $seen
+        }
+        $r.States | Should -Be Running, Running
+        $r.Had | Should -Be $r.Defined
+        $r.Had | Select-Object -Unique | Should -HaveCount 3
+        $r.Addresses | Select-Object -Unique | Should -HaveCount 3
+        $r.Answer | Should -Be $true, $true, $true
     }
 }
