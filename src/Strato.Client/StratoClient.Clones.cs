@@ -106,7 +106,7 @@ public sealed partial class StratoClient
                 GiveAddresses(plan, vm, token);
             }
 
-            return SnapshotEvenGone(vm, token);
+            return SnapshotEvenGone(vm, token) with { MemoryCopied = IsMemoryCopied(vm) };
         }
         catch
         {

@@ -14,9 +14,9 @@ public sealed partial class StratoClient
 {
     /// <summary>
     /// Turns a VM back to a snapshot: it goes on in that moment, with its definition and captured disks of then. One that runs is turned off first.
-    /// Errors: <c>SnapshotNotFound</c>, <c>SnapshotDamaged</c>, <c>SnapshotVersion</c>, <c>SnapshotMismatch</c>, <c>DriveInUse</c>, those of copying disks, and those of <see cref="Start"/>.
+    /// Errors: <c>SnapshotNotFound</c>, <c>SnapshotDamaged</c>, <c>SnapshotVersion</c>, <c>SnapshotMismatch</c>, <c>DriveFileNotFound</c>, <c>DriveInUse</c>, those of copying disks, and those of <see cref="Start"/>.
     /// </summary>
-    /// <remarks>All that can be checked is, and disks are copied, before anything is lost. A start that fails gives the VM its definition of now back, not its disks.</remarks>
+    /// <remarks>All that can be checked is, and disks are copied, before anything is lost. A start that fails gives the VM its definition and disks of now back.</remarks>
     public SnapshotRestoreResult RestoreSnapshot(string id, string snapshotId, SnapshotRestoreOptions? options = null, CancellationToken token = default)
     {
         options ??= new SnapshotRestoreOptions();
@@ -28,6 +28,7 @@ public sealed partial class StratoClient
             VmSnapshot snapshot = snapshots.Get(snapshotId);
             CheckWhole(snapshot, options, token);
             VmDefinition after = Restored(before, snapshot);
+            SnapshotDisks.CheckThere(snapshot, after);
             AddWarnings(warnings, before, after, snapshot);
             using ReturningDisks disks = ReturningDisks.Prepare(snapshot, after, options.Progress, token);
             bool force = options.Force;
@@ -36,14 +37,15 @@ public sealed partial class StratoClient
                 if (process is not null)
                 {
                     force |= process.Run.Force;
+                    CheckBeside(snapshot, after, options with { Force = force }, token);
                     TurnOff(before, process, token);
                 }
             }
 
             Writing(snapshots.Folder, disks.Keep);
-            Store.Put(after);
             try
             {
+                Store.Put(after);
                 StartLocked(id, StartOf(snapshot, options with { Force = force }), token);
             }
             catch
@@ -52,10 +54,12 @@ public sealed partial class StratoClient
                 throw;
             }
 
+            disks.Settle();
             Writing(snapshots.Folder, () => snapshots.WriteCurrent(snapshotId));
         }
 
-        return new SnapshotRestoreResult(Snapshot(id, token), warnings);
+        VmInfo vm = Snapshot(id, token);
+        return new SnapshotRestoreResult(vm with { MemoryCopied = IsMemoryCopied(vm.Definition) }, warnings);
     }
 
     /// <summary>What a restore would lose, one part of a sentence each: for who is asked. Empty where that is nothing.</summary>
@@ -161,6 +165,22 @@ public sealed partial class StratoClient
             };
         }
     }
+
+    /// <summary>
+    /// Has the engine build the machine while another of the VM still runs, with empty disks of the right sizes: what it refuses then is refused before that one ends. What one alone can have (a tap, an address
+    /// of vsock, huge pages, a socket of the user's) stands in the way of that; such a machine is refused when it is started.
+    /// </summary>
+    private void CheckBeside(VmSnapshot snapshot, VmDefinition vm, SnapshotRestoreOptions options, CancellationToken token)
+    {
+        if (vm is { HugePage: null, Vsock: null, NetworkAdapters.Count: 0 } && vm.ConsolePorts.All(port => port.Path is null)
+            && DryRun.Restore(vm, snapshot, FindEngine(), StartOf(snapshot, options), token) is { } refused)
+        {
+            throw refused;
+        }
+    }
+
+    /// <summary>Huge pages are filled from a snapshot's file before the guest goes on; others are those of the file.</summary>
+    private static bool IsMemoryCopied(VmDefinition vm) => vm.HugePage is not null;
 
     private static StartOptions StartOf(VmSnapshot snapshot, SnapshotRestoreOptions options) => new()
     {

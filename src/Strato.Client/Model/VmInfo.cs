@@ -71,6 +71,9 @@ public sealed record VmInfo
     /// <summary>Bytes of host memory the engine's process occupies; zero when it isn't running.</summary>
     public long MemoryResident { get; init; }
 
+    /// <summary>Of a VM that was just restored from a snapshot, or made from one: whether its memory was copied, into huge pages, instead of mapped. Else null.</summary>
+    public bool? MemoryCopied { get; init; }
+
     public long Memory => Definition.Memory;
 
     public long? HugePage => Definition.HugePage;

@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using System.Threading;
 using Strato.Client.Linux;
+using Strato.Client.Snapshots;
 
 namespace Strato.Client.Runtime;
 
@@ -25,17 +26,56 @@ internal static class DryRun
             SharedFolders = [],
             NetworkAdapters = [.. vm.NetworkAdapters.Where(adapter => adapter.Settings.TapName is not null)],
         };
+        return InFolder(folder => Run(alone, engine, folder, new StartOptions { Force = force }, token));
+    }
+
+    /// <summary>What the engine refuses of a machine that is restored, whose disks of now another has; null for nothing.</summary>
+    /// <param name="vm">The VM, which shares nothing but its disks with the other.</param>
+    /// <param name="snapshot">What it goes on from.</param>
+    /// <param name="engine">The engine's path.</param>
+    /// <param name="options">How it is to be started.</param>
+    /// <param name="token">Ends the wait, and the engine.</param>
+    internal static StratoException? Restore(VmDefinition vm, VmSnapshot snapshot, string engine, StartOptions options, CancellationToken token) => InFolder(folder =>
+    {
+        List<DriveDefinition> drives = [];
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            if (SnapshotDisks.SizeOf(snapshot, drive) is not { } size)
+            {
+                // A block device, whose size the engine alone knows.
+                return null;
+            }
+
+            string path = Path.Combine(folder, $"disk{drives.Count}");
+            using (FileStream file = new(path, FileMode.CreateNew))
+            {
+                file.SetLength(size);
+            }
+
+            // A folder in memory can't be written past the cache.
+            drives.Add(drive with { Path = path, Io = drive.Io with { Direct = null, Aio = null } });
+        }
+
+        return Run(vm with { Drives = drives }, engine, folder, options, token);
+    });
+
+    private static StratoException? InFolder(Func<string, StratoException?> run)
+    {
         string folder = Directory.CreateTempSubdirectory("strato-").FullName;
         try
         {
-            string log = Path.Combine(folder, "engine.log");
-            List<string> arguments = [.. EngineArguments.Build(alone, folder, log, Path.Combine(folder, "console.log"), new StartOptions { Force = force }), "-dry-run"];
-            return Run(vm, engine, arguments, log, token);
+            return run(folder);
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private static StratoException? Run(VmDefinition vm, string engine, string folder, StartOptions options, CancellationToken token)
+    {
+        string log = Path.Combine(folder, "engine.log");
+        return Run(vm, engine, [.. EngineArguments.Build(vm, folder, log, Path.Combine(folder, "console.log"), options), "-dry-run"], log, token);
     }
 
     private static StratoException? Run(VmDefinition vm, string engine, List<string> arguments, string log, CancellationToken token)

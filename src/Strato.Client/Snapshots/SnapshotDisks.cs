@@ -5,6 +5,7 @@ using System.IO;
 using System.Threading;
 using Strato.Client.Disks;
 using Strato.Client.Linux;
+using Strato.Client.Store;
 
 namespace Strato.Client.Snapshots;
 
@@ -67,6 +68,54 @@ internal static class SnapshotDisks
         }
 
         return disks;
+    }
+
+    /// <summary>Refuses disks that a snapshot hasn't captured and that its machine can't have any more. Errors <c>DriveFileNotFound</c>, <c>SnapshotMismatch</c>.</summary>
+    internal static void CheckThere(VmSnapshot snapshot, VmDefinition vm)
+    {
+        foreach (DriveDefinition drive in vm.Drives)
+        {
+            SnapshotDisk? saved = Saved(snapshot, drive.Id);
+            if (saved?.File is not null)
+            {
+                continue;
+            }
+
+            if (!Libc.TryStatTarget(drive.Path, out _))
+            {
+                throw new StratoException(StratoErrorKind.NotFound, "DriveFileNotFound", $"The drive '{drive.Path}' does not exist, and the snapshot '{snapshot.Name}' has not captured it.") { Where = drive.Path, VmName = vm.Name };
+            }
+
+            if (saved is { Size: > 0 } && IsRegular(drive.Path) && new FileInfo(ResolveLink(drive.Path)).Length is var length && length != saved.Size)
+            {
+                throw new StratoException(
+                    StratoErrorKind.InvalidState,
+                    "SnapshotMismatch",
+                    string.Create(CultureInfo.InvariantCulture, $"The drive '{drive.Path}' has {length} bytes, and had {saved.Size} when the snapshot '{snapshot.Name}' was saved, which has not captured it."))
+                {
+                    Where = drive.Path,
+                    VmName = vm.Name,
+                    RecommendedAction = "Save-StratoSnapshot -IncludeDisk captures the disks, too.",
+                };
+            }
+        }
+    }
+
+    /// <summary>Bytes of a drive when its VM is restored; null for a block device.</summary>
+    internal static long? SizeOf(VmSnapshot snapshot, DriveDefinition drive) => Saved(snapshot, drive.Id) is { File: not null, Size: var size } ? size
+        : IsRegular(drive.Path) ? new FileInfo(ResolveLink(drive.Path)).Length : null;
+
+    private static SnapshotDisk? Saved(VmSnapshot snapshot, string drive)
+    {
+        foreach (SnapshotDisk disk in snapshot.Disks)
+        {
+            if (StratoClient.SameId(disk.DriveId, drive))
+            {
+                return disk;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Paths of disks that a snapshot hasn't captured and that were written to since.</summary>
@@ -145,7 +194,8 @@ internal sealed class ReturningDisks : IDisposable
 {
     private readonly List<(NewFile Copy, string Path, DateTimeOffset? Written)> _copies = [];
 
-    internal bool IsEmpty => _copies.Count == 0;
+    // What the copies have taken the place of; null where nothing was.
+    private readonly List<(string Path, string? Before)> _kept = [];
 
     /// <summary>Makes the copies; the disks of now stay as they are. Errors as of <see cref="DiskCopy.Copy"/>.</summary>
     internal static ReturningDisks Prepare(VmSnapshot snapshot, VmDefinition vm, Action<string?, long, long>? progress, CancellationToken token)
@@ -172,7 +222,7 @@ internal sealed class ReturningDisks : IDisposable
         }
     }
 
-    /// <summary>Puts all in their places, when no engine of the VM runs. Error <c>DriveInUse</c>: another has one of the disks; all stay as they are then.</summary>
+    /// <summary>Puts all in their places, when no engine of the VM runs; the disks of now stay beside them until <see cref="Settle"/>. Error <c>DriveInUse</c>: another has one of the disks; all stay as they are then.</summary>
     internal void Keep()
     {
         List<FileDescriptor> held = [];
@@ -190,6 +240,7 @@ internal sealed class ReturningDisks : IDisposable
 
             foreach ((NewFile copy, string path, DateTimeOffset? written) in _copies)
             {
+                _kept.Add((path, SetAside(path)));
                 copy.Keep(replace: true);
 
                 // It has not been written to since then: another snapshot of that moment fits it, too.
@@ -205,5 +256,54 @@ internal sealed class ReturningDisks : IDisposable
         }
     }
 
-    public void Dispose() => _copies.ForEach(copy => copy.Copy.Dispose());
+    /// <summary>The disks that were there before go.</summary>
+    internal void Settle()
+    {
+        foreach ((_, string? before) in _kept)
+        {
+            if (before is not null)
+            {
+                AtomicFile.Remove(before);
+            }
+        }
+
+        _kept.Clear();
+    }
+
+    /// <summary>Unless that is settled, the disks that were there before are there again.</summary>
+    public void Dispose()
+    {
+        foreach ((string path, string? before) in _kept)
+        {
+            if (before is null)
+            {
+                AtomicFile.Remove(path);
+            }
+            else
+            {
+                File.Move(before, path, overwrite: true);
+            }
+        }
+
+        _copies.ForEach(copy => copy.Copy.Dispose());
+    }
+
+    /// <summary>Another name for a disk, of which only that name is left when a copy takes its place. What a killed shell left so goes.</summary>
+    private static string? SetAside(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        string before = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}before-{System.IO.Path.GetFileName(path)}");
+        AtomicFile.Remove(before);
+        if (!Libc.TryLink(path, before))
+        {
+            // A file system without links (FAT, some of FUSE).
+            File.Move(path, before);
+        }
+
+        return before;
+    }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Generic;
 using System.Management.Automation;
 using Strato.Client;
 
@@ -7,15 +6,8 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Export-StratoSnapshot: copies a snapshot into a folder of its own.</summary>
 [Cmdlet(VerbsData.Export, "StratoSnapshot", DefaultParameterSetName = VMNameSet, SupportsShouldProcess = true)]
 [OutputType(typeof(System.IO.DirectoryInfo))]
-public sealed class ExportStratoSnapshotCommand : SnapshotCmdlet
+public sealed class ExportStratoSnapshotCommand : OneSnapshotCmdlet
 {
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = VMNameSet, HelpMessage = "Name or id of the snapshot.")]
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMSet, HelpMessage = "Name or id of the snapshot.")]
-    [Alias("SnapshotName")]
-    [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(SnapshotNameCompleter))]
-    public string Name { get; set; } = null!;
-
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = VMNameSet, HelpMessage = "Folder for the copy, which isn't there yet.")]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = VMSet, HelpMessage = "Folder for the copy, which isn't there yet.")]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = SnapshotSet, HelpMessage = "Folder for the copy, which isn't there yet.")]
@@ -24,8 +16,6 @@ public sealed class ExportStratoSnapshotCommand : SnapshotCmdlet
 
     [Parameter(HelpMessage = "Emit the folder; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
-
-    private protected override IReadOnlyList<string>? SnapshotNames => [Name];
 
     private protected override void Process(Snapshot snapshot)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Generic;
 using System.Management.Automation;
 
 namespace Strato.PowerShell.Commands;
@@ -6,15 +5,8 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Rename-StratoSnapshot: another name for a snapshot.</summary>
 [Cmdlet(VerbsCommon.Rename, "StratoSnapshot", DefaultParameterSetName = VMNameSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Snapshot))]
-public sealed class RenameStratoSnapshotCommand : SnapshotCmdlet
+public sealed class RenameStratoSnapshotCommand : OneSnapshotCmdlet
 {
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = VMNameSet, HelpMessage = "Name or id of the snapshot.")]
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMSet, HelpMessage = "Name or id of the snapshot.")]
-    [Alias("SnapshotName")]
-    [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(SnapshotNameCompleter))]
-    public string Name { get; set; } = null!;
-
     [Parameter(Mandatory = true, Position = 2, ParameterSetName = VMNameSet, HelpMessage = "New name of the snapshot, unique within the VM.")]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = VMSet, HelpMessage = "New name of the snapshot, unique within the VM.")]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = SnapshotSet, HelpMessage = "New name of the snapshot, unique within the VM.")]
@@ -23,8 +15,6 @@ public sealed class RenameStratoSnapshotCommand : SnapshotCmdlet
 
     [Parameter(HelpMessage = "Emit the snapshot; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
-
-    private protected override IReadOnlyList<string>? SnapshotNames => [Name];
 
     private protected override void Process(Snapshot snapshot)
     {

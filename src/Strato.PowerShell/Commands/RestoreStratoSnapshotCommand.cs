@@ -8,15 +8,8 @@ namespace Strato.PowerShell.Commands;
 /// <summary>Restore-StratoSnapshot: turns a VM back to a snapshot, from which it goes on.</summary>
 [Cmdlet(VerbsData.Restore, "StratoSnapshot", DefaultParameterSetName = VMNameSet, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(Vm))]
-public sealed class RestoreStratoSnapshotCommand : SnapshotCmdlet
+public sealed class RestoreStratoSnapshotCommand : OneSnapshotCmdlet
 {
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = VMNameSet, HelpMessage = "Name or id of the snapshot.")]
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = VMSet, HelpMessage = "Name or id of the snapshot.")]
-    [Alias("SnapshotName")]
-    [ValidateNotNullOrEmpty]
-    [ArgumentCompleter(typeof(SnapshotNameCompleter))]
-    public string Name { get; set; } = null!;
-
     [Parameter(HelpMessage = "Leave the virtual CPUs standing; Resume-StratoVm lets them run.")]
     public SwitchParameter Paused { get; set; }
 
@@ -38,23 +31,6 @@ public sealed class RestoreStratoSnapshotCommand : SnapshotCmdlet
 
     [Parameter(HelpMessage = "Emit the VM as it is after the action; by default nothing is emitted.")]
     public SwitchParameter PassThru { get; set; }
-
-    private protected override IReadOnlyList<string>? SnapshotNames => [Name];
-
-    private protected override void Process(VmTarget vm)
-    {
-        // A name means itself here, whatever it looks like.
-        foreach (VmSnapshot snapshot in Try(vm.Name, () => vm.Client.ListSnapshots(vm.Id))?.Snapshots ?? [])
-        {
-            if (string.Equals(snapshot.Name, Name, StringComparison.OrdinalIgnoreCase) || snapshot.Id == Name)
-            {
-                Process(new Snapshot(vm, snapshot));
-                return;
-            }
-        }
-
-        WriteError(ErrorRecords.From(SnapshotFinder.Missing(vm.Name, Name), Name));
-    }
 
     private protected override void Process(Snapshot snapshot)
     {
@@ -96,6 +72,7 @@ public sealed class RestoreStratoSnapshotCommand : SnapshotCmdlet
             WriteWarning(warning);
         }
 
+        WriteVerbose($"The memory of '{vm.Name}' was {(restored.Vm.MemoryCopied == true ? "copied into huge pages" : "mapped")}.");
         if (PassThru)
         {
             Write(vm, restored.Vm);

@@ -55,6 +55,9 @@ public sealed class Vm
     /// <summary>Bytes of RAM that the running VM's guest has: what it was given, less what its balloon holds; zero when it isn't running.</summary>
     public long MemoryAssigned => _info.MemoryAssigned;
 
+    /// <summary>Of what Restore-StratoSnapshot and Copy-StratoVm -Snapshot emit: whether the memory was copied, into huge pages, instead of mapped. Else null.</summary>
+    public bool? MemoryCopied => _info.MemoryCopied;
+
     /// <summary>
     /// Bytes of RAM that the running VM's guest needs: as its balloon driver tells (its total less what is available), else what it has touched
     /// and not given back, which is MemoryResident. Zero when it isn't running.

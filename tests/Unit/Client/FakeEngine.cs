@@ -140,6 +140,18 @@ internal sealed partial class FakeEngine
             return 1;
         }
 
+        if (_options.ContainsKey("-incoming") && append.Contains("picky", StringComparison.Ordinal))
+        {
+            ready.Write("{\"id\":\"SnapshotMismatch\",\"message\":\"The snapshot's guest uses features of its processor that this host lacks: avx512f.\",\"where\":\"-incoming\"}\n"u8);
+            return 1;
+        }
+
+        if (Array.IndexOf(arguments, "-dry-run") >= 0)
+        {
+            ready.Write("ok\n"u8);
+            return 0;
+        }
+
         if (append.Contains("crash", StringComparison.Ordinal))
         {
             File.AppendAllText(_options["-D"], "the guest fell over\n");

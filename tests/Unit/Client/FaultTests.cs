@@ -27,6 +27,7 @@ public sealed class FaultTests : IDisposable
     {
         bool there = Whole().Length == 1;
         Assert.True(there || outcome != FaultyShell.Good);
+        Assert.Contains(outcome, (string[])[FaultyShell.Good, FaultyShell.Killed, "StoreNotWritable"]);
         if (there)
         {
             ClientFixture.Fails("VmExists", () => _fixture.Create());
@@ -207,6 +208,29 @@ public sealed class FaultTests : IDisposable
             }
 
             Assert.DoesNotContain(Names(folder), name => name.StartsWith('.') || SnapshotStore.IsId(name));
+        });
+        Client.Stop(id, new StopOptions { TurnOff = true });
+    }
+
+    /// <summary>A disk is that of now or that of the snapshot, at each moment.</summary>
+    [Theory]
+    [InlineData(Fault.Kill)]
+    [InlineData(Fault.NoRoom)]
+    public async Task Restore(Fault fault)
+    {
+        string then = new('d', 8192), now = new('e', 8192);
+        string id = RunWithDisk(then, out string path);
+        Client.SaveSnapshot(id, new SnapshotSaveOptions { Name = "base", IncludeDisk = true });
+        await AtEachStep(fault, "restore\tweb", () => File.WriteAllText(path, now), outcome =>
+        {
+            VmDefinition vm = Assert.Single(Whole());
+            Assert.Equal(path, Assert.Single(vm.Drives).Path);
+            Assert.Contains(File.ReadAllText(path), (string[])[then, now]);
+            Assert.True(outcome is FaultyShell.Killed or FaultyShell.Good || File.ReadAllText(path) == now || Client.Snapshot(id).State == VmState.Running);
+            string snapshot = Assert.Single(Client.ListSnapshots(id).Snapshots).Id;
+            Assert.Equal(VmState.Running, Client.RestoreSnapshot(id, snapshot).Vm.State);
+            Assert.Equal(then, File.ReadAllText(path));
+            Assert.DoesNotContain(Names(_fixture.Root), name => name.StartsWith('.'));
         });
         Client.Stop(id, new StopOptions { TurnOff = true });
     }

@@ -131,6 +131,17 @@ public sealed class HugePageTests : CmdletTests, IDisposable
         AssertError(Error(new Step("Start-StratoVm", "web")), "HugePagesNotMounted", ErrorCategory.ResourceUnavailable, "web");
     }
 
+    /// <summary>What is mapped from a snapshot is there at once; huge pages have to be filled.</summary>
+    [Fact]
+    public void ARestoreTellsThatTheMemoryWasCopied()
+    {
+        Run(new Step("New-StratoVm", "web").With("Kernel", "vmlinuz").With("HugePage", Small));
+        Assert.Null(Run(new Step("Start-StratoVm", "web").Switch("PassThru")).Single<Vm>().MemoryCopied);
+        Run(new Step("Save-StratoSnapshot", "web", "base"));
+        Assert.True(Run(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force").Switch("PassThru")).Single<Vm>().MemoryCopied);
+        Assert.True(Run(new Step("Copy-StratoVm").With("Snapshot", "base").Switch("PassThru")).Single<Vm>().MemoryCopied);
+    }
+
     [Fact]
     public void AMountThatCanBeFilledComesFirst()
     {

@@ -27,7 +27,8 @@ public sealed class SnapshotTests : CmdletTests
 
         // Without a question, for it says so; the engine of now ends.
         Vm restored = Run(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force").Switch("PassThru")).Single<Vm>();
-        Assert.Equal("Running", restored.State);
+        Assert.Equal(("Running", false), (restored.State, restored.MemoryCopied));
+        Assert.Null(web.MemoryCopied);
         Assert.NotEqual(web.ProcessId, restored.ProcessId);
         Assert.Contains("restored: memory of web; time real", File.ReadAllText(web.ConsoleLogPath), StringComparison.Ordinal);
         Assert.Equal(["base", "second"], List("web"));
@@ -86,6 +87,52 @@ public sealed class SnapshotTests : CmdletTests
         Assert.Equal(new string('a', 1024), File.ReadAllText(image));
         Assert.Equal(written, File.GetLastWriteTimeUtc(image));
         Assert.Empty(Run(new Step("Restore-StratoSnapshot", "web", "without").Switch("Force")).Warnings);
+    }
+
+    [Fact]
+    public void WhatCannotBeRestoredHereIsRefusedBeforeAnythingIsLost()
+    {
+        string image = Store.WriteFile("a.img", new string('a', 1024));
+        New("web", "picky");
+        Run(new Step("Add-StratoDrive", "a.img").With("VMName", "web"));
+        int? engine = Run(new Step("Start-StratoVm", "web").Switch("PassThru")).Single<Vm>().ProcessId;
+        Run(new Step("Save-StratoSnapshot", "web", "base").Switch("IncludeDisk"));
+        File.WriteAllText(image, new string('b', 1024));
+        Run(new Step("Set-StratoVm", "web").With("Notes", "mine"));
+
+        // Beside the engine that runs.
+        ErrorRecord error = Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force"));
+        AssertError(error, "SnapshotMismatch", ErrorCategory.NotSpecified, "base");
+        Assert.Contains("avx512f", error.ToString(), StringComparison.Ordinal);
+        Assert.Equal((engine, "Running"), (Run(new Step("Get-StratoVm", "web")).Single<Vm>().ProcessId, State("web")));
+        Assert.Equal(new string('b', 1024), File.ReadAllText(image));
+
+        // By the start itself.
+        Run(new Step("Stop-StratoVm", "web").Switch("TurnOff").Switch("Force"));
+        Run(new Step("Add-StratoDrive", Store.WriteFile("b.img", new string('c', 512))).With("VMName", "web"));
+        AssertError(Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force")), "SnapshotMismatch", ErrorCategory.NotSpecified, "base");
+        Assert.Equal(new string('b', 1024), File.ReadAllText(image));
+        Assert.Equal(2, Run(new Step("Get-StratoDrive").With("VMName", "web")).Output.Count);
+        Assert.Empty(Directory.EnumerateFiles(Store.Root, ".*"));
+    }
+
+    [Fact]
+    public void DisksThatWereNotCapturedHaveToBeThereAsTheyWere()
+    {
+        string image = Store.WriteFile("a.img", new string('a', 1024));
+        New();
+        Run(new Step("Add-StratoDrive", "a.img").With("VMName", "web"));
+        int? engine = Run(new Step("Start-StratoVm", "web").Switch("PassThru")).Single<Vm>().ProcessId;
+        Run(new Step("Save-StratoSnapshot", "web", "base"));
+        File.WriteAllText(image, new string('a', 2048));
+        ErrorRecord error = Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force"));
+        AssertError(error, "SnapshotMismatch", ErrorCategory.InvalidOperation, "base");
+        Assert.Contains("has 2048 bytes, and had 1024", error.ToString(), StringComparison.Ordinal);
+        File.Delete(image);
+        error = Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force"));
+        AssertError(error, "DriveFileNotFound", ErrorCategory.ObjectNotFound, "base");
+        Assert.Contains(image, error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(engine, Run(new Step("Get-StratoVm", "web")).Single<Vm>().ProcessId);
     }
 
     [Fact]
@@ -186,6 +233,45 @@ public sealed class SnapshotTests : CmdletTests
         AssertError(Error(new Step("Restore-StratoSnapshot", "a", "none")), "SnapshotNotFound", ErrorCategory.ObjectNotFound, "none");
         Assert.Equal(2, Run(new Step("Get-StratoVm", "a"), new Step("Get-StratoSnapshot")).Output.Count);
         Run(new Step("Restore-StratoSnapshot", "a", "[1]").Switch("Force"));
+    }
+
+    [Theory]
+    [InlineData("Rename-StratoSnapshot", "new")]
+    [InlineData("Export-StratoSnapshot", "out")]
+    [InlineData("Restore-StratoSnapshot", null)]
+    public void WhereOneIsMeantSeveralAreAnError(string cmdlet, string? last)
+    {
+        Start("a");
+        foreach (string name in (ReadOnlySpan<string>)["b1", "b2", "[b]*"])
+        {
+            Run(new Step("Save-StratoSnapshot", "a", name));
+        }
+
+        ErrorRecord error = Error(Command("b*"));
+        AssertError(error, "SnapshotAmbiguous", ErrorCategory.InvalidArgument, "b*");
+        Assert.Equal("'b*' means 2 snapshots of the VM 'a', and one is to be given: 'b1', 'b2'.", error.ToString());
+        error = Error(Command("c*"));
+        AssertError(error, "SnapshotNotFound", ErrorCategory.ObjectNotFound, "c*");
+        Assert.Equal("The VM 'a' has no snapshot 'c*'.", error.ToString());
+
+        // A name means itself first.
+        Run(Command("[b]*"));
+        Run(new Step("Remove-StratoSnapshot", "a", "b1").Switch("Force"));
+        if (last == "out")
+        {
+            Directory.Delete(Path.Combine(Store.Root, last), recursive: true);
+        }
+        else if (last is not null)
+        {
+            Run(new Step("Remove-StratoSnapshot", "a", last).Switch("Force"));
+        }
+
+        Run(Command("b*"));
+        Step Command(string name)
+        {
+            Step step = last is null ? new Step(cmdlet, "a", name) : new Step(cmdlet, "a", name, last);
+            return cmdlet.StartsWith("Restore", StringComparison.Ordinal) ? step.Switch("Force") : step;
+        }
     }
 
     [Fact]
