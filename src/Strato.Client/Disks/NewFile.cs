@@ -58,7 +58,9 @@ internal sealed class NewFile : IDisposable
     }
 
     /// <summary>Gives it its own name. Error <c>FileExists</c>, unless it may take the place of what is there.</summary>
-    internal void Keep(bool replace)
+    /// <param name="replace">Whether it may.</param>
+    /// <param name="by">Path of a name that it has for a moment then, in the same folder, so that whoever comes after a kill knows it; null for one that nobody has.</param>
+    internal void Keep(bool replace, string? by = null)
     {
         Check(Libc.fsync(Fd) == 0);
         string folder = Path.GetDirectoryName(_path)!;
@@ -67,7 +69,7 @@ internal sealed class NewFile : IDisposable
             if (_temporary is null)
             {
                 // A link never takes the place of another file, a rename does.
-                string name = TemporaryName(folder);
+                string name = by ?? TemporaryName(folder);
                 Check(Libc.TryLink(Fd, name));
                 _temporary = name;
             }

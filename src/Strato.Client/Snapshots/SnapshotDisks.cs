@@ -241,7 +241,9 @@ internal sealed class ReturningDisks : IDisposable
             foreach ((NewFile copy, string path, DateTimeOffset? written) in _copies)
             {
                 _kept.Add((path, SetAside(path)));
-                copy.Keep(replace: true);
+                string after = Beside(path, "after");
+                AtomicFile.Remove(after);
+                copy.Keep(replace: true, after);
 
                 // It has not been written to since then: another snapshot of that moment fits it, too.
                 if (written is { } time)
@@ -296,7 +298,7 @@ internal sealed class ReturningDisks : IDisposable
             return null;
         }
 
-        string before = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}before-{System.IO.Path.GetFileName(path)}");
+        string before = Beside(path, "before");
         AtomicFile.Remove(before);
         if (!Libc.TryLink(path, before))
         {
@@ -306,4 +308,6 @@ internal sealed class ReturningDisks : IDisposable
 
         return before;
     }
+
+    private static string Beside(string path, string what) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}{what}-{System.IO.Path.GetFileName(path)}");
 }

@@ -102,7 +102,7 @@ public sealed class SnapshotTests : CmdletTests
 
         // Beside the engine that runs.
         ErrorRecord error = Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force"));
-        AssertError(error, "SnapshotMismatch", ErrorCategory.NotSpecified, "base");
+        AssertError(error, "SnapshotMismatch", ErrorCategory.InvalidOperation, "base");
         Assert.Contains("avx512f", error.ToString(), StringComparison.Ordinal);
         Assert.Equal((engine, "Running"), (Run(new Step("Get-StratoVm", "web")).Single<Vm>().ProcessId, State("web")));
         Assert.Equal(new string('b', 1024), File.ReadAllText(image));
@@ -110,7 +110,7 @@ public sealed class SnapshotTests : CmdletTests
         // By the start itself.
         Run(new Step("Stop-StratoVm", "web").Switch("TurnOff").Switch("Force"));
         Run(new Step("Add-StratoDrive", Store.WriteFile("b.img", new string('c', 512))).With("VMName", "web"));
-        AssertError(Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force")), "SnapshotMismatch", ErrorCategory.NotSpecified, "base");
+        AssertError(Error(new Step("Restore-StratoSnapshot", "web", "base").Switch("Force")), "SnapshotMismatch", ErrorCategory.InvalidOperation, "base");
         Assert.Equal(new string('b', 1024), File.ReadAllText(image));
         Assert.Equal(2, Run(new Step("Get-StratoDrive").With("VMName", "web")).Output.Count);
         Assert.Empty(Directory.EnumerateFiles(Store.Root, ".*"));
