@@ -5,6 +5,7 @@ using System.Linq;
 using System.Threading;
 using Strato.Client.Linux;
 using Strato.Client.Snapshots;
+using Strato.Client.Store;
 
 namespace Strato.Client.Runtime;
 
@@ -35,29 +36,46 @@ internal static class DryRun
     /// <param name="engine">The engine's path.</param>
     /// <param name="options">How it is to be started.</param>
     /// <param name="token">Ends the wait, and the engine.</param>
-    internal static StratoException? Restore(VmDefinition vm, VmSnapshot snapshot, string engine, StartOptions options, CancellationToken token) => InFolder(folder =>
+    internal static StratoException? Restore(VmDefinition vm, VmSnapshot snapshot, string engine, StartOptions options, CancellationToken token)
     {
         List<DriveDefinition> drives = [];
-        foreach (DriveDefinition drive in vm.Drives)
+        List<string> made = [];
+        try
         {
-            if (SnapshotDisks.SizeOf(snapshot, drive) is not { } size)
+            foreach (DriveDefinition drive in vm.Drives)
             {
-                // A block device, whose size the engine alone knows.
-                return null;
-            }
+                if (drive.ReadOnly)
+                {
+                    drives.Add(drive);
+                    continue;
+                }
 
-            string path = Path.Combine(folder, $"disk{drives.Count}");
-            using (FileStream file = new(path, FileMode.CreateNew))
-            {
+                if (SnapshotDisks.SizeOf(snapshot, drive) is not { } size)
+                {
+                    // A block device, whose size the engine alone knows.
+                    return null;
+                }
+
+                // Of the same file system, so that the guest is told the same of its blocks.
+                string path = SnapshotDisks.Beside(SnapshotDisks.ResolveLink(drive.Path), "look");
+                made.Add(path);
+                using FileStream file = new(path, FileMode.Create);
                 file.SetLength(size);
+                drives.Add(drive with { Path = path });
             }
 
-            // A folder in memory can't be written past the cache.
-            drives.Add(drive with { Path = path, Io = drive.Io with { Direct = null, Aio = null } });
+            return InFolder(folder => Run(vm with { Drives = drives }, engine, folder, options, token));
         }
-
-        return Run(vm with { Drives = drives }, engine, folder, options, token);
-    });
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Where nothing can be made there is nothing to look at; the start tells.
+            return null;
+        }
+        finally
+        {
+            made.ForEach(AtomicFile.Remove);
+        }
+    }
 
     private static StratoException? InFolder(Func<string, StratoException?> run)
     {

@@ -175,6 +175,9 @@ internal static class SnapshotDisks
 
     private static bool IsRegular(string path) => File.Exists(path) && Libc.TryStat(ResolveLink(path), out Libc.statx_t stat) && (stat.stx_mode & Libc.S_IFMT) == Libc.S_IFREG;
 
+    /// <summary>A hidden file beside a disk, which whoever comes after a kill knows.</summary>
+    internal static string Beside(string path, string what) => Path.Combine(Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}{what}-{Path.GetFileName(path)}");
+
     /// <summary>What a path leads to, so that a link stays one.</summary>
     internal static string ResolveLink(string path)
     {
@@ -241,7 +244,7 @@ internal sealed class ReturningDisks : IDisposable
             foreach ((NewFile copy, string path, DateTimeOffset? written) in _copies)
             {
                 _kept.Add((path, SetAside(path)));
-                string after = Beside(path, "after");
+                string after = SnapshotDisks.Beside(path, "after");
                 AtomicFile.Remove(after);
                 copy.Keep(replace: true, after);
 
@@ -298,7 +301,7 @@ internal sealed class ReturningDisks : IDisposable
             return null;
         }
 
-        string before = Beside(path, "before");
+        string before = SnapshotDisks.Beside(path, "before");
         AtomicFile.Remove(before);
         if (!Libc.TryLink(path, before))
         {
@@ -308,6 +311,4 @@ internal sealed class ReturningDisks : IDisposable
 
         return before;
     }
-
-    private static string Beside(string path, string what) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, $"{AtomicFile.TemporaryPrefix}{what}-{System.IO.Path.GetFileName(path)}");
 }
