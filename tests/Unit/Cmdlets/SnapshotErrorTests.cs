@@ -53,7 +53,7 @@ public sealed class SnapshotErrorTests : CmdletTests
         string memory = Path.Combine(folder, "memory"), state = Path.Combine(folder, "state");
         byte[] good = File.ReadAllBytes(state);
         Flip(memory, 5 << 20);
-        Refuses("The snapshot 'base' of VM 'web' is damaged: The memory is damaged in the mebibyte at 5,242,880 of its file: the checksum is wrong.", "SnapshotDamaged", verify: true);
+        Refuses("The snapshot 'base' of VM 'web' is damaged: The memory is damaged in chunk 5, the mebibyte at 5,242,880 of its file (guest address 0x500000): the checksum is wrong.", "SnapshotDamaged", verify: true);
         Flip(memory, 5 << 20);
 
         // Its end, of which a restore knows that it is whole.
