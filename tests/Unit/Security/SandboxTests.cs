@@ -33,7 +33,7 @@ public class SandboxTests
     [InlineData("on,user=4294967295", "'user=4294967295' can't be a sandbox's; allowed are users from 1 to 4294967294, which root isn't.")]
     [InlineData("on,user=5:x", "'x' is no group; allowed is a group's number.")]
     [InlineData("on,user=5:6:7", "'user=5:6:7' is no user; allowed are USER and USER:GROUP.")]
-    [InlineData("on,user=no-such-user", "The host has no user 'no-such-user'; allowed are a user's name and a number.")]
+    [InlineData("on,user=no-such-user", "/etc/passwd has no user 'no-such-user'; allowed are the name of a user there, and a number.")]
     [InlineData("on,spawn=deny", "'spawn' is unknown; allowed: enabled, user, namespaces.")]
     public void WhatItIsNotIsSaid(string value, string message)
     {
