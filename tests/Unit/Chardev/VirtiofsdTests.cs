@@ -137,12 +137,7 @@ public sealed class VirtiofsdTests : IDisposable
         return reply[OutHeader..].ToArray();
     }
 
-    private void WriteProgram(string script)
-    {
-        string path = Path.Combine(_folder, "virtiofsd");
-        File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-    }
+    private void WriteProgram(string script) => TestProgram.Write(Path.Combine(_folder, "virtiofsd"), $"#!/bin/sh\n{script}\n");
 
     private void CheckFails(string id, string message, string folder, string searchPath)
     {

@@ -44,8 +44,7 @@ public sealed class ClientFixture : IDisposable
     /// <summary>A shell script as the engine from now on.</summary>
     public void UseEngineScript(string text)
     {
-        Engine = WriteFile("engine.sh", "#!/bin/sh\n" + text);
-        File.SetUnixFileMode(Engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Engine = TestProgram.Write(Path.Combine(Root, "engine.sh"), "#!/bin/sh\n" + text);
         Client = new StratoClient(Paths, Engine);
     }
 

@@ -54,13 +54,8 @@ internal sealed partial class FakeEngine
     private string? _dumpEnd;
 
     /// <summary>A script that runs this program in the role of the engine.</summary>
-    internal static string WriteScript(string folder)
-    {
-        string path = Path.Combine(folder, "strato-engine");
-        File.WriteAllText(path, $"#!/bin/sh\n{RoleVariable}=engine exec '{Program}' \"$@\"\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        return path;
-    }
+    internal static string WriteScript(string folder) =>
+        TestProgram.Write(Path.Combine(folder, "strato-engine"), $"#!/bin/sh\n{RoleVariable}=engine exec '{Program}' \"$@\"\n");
 
     /// <summary>Shell words that run this program as a shell that starts one VM and ends.</summary>
     internal static string StarterCommand(StratoPaths paths, string engine, string id, bool withoutPidfds = false) =>

@@ -131,10 +131,5 @@ public sealed class PasstStarterTests : IDisposable
         return Encoding.UTF8.GetString(buffer, 0, (int)Engine.Linux.Libc.Read(socket.Value, buffer));
     }
 
-    private void WriteProgram(string script)
-    {
-        string path = Path.Combine(_folder, "passt");
-        File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-    }
+    private void WriteProgram(string script) => TestProgram.Write(Path.Combine(_folder, "passt"), $"#!/bin/sh\n{script}\n");
 }

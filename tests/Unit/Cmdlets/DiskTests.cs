@@ -106,8 +106,7 @@ public sealed class DiskTests : CmdletTests
         // A mkfs that waits until it may go on.
         string gate = Path.Combine(Store.Root, "gate");
         string bin = Directory.CreateDirectory(Path.Combine(Store.Root, "bin")).FullName;
-        string mkfs = Store.WriteFile("bin/mkfs.ext4", $"#!/bin/sh\necho begun >'{gate}.begun'; exec cat '{gate}'");
-        File.SetUnixFileMode(mkfs, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        TestProgram.Write(Path.Combine(bin, "mkfs.ext4"), $"#!/bin/sh\necho begun >'{gate}.begun'; exec cat '{gate}'");
         using (Process made = Process.Start("mkfifo", gate))
         {
             made.WaitForExit();

@@ -43,8 +43,7 @@ public sealed class HostTests : CmdletTests
         string programs = Directory.CreateDirectory(Path.Combine(Store.Root, "bin")).FullName;
         foreach ((string name, string says) in (ReadOnlySpan<(string, string)>)[("passt", "echo passt 0.0~git20230309.7c7625d; echo more"), ("dnsmasq", "exit 1"), ("nft", "echo 'nftables v1.0.6 (Lester Gooch #5)'")])
         {
-            string file = Store.WriteFile($"bin/{name}", "#!/bin/sh\n" + says);
-            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            TestProgram.Write(Path.Combine(programs, name), "#!/bin/sh\n" + says);
         }
 
         string? path = Environment.GetEnvironmentVariable("PATH");

@@ -174,12 +174,8 @@ public sealed class PasstTests
     {
         public string Path { get; } = Directory.CreateTempSubdirectory("strato-passt-").FullName;
 
-        public void WriteProgram(string name, string script, string interpreter = "/bin/sh")
-        {
-            string path = System.IO.Path.Combine(Path, name);
-            File.WriteAllText(path, $"#!{interpreter}\n{script}\n");
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
+        public void WriteProgram(string name, string script, string interpreter = "/bin/sh") =>
+            TestProgram.Write(System.IO.Path.Combine(Path, name), $"#!{interpreter}\n{script}\n");
 
         public void Dispose() => Directory.Delete(Path, recursive: true);
     }

@@ -237,11 +237,7 @@ public sealed partial class TapTests
         using FileDescriptor free = tap.Attach();
     }
 
-    private static void Write(string path, string script)
-    {
-        File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-    }
+    private static void Write(string path, string script) => TestProgram.Write(path, $"#!/bin/sh\n{script}\n");
 
     private static TapDevice[] Open(string name, int queues = 1) =>
         TapOpener.Open(new NetdevConfiguration { Interface = name, Queues = queues, Where = "-netdev ifname" }, "n");
