@@ -183,8 +183,8 @@ Describe 'Clones on a switch' -Tag Kvm -Skip:([bool]($NoAgent ?? $none)) {
             $web | Add-StratoDrive "$folder/root.ext4"
             $web | Add-StratoNetworkAdapter -SwitchName lan
             $web | Start-StratoVm -PassThru | Wait-StratoVm -For GuestAgent -Timeout $limit
-            $dhcp = 'modprobe af_packet; ip addr flush dev eth0; ip link set eth0 up; busybox udhcpc -n -q -t 60 -s /run/up -i eth0 >&2 && ip -4 -o addr show dev eth0 | sed "s/.*inet //; s,/.*,,"'
-            Invoke-StratoGuestCommand "modprobe virtio_net; printf '#!/bin/sh\n[ -z ""`$ip"" ] || ip addr add `$ip/`$mask dev `$interface\n' > /run/up; chmod +x /run/up; $dhcp" -VMName web -Timeout $limit | Out-Null
+            $dhcp = 'modprobe af_packet; ip addr flush dev eth0; ip link set eth0 up; busybox udhcpc -n -q -t 60 -s /root/up -i eth0 >&2 && ip -4 -o addr show dev eth0 | sed "s/.*inet //; s,/.*,,"'
+            Invoke-StratoGuestCommand "modprobe virtio_net; printf '#!/bin/sh\n[ -z ""`$ip"" ] || ip addr add `$ip/`$mask dev `$interface\n' > /root/up; chmod +x /root/up; $dhcp" -VMName web -Timeout $limit | Out-Null
             Save-StratoSnapshot web base -IncludeDisk
             $clones = Copy-StratoVm web -Snapshot base -Count 2 -Ephemeral -PassThru
             $seen = @{ States = @($clones.State); Defined = @((Get-StratoNetworkAdapter -VMName web, $clones[0].Name, $clones[1].Name).MacAddress); Had = @(); Addresses = @(); Answer = @() }
