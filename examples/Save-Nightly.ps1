@@ -24,7 +24,11 @@ param(
 $stamp = Get-Date -Format 'yyyyMMdd-HHmmss'
 $vms = @(Get-StratoVm $Name -ErrorAction Stop)
 if (-not $vms) { throw "No VM is named $($Name -join ', '), so nothing was saved." }
-if ($Path) { $Path = (New-Item -ItemType Directory -Path $Path -Force).FullName }
+if ($Path) {
+    $null = New-Item -ItemType Directory -Path $Path -Force -ErrorAction Ignore
+    if (-not (Test-Path $Path -PathType Container)) { throw "'$Path' is no folder, so nothing was saved." }
+    $Path = (Resolve-Path -LiteralPath $Path).ProviderPath
+}
 foreach ($vm in $vms) {
     if ($vm.State -notin 'Running', 'Paused') {
         Write-Warning "The VM '$($vm.Name)' is $($vm.State.ToLower()): there is nothing to save."
@@ -36,7 +40,7 @@ foreach ($vm in $vms) {
             if ($result.ExitCode -ne 0) { throw "sync failed in $($vm.Name): $($result.StandardError)" }
         }
         $snapshot = $vm | Save-StratoSnapshot -Name "nightly-$stamp" -IncludeDisk -PassThru -ErrorAction Stop
-        if ($Path) { $snapshot | Export-StratoSnapshot (Join-Path $Path "$($vm.Id)-$stamp") -ErrorAction Stop }
+        if ($Path) { $snapshot | Export-StratoSnapshot -Path (Join-Path $Path "$($vm.Id)-$stamp") -ErrorAction Stop }
     }
     catch {
         Write-Error -ErrorRecord $_

@@ -114,7 +114,7 @@ Describe 'A script of examples with tiny guests' -Tag Engine -Skip:([bool]$NoEng
         New-StratoVm a @tiny | Start-StratoVm
         Save-StratoSnapshot a nightly-20200101-000000
         $null = New-Item "$folder/b" -ItemType File
-        { & "$examples/Save-Nightly.ps1" a -Path "$folder/b" -Keep 1 } | Should -Throw
+        { & "$examples/Save-Nightly.ps1" a -Path "$folder/b" -Keep 1 } | Should -Throw '*is no folder*'
         { & "$examples/Save-Nightly.ps1" a -Sync -Keep 1 -ErrorAction Stop } | Should -Throw -ErrorId 'GuestAgentNotFound*'
         (Get-StratoSnapshot a).Name | Should -Be nightly-20200101-000000
         (Get-StratoVm a).State | Should -Be 'Running'

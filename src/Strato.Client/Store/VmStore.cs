@@ -17,6 +17,10 @@ internal sealed class VmStore
 {
     private const string IdLetters = "abcdefghijkmnpqrstuvwxyz23456789";
     private static readonly TimeSpan LockLimit = TimeSpan.FromSeconds(10);
+
+    // Threads of this process stand in a line for the lock of names: many that make VMs at once ask for the file so often that one of them would never meet it free.
+    private static readonly SemaphoreSlim NamesTurn = new(1, 1);
+
     private readonly StratoPaths _paths;
 
     internal VmStore(StratoPaths paths)
@@ -172,7 +176,7 @@ internal sealed class VmStore
     internal VmDefinition Add(VmDefinition definition, CancellationToken token, Func<VmDefinition, VmDefinition>? complete = null, Action<string>? prepare = null)
     {
         EnsureDirectories();
-        using FileLock names = LockNames(token);
+        using NamesLock names = LockNames(token);
         RemoveLeftovers();
         RefuseTakenName(definition.Name, except: null);
         string id;
@@ -214,7 +218,7 @@ internal sealed class VmStore
     internal void Sweep(CancellationToken token)
     {
         EnsureDirectories();
-        using FileLock names = LockNames(token);
+        using NamesLock names = LockNames(token);
         RemoveLeftovers();
     }
 
@@ -226,7 +230,7 @@ internal sealed class VmStore
     internal VmDefinition Update(string id, bool rename, Func<VmDefinition, VmDefinition> change, CancellationToken token)
     {
         GetById(id);
-        using FileLock? names = rename ? LockNames(token) : null;
+        using NamesLock? names = rename ? LockNames(token) : null;
         using FileLock mine = Lock(id, token);
         VmDefinition before = GetById(id);
         VmDefinition after = change(before);
@@ -409,9 +413,24 @@ internal sealed class VmStore
         RecommendedAction = "Choose another name, or remove that VM first.",
     };
 
-    private FileLock LockNames(CancellationToken token) =>
-        FileLock.TryTake(_paths.NamesLock, Deadline.After(LockLimit), token)
-        ?? throw new StratoException(StratoErrorKind.Busy, "StoreBusy", $"Another command has held the lock '{_paths.NamesLock}' for {LockLimit.TotalSeconds} seconds.");
+    private NamesLock LockNames(CancellationToken token)
+    {
+        Deadline deadline = Deadline.After(LockLimit);
+        FileLock? file = null;
+        bool mine = NamesTurn.Wait(LockLimit, token);
+        try
+        {
+            file = mine ? FileLock.TryTake(_paths.NamesLock, deadline, token) : null;
+            return file is not null ? new NamesLock(file) : throw new StratoException(StratoErrorKind.Busy, "StoreBusy", $"Another command has held the lock '{_paths.NamesLock}' for {LockLimit.TotalSeconds} seconds.");
+        }
+        finally
+        {
+            if (mine && file is null)
+            {
+                NamesTurn.Release();
+            }
+        }
+    }
 
     internal void EnsureDirectories() => Guard(() =>
     {
@@ -471,5 +490,14 @@ internal sealed class VmStore
             Where = paths.StateRoot,
             RecommendedAction = denied ? "Set STRATO_STATE to a folder that this user may write." : "Make room there, or set STRATO_STATE to another folder.",
         };
+    }
+
+    private sealed class NamesLock(FileLock file) : IDisposable
+    {
+        public void Dispose()
+        {
+            file.Dispose();
+            NamesTurn.Release();
+        }
     }
 }
