@@ -275,6 +275,8 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             & dd if=/dev/urandom of="$folder/large/disk.img" bs=1M count=1536 status=none
             $null = New-StratoVm large "$folder/tiny" -Memory 256MB
             Add-StratoDrive "$folder/large/disk.img" -VMName large
+            $null = New-StratoVm wide "$folder/tiny" -Memory 8GB
+            Start-StratoVm wide -AllowEmulation
         }
 
         It 'ends Copy-StratoVm -CopyDisk' {
@@ -292,8 +294,6 @@ Describe 'Ctrl-C' -Tag Engine -Skip:([bool]$NoEngine) {
             Get-ChildItem "$folder/image" -Force -ErrorAction Ignore | Should -BeNullOrEmpty
         }
         It 'ends Debug-StratoVm -DumpPath' {
-            $null = New-StratoVm wide "$folder/tiny" -Memory 8GB
-            Start-StratoVm wide -AllowEmulation
             Stop-Pipeline 'Debug-StratoVm wide -DumpPath wide.core' -Moment 20, 100
             Test-Path "$folder/wide.core" | Should -BeFalse
             (Get-StratoVm wide).State | Should -Be 'Running'
