@@ -35,7 +35,7 @@ public sealed class BadInputTests
     [InlineData("-drive file=/dev/null,id=a", 1, "DriveNotAFile", "-drive", "/dev/null", "character device")]
     [InlineData("-device virtio-blk-device,drive=none", 1, "UnknownDrive", "-device", "'none'", "-drive")]
     [InlineData("-device virtio-9p-device,drive=none", 2, "InvalidOption", "-device", "virtio-9p-device", "virtio-blk-device")]
-    [InlineData("-pidfile /tmp/x", 2, "InvalidOption", "-pidfile", "-daemonize", "")]
+    [InlineData("-pidfile /nonexistent/x", 2, "InvalidOption", "-pidfile", "-daemonize", "")]
     public void Option(string words, int code, string id, string where, string given, string allowed)
     {
         string[] kernel = words.Contains("-kernel", StringComparison.Ordinal) ? [] : ["-kernel", Payload.Make(PayloadEnd.PowerOff)];
